@@ -1,0 +1,20 @@
+"""Puts the groups of commands together and turns kolray's errors into one clear line."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from kolray.errors import KolrayError
+
+app = typer.Typer(name="kolray", no_args_is_help=True, help="Real-time trust scores and campaign forecasts for KOLs.")
+
+
+def main() -> None:
+    """Entry point of the ``kolray`` command: exits 1 with one line for an error of kolray's own."""
+    try:
+        app()
+    except KolrayError as error:
+        print(f"kolray: {error}", file=sys.stderr)
+        sys.exit(1)

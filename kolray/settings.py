@@ -1,0 +1,201 @@
+"""All settings, typed, read once by ``load_settings()`` in a job or a command.
+
+Sources, the first wins: environment (``KOLRAY_KAFKA__BOOTSTRAP``), ``kolray.toml`` in the working folder,
+``<home>/services.toml`` (written by ``kolray up``), the defaults below. Functions receive the part that they need
+(``KafkaSettings``), never the whole.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from kolray.errors import SettingsError
+
+Profile = Literal["embedded", "local", "cluster"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(_Part):
+    """Where Kafka is and how topics are made."""
+
+    bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port[,host:port]")
+    partitions: int = Field(4, ge=1, description="partitions of each raw topic; both raw topics have the same")
+    replication: int = Field(1, ge=1, description="replication factor of topics kolray makes")
+    transactions: bool = Field(
+        default=True, description="the broker's transactions hold (read_committed); false for the embedded broker"
+    )
+
+
+class RegistrySettings(_Part):
+    """Where Avro schemas are looked up."""
+
+    url: str | None = Field(None, description="Confluent-compatible schema registry; none: the package's own files")
+
+
+class StreamSettings(_Part):
+    """Windows, time and checkpoints of the stream."""
+
+    shards: int = Field(2, ge=1, description="shard actors; partitions are spread over them")
+    windows: tuple[str, ...] = Field(
+        ("5m", "15m", "15m/5m", "1h"), description="windows to keep: SIZE (tumbling) or SIZE/SLIDE, in m or h"
+    )
+    disorder_s: float = Field(5, ge=0, description="seconds an event may be older than the newest of its partition")
+    allowed_lateness_s: float = Field(300, ge=0, description="seconds behind the watermark a window is still corrected")
+    far_future_s: float = Field(300, gt=0, description="event time ahead of the Kafka timestamp that is dead-lettered")
+    checkpoint_interval_s: float = Field(60, gt=0, description="seconds between checkpoints")
+    flush_interval_s: float = Field(1, gt=0, description="seconds between writes of provisional rows")
+    checkpoints: str | None = Field(None, description="folder of checkpoints; none: <home>/checkpoints")
+
+
+class MetricsStoreSettings(_Part):
+    """Window metrics, scores and alerts."""
+
+    url: str | None = Field(
+        None, description="sqlite:///PATH or cassandra://HOST:PORT/KEYSPACE; none: sqlite in <home>/metrics.db"
+    )
+    cassandra_replication: int = Field(1, ge=1, description="replication factor of the keyspace kolray init makes")
+
+
+class RedisSettings(_Part):
+    """Features, rankings, the response cache and rate limits."""
+
+    url: str = Field("redis://127.0.0.1:6379/0", description="redis://[:password@]host:port/db or rediss://")
+    feature_ttl_s: int = Field(86_400, ge=1, description="seconds until features expire")
+
+
+class LakeSettings(_Part):
+    """The Delta lake."""
+
+    root: str | None = Field(None, description="folder of the Delta tables; none: <home>/lake")
+
+
+class MlflowSettings(_Part):
+    """Experiments and the model registry."""
+
+    tracking_uri: str | None = Field(None, description="MLflow server or sqlite:///PATH; none: <home>/mlflow.db")
+    artifacts: str | None = Field(
+        None, description="artifact folder of a database-backed store; none: <home>/artifacts"
+    )
+
+
+class ServingSettings(_Part):
+    """The HTTP API and the dashboard."""
+
+    host: str = Field("127.0.0.1", description="address Serve listens on; anything beyond loopback is your decision")
+    port: int = Field(8000, ge=0, le=65_535, description="HTTP port; 0 chooses a free one")
+    tokens: str | None = Field(None, description="file of hashed API tokens; none: <home>/tokens.json")
+    session_secret: SecretStr | None = Field(None, description="signs dashboard sessions; none: kept in <home>")
+    rate_per_minute: int = Field(100, ge=1, description="requests a minute for each token")
+    cache_s: int = Field(300, ge=0, description="seconds an answer may be cached; 0: no cache")
+    lookup_timeout_s: float = Field(1.0, gt=0, description="seconds a feature lookup may take in one store")
+
+
+class YoutubeSettings(_Part):
+    """The YouTube Data API connector."""
+
+    api_key: SecretStr | None = Field(None, description="YouTube Data API v3 key")
+    base_url: str = Field("https://www.googleapis.com/youtube/v3", description="API root")
+
+
+class Settings(BaseSettings):
+    """Everything. ``home`` is where kolray keeps what it makes on this machine."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KOLRAY_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        nested_model_default_partial_update=True,
+    )
+
+    profile: Profile = Field("embedded", description="embedded, local or cluster")
+    home: Path = Field(Path(".kolray"), description="folder for data, checkpoints, logs and process ids")
+    kafka: KafkaSettings = KafkaSettings()
+    registry: RegistrySettings = RegistrySettings()
+    stream: StreamSettings = StreamSettings()
+    metrics: MetricsStoreSettings = MetricsStoreSettings()
+    redis: RedisSettings = RedisSettings()
+    lake: LakeSettings = LakeSettings()
+    mlflow: MlflowSettings = MlflowSettings()
+    serving: ServingSettings = ServingSettings()
+    youtube: YoutubeSettings = YoutubeSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+    @property
+    def metrics_url(self) -> str:
+        return self.metrics.url or f"sqlite:///{self.home / 'metrics.db'}"
+
+    @property
+    def lake_root(self) -> str:
+        return self.lake.root or str(self.home / "lake")
+
+    @property
+    def checkpoints(self) -> str:
+        return self.stream.checkpoints or str(self.home / "checkpoints")
+
+    @property
+    def mlflow_uri(self) -> str:
+        return self.mlflow.tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    @property
+    def mlflow_artifacts(self) -> str:
+        return self.mlflow.artifacts or str(self.home / "artifacts")
+
+    @property
+    def tokens_file(self) -> Path:
+        return Path(self.serving.tokens) if self.serving.tokens else self.home / "tokens.json"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read every source once. ``overrides`` stand above the files and below the environment.
+
+    Raises:
+        SettingsError: a source holds an unknown or malformed setting; the message names each.
+    """
+    home = Path(os.environ.get("KOLRAY_HOME") or overrides.get("home") or ".kolray").absolute()
+    merged: dict[str, Any] = {}
+    for file in (home / "services.toml", Path("kolray.toml")):
+        merged = _merge(merged, _read(file))
+    merged = _merge(merged, overrides | {"home": home})
+    try:
+        settings = Settings(**merged)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()]
+        raise SettingsError("These settings cannot be used:\n" + "\n".join(lines)) from error
+    return settings.model_copy(update={"home": home})
+
+
+def _read(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        return tomllib.loads(file.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file} is not TOML: {error}. Mend or remove it.") from error
+
+
+def _merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
+    out = dict(low)
+    for key, value in high.items():
+        both = isinstance(out.get(key), dict) and isinstance(value, dict)
+        out[key] = _merge(out[key], value) if both else value
+    return out

@@ -1,0 +1,104 @@
+"""The metrics store's contract: window rows, scores and alerts, each an upsert on its identity.
+
+Implementations: ``sqlite.py`` (embedded) and ``cassandra.py``; ``kolray.testing.MemoryStore`` for unit tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+import polars as pl
+
+from kolray.events import TIME, Columns
+from kolray.features.window_metrics import METRICS
+
+WINDOW_SCHEMA: Columns = {
+    "kol_id": pl.String,
+    "window": pl.String,
+    "window_start": TIME,
+    "final": pl.Boolean,
+    **dict.fromkeys(METRICS, pl.Int64),
+}
+"""Identity: ``(kol_id, window, window_start)``. ``window`` is ``5m``, ``15m``, ``15m/5m``, ``1h`` or ``pane``."""
+
+ALERT_SCHEMA: Columns = {
+    "alert_id": pl.String,
+    "rule": pl.String,
+    "kol_id": pl.String,
+    "window": pl.String,
+    "window_start": TIME,
+    "severity": pl.String,
+    "evidence": pl.String,
+    "at": TIME,
+}
+"""Identity: ``alert_id``, a hash of (rule, kol_id, window_start). ``evidence`` is a JSON object."""
+
+SCORE_SCHEMA: Columns = {
+    "kol_id": pl.String,
+    "model": pl.String,
+    "as_of": TIME,
+    "trust_score": pl.Float64,
+    "lower": pl.Float64,
+    "upper": pl.Float64,
+    "probability": pl.Float64,
+}
+"""Identity: ``(kol_id, model, as_of)``. ``model`` is ``name:version``."""
+
+
+class Version(NamedTuple):
+    """Orders writes of one row: the epoch of the partition's owner, then its clock in microseconds.
+
+    ``at_us`` is wall time that the writer never lets run back. A store keeps the row with the larger version;
+    Cassandra keeps the larger ``at_us``.
+    """
+
+    epoch: int
+    at_us: int
+
+
+class MetricsStore(Protocol):
+    """Where the stream writes and the API reads.
+
+    Every ``upsert_*`` returns when the rows are durable, may be repeated, and never lets an older version win. It
+    raises ``ServiceUnavailableError`` when the server does not answer; the caller retries the same rows.
+    """
+
+    def migrate(self) -> list[str]:
+        """Make or upgrade the schema; returns the names of the migrations applied now (none: up to date)."""
+        ...
+
+    def upsert_windows(self, rows: pl.DataFrame, version: Version) -> None:
+        """``rows`` as ``WINDOW_SCHEMA``."""
+        ...
+
+    def upsert_alerts(self, rows: pl.DataFrame, version: Version) -> None:
+        """``rows`` as ``ALERT_SCHEMA``."""
+        ...
+
+    def upsert_scores(self, rows: pl.DataFrame) -> None:
+        """``rows`` as ``SCORE_SCHEMA``."""
+        ...
+
+    def windows(self, kol_id: str, window: str, start: datetime, end: datetime) -> pl.DataFrame:
+        """Rows with ``start <= window_start < end`` as ``WINDOW_SCHEMA``, oldest first."""
+        ...
+
+    def scan_windows(self, final_only: bool = True) -> Iterator[pl.DataFrame]:
+        """Every row of every KOL as ``WINDOW_SCHEMA``, in frames of bounded size, in no order."""
+        ...
+
+    def scores(self, kol_id: str, limit: int = 1) -> pl.DataFrame:
+        """The newest scores as ``SCORE_SCHEMA``, newest first."""
+        ...
+
+    def alerts(self, since: datetime, kol_id: str | None = None, limit: int = 100) -> pl.DataFrame:
+        """Alerts with ``at >= since`` as ``ALERT_SCHEMA``, newest first."""
+        ...
+
+    def ping(self) -> None:
+        """Raise ``ServiceUnavailableError`` if the store does not answer."""
+        ...
+
+    def close(self) -> None: ...
