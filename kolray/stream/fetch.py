@@ -1,0 +1,172 @@
+"""Reads Kafka by whole record batches: the library's own fetcher, one seam below its records.
+
+kafka-python keeps leaders, fetch sessions, errors, offset resets, throttling, TLS and SASL. Only its inner
+``PartitionRecords`` is replaced, so that a batch stays bytes (see ``decode.py`` for why). The seam is held by a
+contract test and the library is pinned exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import google_crc32c
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import Fetcher
+from kafka.errors import KafkaError
+from kafka.record.default_records import DefaultRecordBatch
+
+from kolray.errors import ServiceUnavailableError
+from kolray.settings import KafkaSettings
+from kolray.stream.codecs import decompress
+
+HEAD_BYTES = DefaultRecordBatch.HEADER_STRUCT.size
+
+
+@dataclass(frozen=True, slots=True)
+class RawBatch:
+    """One Kafka record batch (format v2), decompressed but not decoded.
+
+    Offsets ``first_offset`` to ``last_offset`` are wanted: a fetch may return a batch that begins before the offset
+    asked for. ``problem`` tells why the bytes cannot be trusted; ``body`` is then empty.
+    """
+
+    topic: str
+    partition: int
+    first_offset: int
+    head: bytes
+    body: bytes
+    base_offset: int
+    last_offset: int
+    count: int
+    first_ms: int
+    append_ms: int | None
+    problem: str | None = None
+
+    @property
+    def offset(self) -> int:
+        """What the library compares with the offset it asked for, to skip what it did not want."""
+        return self.last_offset
+
+
+class _RawPartitionRecords(Fetcher.PartitionRecords):
+    """Yields ``RawBatch`` where the library would yield a record."""
+
+    def _unpack_records(self, tp: Any, records: Any, _key: Any, _value: Any) -> Iterator[RawBatch]:
+        while (batch := records.next_batch()) is not None:
+            self.leader_epoch = batch.leader_epoch
+            skip = self._is_invisible(batch)
+            self.next_fetch_offset = batch.next_offset
+            if skip:
+                continue
+            raw = _raw_batch(tp, batch, self.fetch_offset)
+            self.bytes_read += len(raw.body)
+            self.records_read += raw.count
+            yield raw
+        self.drain()
+
+    def _is_invisible(self, batch: Any) -> bool:
+        """Control batches, and under ``read_committed`` those of aborted transactions, as the library decides it."""
+        if self.isolation_level == 1 and batch.has_producer_id():
+            self._consume_aborted_transactions_up_to(batch.last_offset)
+            if self._contains_abort_marker(batch):
+                self.aborted_producer_ids.discard(batch.producer_id)
+            elif self._is_batch_aborted(batch):
+                return True
+        return bool(batch.is_control_batch)
+
+
+def _raw_batch(tp: Any, batch: Any, fetch_offset: int) -> RawBatch:
+    buffer = memoryview(batch._buffer)
+    problem, body = None, b""
+    if google_crc32c.value(bytes(buffer[batch.ATTRIBUTES_OFFSET :])) != batch.crc:
+        problem = "record batch fails its CRC-32C"
+    else:
+        try:
+            body = decompress(batch.compression_type, buffer[HEAD_BYTES:])
+        except ValueError as error:
+            problem = str(error)
+    return RawBatch(
+        topic=tp.topic,
+        partition=tp.partition,
+        first_offset=max(batch.base_offset, fetch_offset),
+        head=bytes(buffer[:HEAD_BYTES]),
+        body=body,
+        base_offset=batch.base_offset,
+        last_offset=batch.last_offset,
+        count=batch.records_count,
+        first_ms=batch.first_timestamp,
+        append_ms=batch.max_timestamp if batch.timestamp_type else None,
+        problem=problem,
+    )
+
+
+class BatchFetcher:
+    """Polls record batches of partitions it was given, from offsets it was given; nothing is committed.
+
+    Args:
+        kafka: where the brokers are.
+        starts: (topic, partition) → first offset wanted.
+        committed_only: leave out records of open and aborted transactions.
+    """
+
+    def __init__(
+        self, kafka: KafkaSettings, starts: dict[tuple[str, int], int], *, committed_only: bool = False
+    ) -> None:
+        try:
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=kafka.bootstrap.split(","),
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                isolation_level="read_committed" if committed_only else "read_uncommitted",
+                fetch_max_bytes=1 << 26,
+                max_partition_fetch_bytes=kafka.fetch_bytes,
+                fetch_max_wait_ms=100,
+                check_crcs=False,
+                bootstrap_timeout_ms=10_000,
+            )
+        except KafkaError as error:
+            raise ServiceUnavailableError("Kafka", kafka.bootstrap, "start it with `kolray up`") from error
+        self._consumer._fetcher.PartitionRecords = _RawPartitionRecords
+        self._partitions = [TopicPartition(*place) for place in starts]
+        self._consumer.assign(self._partitions)
+        for place, offset in starts.items():
+            self._consumer.seek(TopicPartition(*place), offset)
+        self._empty_polls = 0
+
+    def poll(self, timeout_s: float) -> list[RawBatch]:
+        """Batches that arrived, oldest first within a partition; an empty list after ``timeout_s`` without any.
+
+        Raises:
+            ServiceUnavailableError: the broker reports an error that waiting does not mend.
+        """
+        try:
+            got = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=1 << 20)
+        except KafkaError as error:
+            raise ServiceUnavailableError(
+                "Kafka", str(self._consumer.config["bootstrap_servers"]), str(error)
+            ) from error
+        self._empty_polls = 0 if got else self._empty_polls + 1
+        return [batch for batches in got.values() for batch in batches]
+
+    def positions(self) -> dict[tuple[str, int], int]:
+        """(topic, partition) → offset of the next record to be polled."""
+        return {(tp.topic, tp.partition): int(self._consumer.position(tp)) for tp in self._partitions}
+
+    def caught_up(self) -> bool:
+        """Whether the newest fetch of every partition was answered and found its log's end.
+
+        Compares with the high watermark of the fetch answer itself: the embedded broker's ``ListOffsets`` misses the
+        tail. A partition that has not been answered yet is not caught up: a stalled fetch is not an end.
+        """
+        return all(self.at_end(tp.topic, tp.partition) for tp in self._partitions)
+
+    def at_end(self, topic: str, partition: int) -> bool:
+        """``caught_up`` for one partition."""
+        tp = TopicPartition(topic, partition)
+        high = self._consumer.highwater(tp)
+        return high is not None and self._empty_polls > 0 and int(self._consumer.position(tp)) >= high
+
+    def close(self) -> None:
+        self._consumer.close()
