@@ -1,0 +1,188 @@
+"""Windows as sums of panes: pure functions the stream, ``verify`` and the benchmarks share.
+
+A pane is the greatest common divisor of all declared sizes and slides. Windows are half-open and aligned to the epoch:
+a window starting at ``s`` holds ``s <= event_time < s + size``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from kolray.errors import SettingsError
+from kolray.events import COUNTS, TIME, Columns, Kind
+from kolray.features.window_metrics import (
+    METRICS,
+    SOCIAL_SUMS,
+    SUMS,
+    WEB_SUMS,
+    pack_followers,
+    unpack_followers,
+)
+from kolray.stores.metrics import WINDOW_SCHEMA
+
+_UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000}
+MAX_PANE_MS = 1 << 22
+"""Longest pane whose offsets fit beside a packed follower number (69 minutes)."""
+
+PANE_SCHEMA: Columns = {
+    "kol_id": pl.String,
+    "pane": pl.Int64,
+    **dict.fromkeys(SUMS, pl.Int64),
+    "first_packed": pl.Int64,
+    "last_packed": pl.Int64,
+}
+"""One row a KOL and pane; ``pane`` is its start in ms since the epoch. Packed followers are null when unseen."""
+
+SUM_COLUMNS: dict[Kind, tuple[str, ...]] = {"social": SOCIAL_SUMS, "web": WEB_SUMS}
+
+
+@dataclass(frozen=True)
+class WindowSpec:
+    """A tumbling (``slide_ms == size_ms``) or sliding window."""
+
+    name: str
+    size_ms: int
+    slide_ms: int
+
+    @classmethod
+    def parse(cls, text: str) -> WindowSpec:
+        """From ``SIZE`` or ``SIZE/SLIDE``.
+
+        >>> WindowSpec.parse("15m/5m")
+        WindowSpec(name='15m/5m', size_ms=900000, slide_ms=300000)
+        """
+        size, _, slide = text.partition("/")
+        size_ms, slide_ms = _duration_ms(size, text), _duration_ms(slide or size, text)
+        if size_ms % slide_ms:
+            raise SettingsError(
+                f"window {text}: the size is not a multiple of the slide, so panes cannot be shared; choose e.g. 15m/5m"
+            )
+        return cls(text, size_ms, slide_ms)
+
+    def starts_at(self, pane: int) -> range:
+        """Starts (ms) of the windows that contain a pane."""
+        last = pane // self.slide_ms * self.slide_ms
+        return range(last - self.size_ms + self.slide_ms, last + 1, self.slide_ms)
+
+
+def _duration_ms(text: str, whole: str) -> int:
+    match = re.fullmatch(r"(\d+)([smh])", text)
+    if not match or int(match[1]) == 0:
+        raise SettingsError(f"window {whole!r}: write SIZE or SIZE/SLIDE such as 5m, 1h or 15m/5m")
+    return int(match[1]) * _UNITS_MS[match[2]]
+
+
+def pane_ms(specs: Iterable[WindowSpec]) -> int:
+    """The greatest common divisor of all sizes and slides, in ms.
+
+    Raises:
+        SettingsError: longer than ``MAX_PANE_MS``.
+    """
+    size = math.gcd(*(n for spec in specs for n in (spec.size_ms, spec.slide_ms)))
+    if size > MAX_PANE_MS:
+        minutes = size / 60_000
+        raise SettingsError(f"these windows share a pane of {minutes:.0f} min; declare one of 1h or less beside them")
+    return size
+
+
+def pane_aggregate(kind: Kind, events: pl.DataFrame, pane: int) -> pl.DataFrame:
+    """Valid, distinct events of one kind → ``PANE_SCHEMA``, one row a KOL and pane.
+
+    Social events may carry ``sentiment`` (Int8: -1, 0, 1; null where there is no comment).
+    """
+    start = pl.col("event_time").dt.epoch("ms")
+    lazy = events.lazy().with_columns(pane=start - start % pane)
+    aggregates = _social(pane, "sentiment" in events.columns) if kind == "social" else _web()
+    grouped = lazy.group_by("kol_id", "pane").agg(aggregates)
+    return conform_panes(grouped.collect())
+
+
+def _social(pane: int, sentiment: bool) -> list[pl.Expr]:
+    packed = pack_followers(pane)
+    out = [pl.len().alias("events"), *(pl.col(c).sum() for c in COUNTS)]
+    if sentiment:
+        out += [(pl.col("sentiment") == 1).sum().alias("positive"), (pl.col("sentiment") == -1).sum().alias("negative")]
+    return [*out, packed.min().alias("first_packed"), packed.max().alias("last_packed")]
+
+
+def _web() -> list[pl.Expr]:
+    types = {"impression": "web_impressions", "click": "web_clicks", "conversion": "web_conversions"}
+    sums = [(pl.col("event_type") == name).sum().alias(column) for name, column in types.items()]
+    return [pl.len().alias("web_events"), *sums]
+
+
+def conform_panes(panes: pl.DataFrame) -> pl.DataFrame:
+    """Any subset of the columns as ``PANE_SCHEMA``: absent sums are 0, absent followers null."""
+    return panes.select(
+        (pl.col(name) if name in panes.columns else pl.lit(0 if name in SUMS else None)).cast(dtype).alias(name)
+        for name, dtype in PANE_SCHEMA.items()
+    )
+
+
+def merge_panes(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The union of partial panes: sums add up, first and last followers by time, in any order of merging."""
+    if len(parts) == 1:
+        return parts[0]
+    merged = (
+        pl.concat(parts)
+        .lazy()
+        .group_by("kol_id", "pane")
+        .agg(pl.col(SUMS).sum(), pl.col("first_packed").min(), pl.col("last_packed").max())
+    )
+    return merged.select(*PANE_SCHEMA).collect()
+
+
+def windows_of(
+    panes: pl.DataFrame, spec: WindowSpec, start_ms: int | None = None, end_ms: int | None = None
+) -> pl.DataFrame:
+    """Rows of one window kind from merged panes, as ``WINDOW_SCHEMA`` with ``final`` true.
+
+    Args:
+        start_ms: only windows that end after this time; none: all.
+        end_ms: only windows that end at or before this time; none: all.
+    """
+    slides = spec.size_ms // spec.slide_ms
+    last = pl.col("pane") - pl.col("pane") % spec.slide_ms
+    lazy = with_followers(panes.lazy())
+    starts = (
+        lazy.with_columns(window_start=last)
+        if slides == 1
+        else lazy.with_columns(window_start=pl.concat_list(last - k * spec.slide_ms for k in range(slides))).explode(
+            "window_start"
+        )
+    )
+    if start_ms is not None:
+        starts = starts.filter(pl.col("window_start") + spec.size_ms > start_ms)
+    if end_ms is not None:
+        starts = starts.filter(pl.col("window_start") + spec.size_ms <= end_ms)
+    return _rows(starts, spec.name)
+
+
+def with_followers(panes: pl.LazyFrame) -> pl.LazyFrame:
+    """Adds the unpacked first and last followers of each pane."""
+    first, first_ms = unpack_followers(pl.col("first_packed"), pl.col("pane"))
+    last, last_ms = unpack_followers(pl.col("last_packed"), pl.col("pane"))
+    return panes.with_columns(
+        followers_first=first, followers_first_ms=first_ms, followers_last=last, followers_last_ms=last_ms
+    )
+
+
+def _rows(starts: pl.LazyFrame, name: str) -> pl.DataFrame:
+    by_time = [
+        pl.col(value).get(pl.col(at).arg_min() if value == "followers_first" else pl.col(at).arg_max()).alias(value)
+        for value, at in (("followers_first", "followers_first_ms"), ("followers_last", "followers_last_ms"))
+    ]
+    times = [pl.col("followers_first_ms").min(), pl.col("followers_last_ms").max()]
+    grouped = starts.group_by("kol_id", "window_start").agg(pl.col(SUMS).sum(), *by_time, *times)
+    return grouped.select(
+        "kol_id",
+        pl.lit(name).alias("window"),
+        pl.col("window_start").cast(TIME),
+        pl.lit(True).alias("final"),
+        *METRICS,
+    ).collect()
