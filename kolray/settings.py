@@ -51,6 +51,9 @@ class StreamSettings(_Part):
     )
     disorder_s: float = Field(5, ge=0, description="seconds an event may be older than the newest of its partition")
     allowed_lateness_s: float = Field(300, ge=0, description="seconds behind the watermark a window is still corrected")
+    idle_after_s: float = Field(
+        30, ge=0, description="seconds of silence at a log end after which time since the last event was written counts"
+    )
     far_future_s: float = Field(300, gt=0, description="event time ahead of the Kafka timestamp that is dead-lettered")
     checkpoint_interval_s: float = Field(60, gt=0, description="seconds between checkpoints")
     flush_interval_s: float = Field(1, gt=0, description="seconds between writes of provisional rows")

@@ -133,7 +133,6 @@ class BatchFetcher:
         self._consumer.assign(self._partitions)
         for place, offset in starts.items():
             self._consumer.seek(TopicPartition(*place), offset)
-        self._empty_polls = 0
 
     def poll(self, timeout_s: float) -> list[RawBatch]:
         """Batches that arrived, oldest first within a partition; an empty list after ``timeout_s`` without any.
@@ -147,7 +146,6 @@ class BatchFetcher:
             raise ServiceUnavailableError(
                 "Kafka", str(self._consumer.config["bootstrap_servers"]), str(error)
             ) from error
-        self._empty_polls = 0 if got else self._empty_polls + 1
         return [batch for batches in got.values() for batch in batches]
 
     def positions(self) -> dict[tuple[str, int], int]:
@@ -155,18 +153,18 @@ class BatchFetcher:
         return {(tp.topic, tp.partition): int(self._consumer.position(tp)) for tp in self._partitions}
 
     def caught_up(self) -> bool:
-        """Whether the newest fetch of every partition was answered and found its log's end.
-
-        Compares with the high watermark of the fetch answer itself: the embedded broker's ``ListOffsets`` misses the
-        tail. A partition that has not been answered yet is not caught up: a stalled fetch is not an end.
-        """
+        """Whether every partition was answered and stands at its log's end (see ``at_end``)."""
         return all(self.at_end(tp.topic, tp.partition) for tp in self._partitions)
 
     def at_end(self, topic: str, partition: int) -> bool:
-        """``caught_up`` for one partition."""
+        """Whether the position is the high watermark of the partition's newest fetch answer.
+
+        Not ``ListOffsets``: the embedded broker's misses the tail. A partition that was never answered is not at its
+        end: a stalled fetch is not idleness.
+        """
         tp = TopicPartition(topic, partition)
         high = self._consumer.highwater(tp)
-        return high is not None and self._empty_polls > 0 and int(self._consumer.position(tp)) >= high
+        return high is not None and int(self._consumer.position(tp)) >= high
 
     def close(self) -> None:
         self._consumer.close()

@@ -23,7 +23,6 @@ from kolray.features.window_metrics import (
     pack_followers,
     unpack_followers,
 )
-from kolray.stores.metrics import WINDOW_SCHEMA
 
 _UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000}
 MAX_PANE_MS = 1 << 22
@@ -169,6 +168,21 @@ def with_followers(panes: pl.LazyFrame) -> pl.LazyFrame:
     last, last_ms = unpack_followers(pl.col("last_packed"), pl.col("pane"))
     return panes.with_columns(
         followers_first=first, followers_first_ms=first_ms, followers_last=last, followers_last_ms=last_ms
+    )
+
+
+def pane_rows(panes: pl.DataFrame) -> pl.DataFrame:
+    """Panes as provisional rows: ``WINDOW_SCHEMA`` with ``window = 'pane'``, not final."""
+    return (
+        with_followers(panes.lazy())
+        .select(
+            "kol_id",
+            pl.lit("pane").alias("window"),
+            pl.col("pane").cast(TIME).alias("window_start"),
+            pl.lit(False).alias("final"),
+            *METRICS,
+        )
+        .collect()
     )
 
 

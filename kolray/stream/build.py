@@ -1,0 +1,89 @@
+"""Composition root of a shard: settings in, a restored-on-demand ``Shard`` out."""
+
+from __future__ import annotations
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from kolray.clock import Clock, SystemClock
+from kolray.errors import ServiceUnavailableError
+from kolray.events import RAW_TOPICS
+from kolray.protocols import TextClassifier
+from kolray.schemas.registry import open_registry
+from kolray.settings import KafkaSettings, Settings, StreamSettings
+from kolray.stores.open import open_feature_store, open_metrics_store
+from kolray.stream.checkpoint import FolderCheckpoints
+from kolray.stream.decode import BatchDecoder
+from kolray.stream.fetch import BatchFetcher
+from kolray.stream.outputs import open_publisher
+from kolray.stream.partition import PartitionRunner
+from kolray.stream.shard import Shard
+from kolray.stream.sinks import StoreWriter
+from kolray.stream.state import PartitionState, Timing
+from kolray.stream.windows import WindowSpec
+
+
+def build_shard(
+    settings: Settings,
+    partitions: list[int],
+    *,
+    until_end: bool = False,
+    classifier: TextClassifier | None = None,
+    clock: Clock | None = None,
+) -> Shard:
+    """A shard over some partition numbers of both raw topics, on the servers the settings name."""
+    clock = clock or SystemClock()
+    registry = open_registry(settings.registry.url)
+    writer = StoreWriter(open_metrics_store(settings), open_feature_store(settings.redis))
+    broker = broker_identity(settings.kafka)
+    runners = {
+        number: PartitionRunner(
+            partition=number,
+            state=new_state(settings.stream),
+            checkpoints=FolderCheckpoints(settings.checkpoints),
+            publisher=open_publisher(settings.kafka, registry, number),
+            writer=writer,
+            clock=clock,
+            broker=broker,
+            classifier=classifier,
+        )
+        for number in partitions
+    }
+    return Shard(
+        runners=runners,
+        open_source=lambda starts: BatchFetcher(settings.kafka, starts),
+        decoder=BatchDecoder(registry, settings.stream.far_future_s),
+        settings=settings.stream,
+        clock=clock,
+        until_end=until_end,
+    )
+
+
+def new_state(stream: StreamSettings) -> PartitionState:
+    """An empty state with the windows and durations of the settings."""
+    timing = Timing(
+        int(stream.disorder_s * 1000), int(stream.allowed_lateness_s * 1000), int(stream.idle_after_s * 1000)
+    )
+    return PartitionState([WindowSpec.parse(text) for text in stream.windows], timing)
+
+
+def broker_identity(kafka: KafkaSettings) -> dict[str, str]:
+    """Cluster id and topic ids: they change when a broker loses its log or is replaced.
+
+    Raises:
+        ServiceUnavailableError: Kafka does not answer, or the raw topics do not exist.
+    """
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap.split(","), bootstrap_timeout_ms=10_000)
+        try:
+            cluster = str(admin.describe_cluster().get("cluster_id"))
+            topics = admin.describe_topics(list(RAW_TOPICS.values()))
+        finally:
+            admin.close()
+    except KafkaError as error:
+        raise ServiceUnavailableError("Kafka", kafka.bootstrap, f"start it with `kolray up` ({error})") from error
+    found = {topic["name"]: str(topic["topic_id"]) for topic in topics if not topic["error_code"]}
+    missing = set(RAW_TOPICS.values()) - set(found)
+    if missing:
+        raise ServiceUnavailableError("Kafka", kafka.bootstrap, f"make its topics with `kolray init` (no {missing})")
+    return {"cluster": cluster, **found}

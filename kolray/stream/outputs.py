@@ -1,0 +1,151 @@
+"""Publishes what a snapshot holds back: alerts, dead letters and late events, each exactly once.
+
+On a broker whose transactions hold, one Kafka transaction carries the records and the snapshot's number (as metadata
+of a committed offset), so a restart knows whether it happened. The embedded broker shows open transactions to readers
+and drops that metadata; there a restart reads back which identities are published already.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Protocol
+
+import polars as pl
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError, ProducerFencedError
+from kafka.structs import OffsetAndMetadata
+
+from kolray.errors import FencedError, ServiceUnavailableError
+from kolray.events import ALERTS_TOPIC, DLQ_TOPIC, LATE_TOPIC, SOCIAL_TOPIC
+from kolray.schemas.registry import Registry
+from kolray.schemas.wire import decode_value, encode_rows, schema_id_of
+from kolray.settings import KafkaSettings
+from kolray.stream.fetch import BatchFetcher
+from kolray.stream.snapshot import Snapshot
+from kolray.stream.values import records_of
+
+GROUP = "kolray-stream"
+TOPIC_OF = {"alerts": ALERTS_TOPIC, "dead_letters": DLQ_TOPIC, "late": LATE_TOPIC}
+IDENTITY: dict[str, tuple[str, ...]] = {
+    "alerts": ("alert_id",),
+    "dead_letters": ("topic", "partition", "offset"),
+    "late": ("topic", "partition", "offset"),
+}
+
+
+class Publisher(Protocol):
+    """Publishes the outputs of one partition's snapshots."""
+
+    def open(self) -> None:
+        """Fences every earlier owner of the partition."""
+        ...
+
+    def publish(self, snapshot: Snapshot, *, again: bool = False) -> None:
+        """Publishes ``snapshot.outputs``; with ``again`` (after a restart) only what was not published before.
+
+        Raises:
+            FencedError: a newer owner exists.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class _KafkaPublisher:
+    """What both ways share: the producer, fenced by its transactional id, and the encoding."""
+
+    def __init__(self, kafka: KafkaSettings, registry: Registry, partition: int) -> None:
+        self._kafka, self._registry, self._partition = kafka, registry, partition
+        self._producer: Any = None
+
+    def open(self) -> None:
+        try:
+            self._producer = KafkaProducer(
+                bootstrap_servers=self._kafka.bootstrap.split(","),
+                transactional_id=f"kolray-stream-{self._partition}",
+                linger_ms=5,
+            )
+            self._producer.init_transactions()
+        except KafkaError as error:
+            raise ServiceUnavailableError("Kafka", self._kafka.bootstrap, "start it with `kolray up`") from error
+
+    def _transaction(self, snapshot: Snapshot, outputs: dict[str, pl.DataFrame]) -> None:
+        place = TopicPartition(SOCIAL_TOPIC, self._partition)
+        done = OffsetAndMetadata(snapshot.offsets[SOCIAL_TOPIC], json.dumps({"n": snapshot.number}), -1)
+        try:
+            self._producer.begin_transaction()
+            for name, frame in outputs.items():
+                topic = TOPIC_OF[name]
+                for value, key in zip(self._encode(topic, frame), _keys(name, frame), strict=True):
+                    self._producer.send(topic, value=value, key=key)
+            self._producer.send_offsets_to_transaction({place: done}, GROUP)
+            self._producer.commit_transaction()
+        except ProducerFencedError as error:
+            raise FencedError(f"partition {self._partition} has a newer owner; this one stops") from error
+        except KafkaError as error:
+            raise ServiceUnavailableError("Kafka", self._kafka.bootstrap, f"a transaction failed: {error}") from error
+
+    def _encode(self, topic: str, frame: pl.DataFrame) -> list[bytes]:
+        return encode_rows(topic, self._registry.id_for(topic), frame)
+
+    def close(self) -> None:
+        if self._producer is not None:
+            self._producer.close()
+
+
+class TransactionalPublisher(_KafkaPublisher):
+    """Exactly once by the broker's transactions."""
+
+    def publish(self, snapshot: Snapshot, *, again: bool = False) -> None:
+        if not again or self._committed_number() < snapshot.number:
+            self._transaction(snapshot, snapshot.outputs)
+
+    def _committed_number(self) -> int:
+        consumer = KafkaConsumer(
+            bootstrap_servers=self._kafka.bootstrap.split(","), group_id=GROUP, enable_auto_commit=False
+        )
+        try:
+            committed = consumer.committed(TopicPartition(SOCIAL_TOPIC, self._partition), metadata=True)
+        finally:
+            consumer.close()
+        return int(json.loads(committed.metadata)["n"]) if committed and committed.metadata else -1
+
+
+class ReadBackPublisher(_KafkaPublisher):
+    """For a broker without usable transactions: reads back what the topics hold before it repeats anything."""
+
+    def publish(self, snapshot: Snapshot, *, again: bool = False) -> None:
+        missing = {}
+        for name, frame in snapshot.outputs.items():
+            missing[name] = frame
+            if again and frame.height:
+                identity = list(IDENTITY[name])
+                held = self._held(TOPIC_OF[name], identity)
+                rows = [key not in held for key in frame.select(identity).iter_rows()]
+                missing[name] = frame.filter(pl.Series(rows, dtype=pl.Boolean))
+        self._transaction(snapshot, missing)
+
+    def _held(self, topic: str, identity: list[str]) -> set[tuple[Any, ...]]:
+        fetcher = BatchFetcher(self._kafka, {(topic, p): 0 for p in range(self._kafka.partitions)})
+        held = set()
+        try:
+            while not fetcher.caught_up():
+                for batch in fetcher.poll(1.0):
+                    for value in records_of(batch)["value"]:
+                        row = decode_value(value, self._registry.schema(schema_id_of(value)))
+                        held.add(tuple(row[c] for c in identity))
+        finally:
+            fetcher.close()
+        return held
+
+
+def _keys(name: str, frame: pl.DataFrame) -> list[bytes]:
+    """Alerts and late events stay in order per KOL, dead letters per place."""
+    column = pl.col("kol_id") if name != "dead_letters" else pl.format("{}-{}", "topic", "partition")
+    return frame.select(column.cast(pl.Binary)).to_series().to_list()
+
+
+def open_publisher(kafka: KafkaSettings, registry: Registry, partition: int) -> Publisher:
+    """The way the settings say the broker allows."""
+    kind = TransactionalPublisher if kafka.transactions else ReadBackPublisher
+    return kind(kafka, registry, partition)

@@ -1,0 +1,155 @@
+"""The one loop of the stream: poll, decode, count, close, write, checkpoint. Plain Python; ``actors.py`` places it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from kolray.clock import Clock
+from kolray.events import KIND_OF_TOPIC, RAW_TOPICS, Kind
+from kolray.settings import StreamSettings
+from kolray.stream.decode import BatchDecoder
+from kolray.stream.fetch import RawBatch
+from kolray.stream.partition import PartitionRunner
+
+
+class BatchSource(Protocol):
+    """Where batches come from: ``BatchFetcher``, or a list in memory."""
+
+    def poll(self, timeout_s: float) -> list[RawBatch]: ...
+
+    def at_end(self, topic: str, partition: int) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Shard:
+    """Runs some partitions.
+
+    Args:
+        open_source: makes the source from (topic, partition) → first offset, once the partitions are restored.
+        until_end: stop when every partition's log was read to its end, and close all windows.
+    """
+
+    runners: dict[int, PartitionRunner]
+    open_source: Callable[[dict[tuple[str, int], int]], BatchSource]
+    decoder: BatchDecoder
+    settings: StreamSettings
+    clock: Clock
+    until_end: bool = False
+    _source: BatchSource | None = None
+    _next_checkpoint: float = 0.0
+    _next_flush: float = 0.0
+    _last_checkpoint: float = 0.0
+    _finished: bool = False
+    _caught_up: set[int] = field(default_factory=set)
+
+    def restore(self) -> None:
+        """Claims all partitions and opens the source where they resume."""
+        starts = {
+            (topic, number): offset
+            for number, runner in self.runners.items()
+            for topic, offset in runner.restore().items()
+        }
+        self._source = self.open_source(starts)
+        now = self.clock.monotonic()
+        self._last_checkpoint = now
+        self._next_checkpoint = now + self.settings.checkpoint_interval_s
+        self._next_flush = now + self.settings.flush_interval_s
+
+    @property
+    def source(self) -> BatchSource:
+        if self._source is None:
+            raise RuntimeError("restore() comes first")
+        return self._source
+
+    @property
+    def finished(self) -> bool:
+        """A bounded run is done."""
+        return self._finished
+
+    def step(self) -> None:
+        """One round of the loop; waits at most the flush interval for records."""
+        batches = self.source.poll(min(self.settings.flush_interval_s, 0.5))
+        self._count(batches)
+        for number, runner in self.runners.items():
+            ends = {topic: self.source.at_end(topic, number) for topic in RAW_TOPICS.values()}
+            runner.advance(ends)
+            if all(ends.values()):
+                self._caught_up.add(number)
+        now = self.clock.monotonic()
+        if self.until_end and not batches and self._at_end():
+            return self._finish()
+        if now >= self._next_flush and not self.until_end:
+            self._flush(now)
+        urgent = now - self._last_checkpoint >= 1.0 and any(r.has_alerts() for r in self.runners.values())
+        if now >= self._next_checkpoint or (urgent and not self.until_end):
+            self._checkpoint()
+        return None
+
+    def _count(self, batches: list[RawBatch]) -> None:
+        by_kind: dict[Kind, list[RawBatch]] = defaultdict(list)
+        ends: dict[tuple[Kind, int], int] = {}
+        for batch in batches:
+            kind = KIND_OF_TOPIC[batch.topic]
+            by_kind[kind].append(batch)
+            ends[kind, batch.partition] = batch.last_offset + 1
+        for kind, group in by_kind.items():
+            decoded = self.decoder.decode(kind, group)
+            events = decoded.frame.partition_by("partition", as_dict=True)
+            rejected = decoded.rejected.partition_by("partition", as_dict=True)
+            for (of_kind, number), end in ends.items():
+                if of_kind == kind:
+                    mine = events.get((number,), decoded.frame.clear())
+                    self.runners[number].on_frame(
+                        kind, mine.sort("offset"), rejected.get((number,), decoded.rejected.clear()), end
+                    )
+
+    def _at_end(self) -> bool:
+        return all(self.source.at_end(topic, number) for number in self.runners for topic in RAW_TOPICS.values())
+
+    def _flush(self, now: float) -> None:
+        for number in self._caught_up:  # before that, rows of a replay would run behind those written before a crash
+            self.runners[number].write_provisional()
+        self._next_flush = now + self.settings.flush_interval_s
+
+    def _checkpoint(self) -> None:
+        for runner in self.runners.values():
+            runner.checkpoint()
+        self._last_checkpoint = self.clock.monotonic()
+        self._next_checkpoint = self._last_checkpoint + self.settings.checkpoint_interval_s
+
+    def _finish(self) -> None:
+        for runner in self.runners.values():
+            runner.end_of_input()
+        self._checkpoint()
+        self._finished = True
+
+    def status(self) -> dict[str, Any]:
+        """Counters and progress of each partition, for ``kolray status`` and the supervisor."""
+        return {
+            "finished": self._finished,
+            "checkpoint_age_s": round(self.clock.monotonic() - self._last_checkpoint, 1),
+            "partitions": {
+                number: asdict(runner.state.counters)
+                | {
+                    "offsets": dict(runner.offsets),
+                    "watermark_ms": runner.state.watermark.current_ms,
+                    "epoch": runner.epoch,
+                    "checkpoint": runner.number,
+                    "panes": runner.state.panes.height,
+                }
+                for number, runner in self.runners.items()
+            },
+        }
+
+    def close(self) -> None:
+        """Stops without a checkpoint; what was not checkpointed is read again."""
+        if self._source is not None:
+            self._source.close()
+        for runner in self.runners.values():
+            runner.publisher.close()
+            runner.writer.close()

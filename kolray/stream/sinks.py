@@ -1,0 +1,96 @@
+"""Upserts to the metrics store and Redis beside the stream: in order, bounded, repeated until they succeed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import BoundedSemaphore, Event
+from typing import Protocol
+
+import polars as pl
+
+from kolray.errors import ServiceUnavailableError
+from kolray.stores.metrics import MetricsStore, Version
+
+log = logging.getLogger(__name__)
+
+IN_FLIGHT = 8
+"""Writes queued before the stream waits: that is the back-pressure."""
+
+
+class LiveStore(Protocol):
+    """The part of the feature store the stream writes."""
+
+    def put_live(self, rows: pl.DataFrame) -> None: ...
+
+    def cache_drop(self, kol_ids: list[str]) -> None: ...
+
+
+class StoreWriter:
+    """One background thread, so that writes of a row keep their order.
+
+    A store that is away is asked again with growing pauses; nothing is dropped, the stream waits.
+    """
+
+    def __init__(self, metrics: MetricsStore, live: LiveStore | None) -> None:
+        self._metrics, self._live = metrics, live
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-writer")
+        self._room = BoundedSemaphore(IN_FLIGHT)
+        self._pending: list[Future[None]] = []
+        self._stop = Event()
+
+    def windows(self, rows: pl.DataFrame, version: Version) -> None:
+        """Window or pane rows (``WINDOW_SCHEMA``)."""
+        if rows.height:
+            self._submit(lambda: self._metrics.upsert_windows(rows, version))
+            if self._live is not None:
+                newest = rows.sort("window_start").unique(["kol_id", "window"], keep="last")
+                self._submit(lambda: self._to_redis(newest))
+
+    def alerts(self, rows: pl.DataFrame, version: Version) -> None:
+        """Alert rows (``ALERT_SCHEMA``)."""
+        if rows.height:
+            self._submit(lambda: self._metrics.upsert_alerts(rows, version))
+
+    def _to_redis(self, rows: pl.DataFrame) -> None:
+        if self._live is None:
+            return
+        self._live.put_live(rows)
+        final = rows.filter("final")
+        if final.height:
+            self._live.cache_drop(final["kol_id"].unique().to_list())
+
+    def _submit(self, write: Callable[[], None]) -> None:
+        self._raise_failed()
+        self._room.acquire()
+        future = self._pool.submit(self._until_done, write)
+        future.add_done_callback(lambda _: self._room.release())
+        self._pending.append(future)
+
+    def _until_done(self, write: Callable[[], None]) -> None:
+        pause = 0.1
+        while not self._stop.is_set():
+            try:
+                return write()
+            except ServiceUnavailableError as error:
+                log.warning("%s; trying again in %.1f s", error, pause)
+                self._stop.wait(pause)
+                pause = min(pause * 2, 5.0)
+        return None
+
+    def _raise_failed(self) -> None:
+        for future in [f for f in self._pending if f.done()]:
+            self._pending.remove(future)
+            future.result()
+
+    def flush(self) -> None:
+        """Returns when everything handed over is durable; raises what a write raised."""
+        for future in self._pending:
+            future.result()
+        self._pending = []
+
+    def close(self) -> None:
+        """Gives up what is still queued: only a snapshot makes it count, and none was taken."""
+        self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)

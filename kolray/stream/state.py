@@ -1,0 +1,183 @@
+"""The state of one partition number as a pure machine: no Kafka, Ray, clock or disk.
+
+==============  =====================================================  =======================================
+event           rule                                                   effect
+==============  =====================================================  =======================================
+``on_events``   seen ``event_id``                                      counted, dropped
+                older than watermark - allowed lateness                counted, ``late``
+                in a window already closed                             panes change, ``corrected`` window rows
+                else                                                   panes change
+``advance``     the watermark passed a window's end                    ``final`` rows, alerts of the patterns
+``provisional`` panes changed since the last call                      pane rows, not final
+==============  =====================================================  =======================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from kolray.events import Kind
+from kolray.stores.metrics import WINDOW_SCHEMA
+from kolray.stream.duplicates import DuplicateFilter
+from kolray.stream.patterns import RULES, Patterns, Rule
+from kolray.stream.watermark import Watermark
+from kolray.stream.windows import (
+    PANE_SCHEMA,
+    WindowSpec,
+    merge_panes,
+    pane_aggregate,
+    pane_ms,
+    pane_rows,
+    windows_of,
+)
+
+LATE_COLUMNS = ("topic", "partition", "offset", "event_id", "kol_id", "event_time")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Durations of the stream, in ms."""
+
+    disorder_ms: int = 5_000
+    lateness_ms: int = 300_000
+    idle_after_ms: int = 30_000
+
+
+@dataclass
+class Counters:
+    """What happened to every event read: ``events = counted + duplicates + late``; ``rejected`` beside them."""
+
+    events: int = 0
+    counted: int = 0
+    duplicates: int = 0
+    late: int = 0
+    rejected: int = 0
+    windows: int = 0
+    corrected: int = 0
+    alerts: int = 0
+
+
+@dataclass
+class PartitionState:
+    """Panes, duplicates, time and patterns of one partition number of both raw topics."""
+
+    specs: Sequence[WindowSpec]
+    timing: Timing = field(default_factory=Timing)
+    rules: tuple[Rule, ...] = RULES
+
+    def __post_init__(self) -> None:
+        self.pane_ms = pane_ms(self.specs)
+        self.longest_ms = max(spec.size_ms for spec in self.specs)
+        self.watermark = Watermark(self.timing.disorder_ms, self.timing.idle_after_ms)
+        bucket = self.longest_ms + self.timing.lateness_ms
+        self.seen: dict[Kind, DuplicateFilter] = {"social": DuplicateFilter(bucket), "web": DuplicateFilter(bucket)}
+        self.patterns = Patterns(self.rules)
+        self.counters = Counters()
+        self.closed_ms = -1
+        """Windows that end at or before this time were closed."""
+        self.panes = pl.DataFrame(schema=PANE_SCHEMA)
+        self._fresh: list[pl.DataFrame] = []
+        self._unsent: list[pl.DataFrame] = []
+
+    def on_events(self, kind: Kind, events: pl.DataFrame, now_ms: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Counts valid events of one topic-partition, oldest offset first.
+
+        Returns:
+            corrected window rows (``WINDOW_SCHEMA``) and late events (``LATE_COLUMNS``, ``watermark``).
+        """
+        self.counters.events += events.height
+        new = self.seen[kind].first_seen(events)
+        self.counters.duplicates += events.height - int(new.sum())
+        at = events["event_time"].dt.epoch("ms")
+        on_time = at >= self.watermark.current_ms - self.timing.lateness_ms
+        late = events.filter(new & ~on_time) if not on_time.all() else events.clear()
+        self.counters.late += late.height
+        kept = events.filter(new & on_time)
+        self.counters.counted += kept.height
+        self.watermark.saw(kind, at.max(), events["kafka_ms"].max(), now_ms)  # type: ignore[arg-type]
+        corrected = pl.DataFrame(schema=WINDOW_SCHEMA)
+        if kept.height:
+            part = pane_aggregate(kind, kept, self.pane_ms)
+            self._fresh.append(part)
+            self._unsent.append(part.select("kol_id", "pane"))
+            corrected = self._corrected(part)
+        mark = pl.lit(max(self.watermark.current_ms, 0)).cast(pl.Datetime("ms", "UTC")).alias("watermark")
+        return corrected, late.select(*LATE_COLUMNS, mark)
+
+    def _corrected(self, part: pl.DataFrame) -> pl.DataFrame:
+        """Rows of closed windows that a late but allowed event changed."""
+        touched = part.filter(pl.col("pane") < self.closed_ms).select("kol_id", "pane")
+        if not touched.height:
+            return pl.DataFrame(schema=WINDOW_SCHEMA)
+        self._merge()
+        mine = self.panes.join(touched.select("kol_id").unique(), on="kol_id", how="semi")
+        rows = []
+        for spec in self.specs:
+            starts = touched.select(
+                "kol_id", window_start=pl.concat_list(*_starts(spec)).cast(pl.List(WINDOW_SCHEMA["window_start"]))
+            ).explode("window_start")
+            closed = windows_of(mine, spec, end_ms=self.closed_ms)
+            rows.append(closed.join(starts.unique(), on=["kol_id", "window_start"], how="semi"))
+        corrected = pl.concat(rows)
+        self.counters.corrected += corrected.height
+        return corrected
+
+    def advance(self, now_ms: int, at_end: dict[Kind, bool]) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Moves the watermark and closes windows.
+
+        Returns:
+            final rows (``WINDOW_SCHEMA``) and alerts (``ALERT_SCHEMA``).
+        """
+        return self._close(self.watermark.advance(now_ms, at_end))
+
+    def end_of_input(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Closes every window: a bounded run has read all there is. Returns as ``advance``."""
+        return self._close(self.watermark.end(self.longest_ms + self.pane_ms))
+
+    def _close(self, mark: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        until = mark // self.pane_ms * self.pane_ms
+        if until <= self.closed_ms:
+            return pl.DataFrame(schema=WINDOW_SCHEMA), self.patterns.none()
+        self._merge()
+        recent = self.panes.filter(pl.col("pane") >= self.closed_ms - self.longest_ms)
+        rows = pl.concat(windows_of(recent, spec, self.closed_ms, until) for spec in self.specs)
+        self.closed_ms = until
+        self._forget()
+        alerts = self.patterns.on_closed(rows)
+        self.counters.windows += rows.height
+        self.counters.alerts += alerts.height
+        return rows, alerts
+
+    def provisional(self) -> pl.DataFrame:
+        """Rows (``window = 'pane'``, not final) of panes changed since the last call, with their whole sums."""
+        if not self._unsent:
+            return pl.DataFrame(schema=WINDOW_SCHEMA)
+        self._merge()
+        changed = pl.concat(self._unsent).unique()
+        self._unsent = []
+        return pane_rows(self.panes.join(changed, on=["kol_id", "pane"], how="semi"))
+
+    def _merge(self) -> None:
+        if self._fresh:
+            self.panes = merge_panes([self.panes, *self._fresh])
+            self._fresh = []
+
+    def _forget(self) -> None:
+        """Drops what no allowed event can change any more."""
+        horizon = self.watermark.current_ms - self.longest_ms - self.timing.lateness_ms
+        self.panes = self.panes.filter(pl.col("pane") >= horizon)
+        for seen in self.seen.values():
+            seen.forget_before(horizon)
+
+    def settled_panes(self) -> pl.DataFrame:
+        """All panes, merged: what a snapshot holds."""
+        self._merge()
+        return self.panes
+
+
+def _starts(spec: WindowSpec) -> list[pl.Expr]:
+    last = pl.col("pane") - pl.col("pane") % spec.slide_ms
+    return [last - k * spec.slide_ms for k in range(spec.size_ms // spec.slide_ms)]
