@@ -48,6 +48,8 @@ def schema_id_of(value: bytes) -> int:
     Raises:
         SchemaError: the value is not in the wire format.
     """
+    if not value:
+        raise SchemaError("empty value")
     if len(value) < HEADER_BYTES or value[0] != 0:
         raise SchemaError("not in the Confluent wire format: the first byte is not 0")
     return int.from_bytes(value[1:HEADER_BYTES], "big")

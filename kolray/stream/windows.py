@@ -55,8 +55,8 @@ class WindowSpec:
         >>> WindowSpec.parse("15m/5m")
         WindowSpec(name='15m/5m', size_ms=900000, slide_ms=300000)
         """
-        size, _, slide = text.partition("/")
-        size_ms, slide_ms = _duration_ms(size, text), _duration_ms(slide or size, text)
+        size, slash, slide = text.partition("/")
+        size_ms, slide_ms = _duration_ms(size, text), _duration_ms(slide if slash else size, text)
         if size_ms % slide_ms:
             raise SettingsError(
                 f"window {text}: the size is not a multiple of the slide, so panes cannot be shared; choose e.g. 15m/5m"
