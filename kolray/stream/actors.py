@@ -14,6 +14,7 @@ from kolray.errors import KolrayError
 from kolray.protocols import TextClassifier
 from kolray.settings import Settings
 from kolray.stream.build import build_shard
+from kolray.stream.state import Counters
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,12 @@ class ShardActor:
     def stop(self) -> None:
         """Ends ``run`` after the round it is in."""
         self._stop.set()
+
+
+def totals(statuses: list[dict[str, Any]]) -> dict[str, int]:
+    """Counters summed over the partitions of all shards."""
+    counters = [part for status in statuses for part in status["partitions"].values()]
+    return {name: sum(part[name] for part in counters) for name in Counters.__dataclass_fields__}
 
 
 class Supervisor:
@@ -134,3 +141,24 @@ class Supervisor:
         """Ends the actors."""
         for actor in self._actors:
             ray.kill(actor)
+
+
+def run_stream(
+    settings: Settings,
+    classifier: TextClassifier | None,
+    *,
+    until_end: bool,
+    on_totals: Callable[[dict[str, int]], None] | None = None,
+) -> dict[str, int]:
+    """Runs all shards on the Ray that is there, the one ``RAY_ADDRESS`` names, or one of its own.
+
+    Returns the summed counters and ``restarts``; without ``until_end`` it returns only after ``stop``.
+    """
+    if not ray.is_initialized():
+        ray.init(num_cpus=settings.stream.shards, include_dashboard=False, log_to_driver=False, logging_level="error")
+    supervisor = Supervisor(settings, until_end=until_end, classifier=classifier)
+    try:
+        results = supervisor.run(lambda statuses: on_totals(totals(statuses)) if on_totals else None)
+    finally:
+        supervisor.close()
+    return totals(results) | {"restarts": supervisor.restarts}

@@ -71,7 +71,7 @@ class _KafkaPublisher:
 
     def _transaction(self, snapshot: Snapshot, outputs: dict[str, pl.DataFrame]) -> None:
         place = TopicPartition(SOCIAL_TOPIC, self._partition)
-        done = OffsetAndMetadata(snapshot.offsets[SOCIAL_TOPIC], json.dumps({"n": snapshot.number}), -1)
+        done = OffsetAndMetadata(snapshot.offsets["social"], json.dumps({"n": snapshot.number}), -1)
         try:
             self._producer.begin_transaction()
             for name, frame in outputs.items():

@@ -11,19 +11,18 @@ A checkpoint's order, and why a crash between any two steps neither loses nor do
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from kolray.clock import Clock, to_ms
 from kolray.errors import CheckpointError
-from kolray.events import KIND_OF_TOPIC, RAW_TOPICS, TIME, Kind
+from kolray.events import RAW_TOPICS, TIME, Kind
 from kolray.protocols import TextClassifier
 from kolray.stores.metrics import Version
 from kolray.stream.checkpoint import CheckpointStore
 from kolray.stream.outputs import Publisher
-from kolray.stream.sinks import StoreWriter
+from kolray.stream.sinks import RowWriter
 from kolray.stream.snapshot import Snapshot, fingerprint, put_back, take
 from kolray.stream.state import PartitionState
 from kolray.stream.values import REJECTED
@@ -39,19 +38,19 @@ class PartitionRunner:
     state: PartitionState
     checkpoints: CheckpointStore
     publisher: Publisher
-    writer: StoreWriter
+    writer: RowWriter
     clock: Clock
     broker: dict[str, str]
     classifier: TextClassifier | None = None
-    offsets: dict[str, int] = field(default_factory=dict)
-    """Topic → offset after the last record counted."""
+    offsets: dict[Kind, int] = field(default_factory=dict)
+    """Kind of event → offset of its topic after the last record counted."""
     epoch: int = 0
     number: int = 0
     _version_us: int = 0
     _outputs: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
 
-    def restore(self) -> dict[str, int]:
-        """Claims the partition, fences its former owner, resumes. Returns topic → first offset to read.
+    def restore(self) -> dict[Kind, int]:
+        """Claims the partition, fences its former owner, resumes. Returns the first offset to read of each topic.
 
         Raises:
             CheckpointError: the snapshot belongs to other windows or another broker.
@@ -59,7 +58,7 @@ class PartitionRunner:
         self.epoch = self.checkpoints.take_epoch(self.partition)
         self.publisher.open()
         snapshot = self.checkpoints.newest(self.partition)
-        self.offsets = dict.fromkeys(RAW_TOPICS.values(), 0)
+        self.offsets = dict.fromkeys(RAW_TOPICS, 0)
         if snapshot is not None:
             self._same_broker(snapshot)
             put_back(self.state, snapshot)
@@ -86,7 +85,7 @@ class PartitionRunner:
             self.state.counters.rejected += rejected.height
             at = pl.col("kafka_ms").cast(TIME).alias("at")
             self._hold("dead_letters", rejected.select(*(c for c in REJECTED if c != "kafka_ms"), at))
-        self.offsets[RAW_TOPICS[kind]] = end
+        self.offsets[kind] = end
 
     def _with_sentiment(self, kind: Kind, events: pl.DataFrame) -> pl.DataFrame:
         """Adds ``sentiment`` to comments, scored in one micro-batch."""
@@ -100,10 +99,9 @@ class PartitionRunner:
         column = pl.Series("sentiment", [None], dtype=pl.Int8).new_from_index(0, events.height)
         return events.with_columns(column.scatter(places, scores))
 
-    def advance(self, at_end: Mapping[str, bool]) -> None:
-        """Closes windows the watermark has passed. ``at_end``: topic → our position is its log's end."""
-        ends = {KIND_OF_TOPIC[topic]: end for topic, end in at_end.items()}
-        self._closed(*self.state.advance(to_ms(self.clock.now()), ends))
+    def advance(self, at_end: dict[Kind, bool]) -> None:
+        """Closes windows the watermark has passed. ``at_end``: our position is the topic's log end."""
+        self._closed(*self.state.advance(to_ms(self.clock.now()), at_end))
 
     def end_of_input(self) -> None:
         """Closes every window of a bounded run."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from kolray.clock import Clock
-from kolray.events import KIND_OF_TOPIC, RAW_TOPICS, Kind
+from kolray.events import RAW_TOPICS, Kind
 from kolray.settings import StreamSettings
 from kolray.stream.decode import BatchDecoder
 from kolray.stream.fetch import RawBatch
@@ -32,6 +32,7 @@ class Shard:
     Args:
         open_source: makes the source from (topic, partition) → first offset, once the partitions are restored.
         until_end: stop when every partition's log was read to its end, and close all windows.
+        topics: the topic of each kind of event.
     """
 
     runners: dict[int, PartitionRunner]
@@ -40,6 +41,7 @@ class Shard:
     settings: StreamSettings
     clock: Clock
     until_end: bool = False
+    topics: dict[Kind, str] = field(default_factory=lambda: dict(RAW_TOPICS))
     _source: BatchSource | None = None
     _next_checkpoint: float = 0.0
     _next_flush: float = 0.0
@@ -50,9 +52,9 @@ class Shard:
     def restore(self) -> None:
         """Claims all partitions and opens the source where they resume."""
         starts = {
-            (topic, number): offset
+            (self.topics[kind], number): offset
             for number, runner in self.runners.items()
-            for topic, offset in runner.restore().items()
+            for kind, offset in runner.restore().items()
         }
         self._source = self.open_source(starts)
         now = self.clock.monotonic()
@@ -76,7 +78,7 @@ class Shard:
         batches = self.source.poll(min(self.settings.flush_interval_s, 0.5))
         self._count(batches)
         for number, runner in self.runners.items():
-            ends = {topic: self.source.at_end(topic, number) for topic in RAW_TOPICS.values()}
+            ends = {kind: self.source.at_end(topic, number) for kind, topic in self.topics.items()}
             runner.advance(ends)
             if all(ends.values()):
                 self._caught_up.add(number)
@@ -91,10 +93,11 @@ class Shard:
         return None
 
     def _count(self, batches: list[RawBatch]) -> None:
+        kind_of = {topic: kind for kind, topic in self.topics.items()}
         by_kind: dict[Kind, list[RawBatch]] = defaultdict(list)
         ends: dict[tuple[Kind, int], int] = {}
         for batch in batches:
-            kind = KIND_OF_TOPIC[batch.topic]
+            kind = kind_of[batch.topic]
             by_kind[kind].append(batch)
             ends[kind, batch.partition] = batch.last_offset + 1
         for kind, group in by_kind.items():
@@ -109,7 +112,7 @@ class Shard:
                     )
 
     def _at_end(self) -> bool:
-        return all(self.source.at_end(topic, number) for number in self.runners for topic in RAW_TOPICS.values())
+        return all(self.source.at_end(topic, number) for number in self.runners for topic in self.topics.values())
 
     def _flush(self, now: float) -> None:
         for number in self._caught_up:  # before that, rows of a replay would run behind those written before a crash

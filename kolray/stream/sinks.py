@@ -27,6 +27,18 @@ class LiveStore(Protocol):
     def cache_drop(self, kol_ids: list[str]) -> None: ...
 
 
+class RowWriter(Protocol):
+    """Where a partition's rows go; ``flush`` returns when all of them are durable."""
+
+    def windows(self, rows: pl.DataFrame, version: Version) -> None: ...
+
+    def alerts(self, rows: pl.DataFrame, version: Version) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class StoreWriter:
     """One background thread, so that writes of a row keep their order.
 

@@ -35,7 +35,7 @@ class Snapshot:
     number: int
     fingerprint: str
     broker: dict[str, str]
-    offsets: dict[str, int]
+    offsets: dict[Kind, int]
     version_us: int
     head: dict[str, Any]
     frames: dict[str, pl.DataFrame]

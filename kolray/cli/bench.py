@@ -1,0 +1,48 @@
+"""``kolray bench``: measurements on the services the settings name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from kolray.settings import load_settings
+
+app = typer.Typer(no_args_is_help=True, help="Measure kolray on the services the settings name.")
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps ``stream`` a subcommand."""
+
+
+@app.command()
+def stream(
+    events: int = typer.Option(2_000_000, min=10_000, help="events to produce and read"),
+    shards: int = typer.Option(2, min=1, help="shard processes"),
+    as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),
+) -> None:
+    """Throughput of the stream engine: Kafka to window rows in Kafka, compared with a batch computation."""
+    from kolray.benchmarks.stream import run
+
+    settings = load_settings()
+    console = Console(stderr=True)
+    with console.status(f"{events:,} events on {settings.kafka.bootstrap} …"):
+        figures = asdict(run(settings.kafka, events, shards))
+    if as_json:
+        print(json.dumps(figures))
+    else:
+        table = Table("figure", "value", title="kolray bench stream")
+        for name, value in figures.items():
+            table.add_row(name, f"{value:,}")
+        Console().print(table)
+    if figures["rows_wrong"]:
+        raise typer.Exit(1)
+
+
+def register(root: typer.Typer) -> None:
+    """Adds ``kolray bench``."""
+    root.add_typer(app, name="bench")
