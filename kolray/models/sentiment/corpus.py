@@ -32,9 +32,12 @@ def make_corpus(n: int, seed: int) -> pl.DataFrame:
 def _comment(phrases: dict[str, Any], lang: str, label: int, rng: np.random.Generator) -> str:
     own, says = phrases[lang], phrases[lang][_NAMES[label]]
     words = _pick(says, rng)
-    if rng.random() < 0.5:  # the subject says nothing: it stands beside every class
+    order = rng.random()  # a subject says nothing: it stands before or after every class
+    if order < 0.45:
         joint = [" is ", " ", " looks ", " was ", ": "] if lang == "en" and label else [" "]
         words = _pick(own["subjects"], rng) + _pick(joint, rng) + words
+    elif order < 0.65:
+        words += " " + _pick(own["subjects"], rng).removeprefix("the ").removeprefix("this ")
     if label and rng.random() < 0.3:
         words += _pick([", ", " ", " và " if lang == "vi" else " and "], rng) + _pick(says, rng)
     if rng.random() < 0.15:  # small talk around an opinion does not change it
