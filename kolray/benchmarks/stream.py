@@ -22,11 +22,11 @@ from kolray.connectors.producer import EventProducer
 from kolray.events import RAW_TOPICS, Kind
 from kolray.schemas.registry import FileRegistry
 from kolray.settings import KafkaSettings, StreamSettings
-from kolray.stream.build import new_state
 from kolray.stream.decode import BatchDecoder
 from kolray.stream.fetch import BatchFetcher
 from kolray.stream.partition import PartitionRunner
 from kolray.stream.shard import Shard
+from kolray.stream.state import new_state
 
 WINDOWS = ("5m", "15m/5m")
 

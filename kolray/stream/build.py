@@ -10,7 +10,7 @@ from kolray.errors import ServiceUnavailableError
 from kolray.events import RAW_TOPICS
 from kolray.protocols import TextClassifier
 from kolray.schemas.registry import open_registry
-from kolray.settings import KafkaSettings, Settings, StreamSettings
+from kolray.settings import KafkaSettings, Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.checkpoint import FolderCheckpoints
 from kolray.stream.decode import BatchDecoder
@@ -19,8 +19,7 @@ from kolray.stream.outputs import open_publisher
 from kolray.stream.partition import PartitionRunner
 from kolray.stream.shard import Shard
 from kolray.stream.sinks import StoreWriter
-from kolray.stream.state import PartitionState, Timing
-from kolray.stream.windows import WindowSpec
+from kolray.stream.state import new_state
 
 
 def build_shard(
@@ -57,14 +56,6 @@ def build_shard(
         clock=clock,
         until_end=until_end,
     )
-
-
-def new_state(stream: StreamSettings) -> PartitionState:
-    """An empty state with the windows and durations of the settings."""
-    timing = Timing(
-        int(stream.disorder_s * 1000), int(stream.allowed_lateness_s * 1000), int(stream.idle_after_s * 1000)
-    )
-    return PartitionState([WindowSpec.parse(text) for text in stream.windows], timing)
 
 
 def broker_identity(kafka: KafkaSettings) -> dict[str, str]:

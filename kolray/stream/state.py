@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from kolray.events import Kind
+from kolray.settings import StreamSettings
 from kolray.stores.metrics import WINDOW_SCHEMA
 from kolray.stream.duplicates import DuplicateFilter
 from kolray.stream.patterns import RULES, Patterns, Rule
@@ -176,6 +177,14 @@ class PartitionState:
         """All panes, merged: what a snapshot holds."""
         self._merge()
         return self.panes
+
+
+def new_state(stream: StreamSettings) -> PartitionState:
+    """An empty state with the windows and durations of the settings."""
+    timing = Timing(
+        int(stream.disorder_s * 1000), int(stream.allowed_lateness_s * 1000), int(stream.idle_after_s * 1000)
+    )
+    return PartitionState([WindowSpec.parse(text) for text in stream.windows], timing)
 
 
 def _starts(spec: WindowSpec) -> list[pl.Expr]:
