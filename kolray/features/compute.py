@@ -1,0 +1,66 @@
+"""Behavioural features of every KOL as of a time: the one definition that lake, training and serving use."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from kolray.events import TIME, Columns
+from kolray.features import comments, engagement, posting, profile, web
+from kolray.features.feature import Feature
+
+FEATURES: tuple[Feature, ...] = (
+    *profile.FEATURES, *engagement.FEATURES, *comments.FEATURES, *posting.FEATURES, *web.FEATURES
+)  # fmt: skip
+FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
+FEATURE_SCHEMA: Columns = {"kol_id": pl.String, "as_of": TIME, **dict.fromkeys(FEATURE_NAMES, pl.Float64)}
+LOOKBACK = timedelta(days=28)
+"""How far back events count, so that an old account's features cost and mean the same as a young one's."""
+
+
+def compute_features(social: pl.LazyFrame, web_events: pl.LazyFrame, as_of: datetime) -> pl.DataFrame:
+    """Features at ``as_of`` from what had happened and was available by then.
+
+    Args:
+        social, web_events: silver's columns; used are rows with ``event_time < as_of`` (and within ``LOOKBACK``) and
+            ``available_at <= as_of``.
+        as_of: aware UTC.
+
+    Returns:
+        ``FEATURE_SCHEMA``, one row for each KOL with an event, ordered by ``kol_id``. The order of the input changes
+        nothing.
+    """
+    seen_social, seen_web = known_at(social, as_of), known_at(web_events, as_of)
+    increments = engagement.prepare(seen_social).collect().lazy()
+    rows = {
+        profile.SOURCE: profile.prepare(seen_social),
+        engagement.SOURCE: increments,
+        engagement.HOURLY: engagement.prepare_hours(increments),
+        comments.SOURCE: comments.prepare(seen_social),
+        posting.SOURCE: posting.prepare(seen_social),
+        web.SOURCE: web.prepare(seen_web),
+    }
+    kols = pl.concat([seen_social.select("kol_id"), seen_web.select("kol_id")]).unique().sort("kol_id")
+    plans = [kols, *(_of_source(source, frame) for source, frame in rows.items())]
+    table, *parts = pl.collect_all(plans)
+    for part in parts:
+        table = table.join(part, on="kol_id", how="left", maintain_order="left")
+    at = pl.lit(as_of).cast(TIME).alias("as_of")
+    return table.select("kol_id", at, *(_finite(name) for name in FEATURE_NAMES))
+
+
+def known_at(events: pl.LazyFrame, as_of: datetime) -> pl.LazyFrame:
+    """The events that had happened and were available at ``as_of``: in one order whatever the input's."""
+    happened = (pl.col("event_time") < as_of) & (pl.col("event_time") >= as_of - LOOKBACK)
+    known = events.filter(happened & (pl.col("available_at") <= as_of)).with_columns(as_of=pl.lit(as_of).cast(TIME))
+    return known.sort("kol_id", "event_time", "event_id").collect().lazy()
+
+
+def _of_source(source: str, frame: pl.LazyFrame) -> pl.LazyFrame:
+    wanted = [f.expr.cast(pl.Float64).alias(f.name) for f in FEATURES if f.source == source]
+    return frame.group_by("kol_id").agg(wanted)
+
+
+def _finite(name: str) -> pl.Expr:
+    return pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name)

@@ -1,0 +1,59 @@
+"""What a feature is, and the small expressions that features are made of."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import polars as pl
+
+from kolray.features.window_metrics import ratio
+
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+
+
+class Feature(NamedTuple):
+    """One number a KOL, with its whole definition.
+
+    ``low`` and ``high`` bound every value (None: unbounded). ``null_rule`` says when the value is missing. ``expr`` is
+    evaluated for each KOL over the rows of ``source``, oldest first.
+    """
+
+    name: str
+    unit: str
+    low: float | None
+    high: float | None
+    source: str
+    null_rule: str
+    doc: str
+    expr: pl.Expr
+
+
+def share(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
+    """``part / whole``, null where the whole is not positive."""
+    return ratio(part, whole)
+
+
+def variation(values: pl.Expr) -> pl.Expr:
+    """Coefficient of variation: 0 for a machine's regular beat, about 1 for chance; null below two values."""
+    # drop_nulls also keeps polars from merging partial variances of threads, which would depend on their split.
+    known = values.drop_nulls()
+    return ratio(known.std(), known.mean())
+
+
+def gaps_s() -> pl.Expr:
+    """Seconds between consecutive events."""
+    return pl.col("event_time").diff().drop_nulls().dt.total_milliseconds() / 1000
+
+
+def days_seen() -> pl.Expr:
+    """Days from the KOL's first row to ``as_of``, at least one hour."""
+    span = (pl.col("as_of").first() - pl.col("event_time").min()).dt.total_milliseconds()
+    return pl.max_horizontal(span, pl.lit(HOUR_MS)) / DAY_MS
+
+
+def entropy(counts: pl.Expr, bins: int) -> pl.Expr:
+    """Evenness of non-negative counts over ``bins`` bins: 0 all in one, 1 spread evenly; null if all are 0."""
+    p = counts / pl.when(counts.sum() > 0).then(counts.sum())
+    nats = pl.when(p.is_not_null().any()).then(-(p.filter(p > 0) * p.filter(p > 0).log()).sum())
+    return (nats / pl.lit(float(bins)).log()).clip(0.0, 1.0)
