@@ -67,7 +67,11 @@ def show(report: DemoReport, console: Console) -> None:
 
 
 def _lines(r: DemoReport) -> list[tuple[str, str]]:
-    s, n = r.stream, lambda key: f"{r.stream.get(key, 0):,}"
+    s = r.stream
+
+    def n(key: str) -> str:
+        return f"{s.get(key, 0):,}"
+
     return [
         ("events in", f"{r.produced:,} = {s.get('events', 0):,} accepted + {s.get('rejected', 0):,} dead-lettered"),
         ("accepted", f"{n('counted')} counted + {n('duplicates')} duplicates + {n('late')} late"),

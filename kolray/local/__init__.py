@@ -1,0 +1,5 @@
+"""Starts and stops the servers of the ``embedded`` and ``local`` profiles, on loopback, under one home folder."""
+
+from kolray.local.profiles import ServiceStatus, down, status, up
+
+__all__ = ["ServiceStatus", "down", "status", "up"]

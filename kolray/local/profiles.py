@@ -1,0 +1,106 @@
+"""``up``, ``down`` and ``status`` of a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kolray.errors import KolrayError, SettingsError
+from kolray.local import servers
+from kolray.local.process import RunFolder, wait_until
+from kolray.local.servers import Server
+
+PROFILES: dict[str, tuple[Callable[[Path], Server], ...]] = {"embedded": (servers.tansu, servers.redis)}
+SERVICES_FILE = "services.toml"
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """One server of a home folder."""
+
+    name: str
+    address: str
+    pid: int
+    running: bool
+
+
+def up(profile: str, home: Path, owner_pid: int | None = None) -> None:
+    """Starts what is not running yet and waits until every server answers; writes ``<home>/services.toml``.
+
+    Args:
+        owner_pid: the servers end when this process is gone; none: they run until ``down``.
+
+    Raises:
+        SettingsError: no such profile, or another one runs in this home.
+        ServiceUnavailableError: a server did not start; those started before it are stopped again.
+    """
+    if profile not in PROFILES:
+        raise SettingsError(f"profile {profile!r} starts no servers here; use {' or '.join(PROFILES)}")
+    current = status(home)
+    if current and all(service.running for service in current):
+        if read_profile(home) != profile:
+            raise SettingsError(f"profile {read_profile(home)} runs in {home}; stop it with `kolray down` first")
+        return
+    down(home)
+    home.mkdir(parents=True, exist_ok=True)
+    settings: dict[str, Any] = {"profile": profile}
+    try:
+        for make in PROFILES[profile]:
+            server = make(home)
+            _start(server, home, owner_pid)
+            settings |= server.settings
+    except BaseException:  # Ctrl-C too leaves nothing behind
+        down(home)
+        raise
+    (home / SERVICES_FILE).write_text(_toml(settings))
+
+
+def _start(server: Server, home: Path, owner_pid: int | None) -> None:
+    folder = RunFolder(home)
+    running = folder.start(server.name, server.command, server.address, server.env, owner_pid)
+    wait_until(server.name, running, folder.log(server.name), server.answers, server.start_s)
+
+
+def down(home: Path) -> list[str]:
+    """Stops exactly the servers recorded in this home; returns their names."""
+    folder = RunFolder(home)
+    names = []
+    for running in reversed(folder.running()):
+        folder.stop(running)
+        names.append(running.name)
+    (home / SERVICES_FILE).unlink(missing_ok=True)
+    return names
+
+
+def status(home: Path) -> list[ServiceStatus]:
+    """Every server recorded in this home."""
+    return [ServiceStatus(r.name, r.address, r.pid, r.alive()) for r in RunFolder(home).running()]
+
+
+def read_profile(home: Path) -> str | None:
+    """The profile ``up`` wrote into this home."""
+    import tomllib
+
+    file = home / SERVICES_FILE
+    if not file.is_file():
+        return None
+    try:
+        return str(tomllib.loads(file.read_text())["profile"])
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise KolrayError(f"{file} is damaged; remove it and run `kolray up` again") from error
+
+
+def _toml(settings: dict[str, Any]) -> str:
+    lines = [f"{key} = {_value(value)}" for key, value in settings.items() if not isinstance(value, dict)]
+    for part, values in settings.items():
+        if isinstance(values, dict):
+            lines += ["", f"[{part}]", *(f"{key} = {_value(value)}" for key, value in values.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else '"' + str(value).replace("\\", "\\\\") + '"'

@@ -1,0 +1,192 @@
+"""Redis: features, scores, rankings, the newest windows and the response cache.
+
+Keys: ``features:{kol}`` hash (expires), ``score:{kol}`` JSON, ``live:{kol}`` hash window → JSON, ``forecast:{kol}``
+hash metric → JSON, ``rank:{by}`` and ``rank:{by}:{platform}`` sorted sets, ``cache:{kol}:{rest}`` answers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import polars as pl
+import redis
+
+from kolray.clock import from_ms, to_ms
+from kolray.errors import ServiceUnavailableError
+from kolray.settings import RedisSettings
+
+PIPELINE = 2000
+"""Commands sent together."""
+
+_NEWER = """
+for i = 1, #ARGV, 3 do
+  local held = redis.call('HGET', KEYS[1], ARGV[i] .. ':at')
+  if not held or tonumber(held) <= tonumber(ARGV[i + 1]) then
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 2], ARGV[i] .. ':at', ARGV[i + 1])
+  end
+end
+"""
+
+
+class FeatureRow(NamedTuple):
+    """Features of one KOL as they were at ``as_of``."""
+
+    as_of: datetime
+    values: dict[str, float | None]
+
+
+class FeatureStore:
+    """Every method raises ``ServiceUnavailableError`` while Redis is away."""
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self._settings = settings
+        self._redis: Any = redis.Redis.from_url(
+            settings.url, socket_timeout=5, socket_connect_timeout=2, decode_responses=False
+        )
+        self._newer = self._redis.register_script(_NEWER)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            address = self._settings.url.rsplit("@", 1)[-1]  # never the password
+            raise ServiceUnavailableError("Redis", address, "start it with `kolray up`") from error
+
+    def _in_batches(self, rows: list[Any], add: Callable[[Any, Any], None]) -> None:
+        with self._asking():
+            for at in range(0, len(rows), PIPELINE):
+                pipe = self._redis.pipeline(transaction=False)
+                for row in rows[at : at + PIPELINE]:
+                    add(pipe, row)
+                pipe.execute()
+
+    def put_features(self, frame: pl.DataFrame) -> None:
+        """``kol_id, as_of`` and one column a feature; replaces what was held, expires after ``feature_ttl_s``."""
+        names = [c for c in frame.columns if c not in ("kol_id", "as_of")]
+
+        def add(pipe: Any, row: dict[str, Any]) -> None:
+            key = f"features:{row['kol_id']}"
+            values = {name: row[name] for name in names}
+            pipe.set(key, json.dumps({"as_of": to_ms(row["as_of"]), "values": values}), ex=self._settings.feature_ttl_s)
+
+        self._in_batches(frame.to_dicts(), add)
+
+    def get_features(self, kol_id: str) -> FeatureRow | None:
+        """None when there are none or they expired."""
+        with self._asking():
+            held = self._redis.get(f"features:{kol_id}")
+        if held is None:
+            return None
+        row = json.loads(held)
+        return FeatureRow(from_ms(row["as_of"]), row["values"])
+
+    def put_scores(self, scores: pl.DataFrame, platforms: pl.DataFrame | None) -> None:
+        """``SCORE_SCHEMA`` rows; also the trust rankings, where ``platforms`` (``kol_id, platform``) is given."""
+        rows = scores.with_columns(pl.col("as_of").dt.epoch("ms"))
+        self._in_batches(rows.to_dicts(), lambda pipe, row: pipe.set(f"score:{row['kol_id']}", json.dumps(row)))
+        if platforms is not None:
+            ranked = scores.join(platforms.select("kol_id", "platform"), on="kol_id", how="left")
+            self.put_ranking("trust", ranked.select("kol_id", "platform", value="lower"))
+        self.cache_drop(scores["kol_id"].to_list())
+
+    def get_score(self, kol_id: str) -> dict[str, Any] | None:
+        """The newest score with ``as_of`` as aware datetime."""
+        with self._asking():
+            held = self._redis.get(f"score:{kol_id}")
+        if held is None:
+            return None
+        row: dict[str, Any] = json.loads(held)
+        return row | {"as_of": from_ms(row["as_of"])}
+
+    def put_ranking(self, by: str, frame: pl.DataFrame) -> None:
+        """``kol_id, platform, value``: higher is better."""
+
+        def add(pipe: Any, row: tuple[str, str | None, float]) -> None:
+            kol_id, platform, value = row
+            pipe.zadd(f"rank:{by}", {kol_id: value})
+            if platform:
+                pipe.zadd(f"rank:{by}:{platform}", {kol_id: value})
+
+        self._in_batches(frame.select("kol_id", "platform", "value").drop_nulls("value").rows(), add)
+
+    def rankings(self, by: str, platform: str | None, limit: int) -> list[tuple[str, float]]:
+        """(kol_id, value), best first."""
+        key = f"rank:{by}:{platform}" if platform else f"rank:{by}"
+        with self._asking():
+            held = self._redis.zrevrange(key, 0, limit - 1, withscores=True)
+        return [(kol.decode(), float(value)) for kol, value in held]
+
+    def put_live(self, rows: pl.DataFrame) -> None:
+        """``WINDOW_SCHEMA`` rows; of each (kol, window) the newest ``window_start`` stays."""
+        plain = rows.with_columns(pl.col("window_start").dt.epoch("ms"))
+        groups = [(key[0], group.drop("kol_id").to_dicts()) for key, group in plain.group_by("kol_id")]
+
+        def add(pipe: Any, item: tuple[str, list[dict[str, Any]]]) -> None:
+            kol_id, windows = item
+            arguments = [part for row in windows for part in (row["window"], row["window_start"], json.dumps(row))]
+            self._newer(keys=[f"live:{kol_id}"], args=arguments, client=pipe)
+
+        self._in_batches(groups, add)
+
+    def get_live(self, kol_id: str) -> list[dict[str, Any]]:
+        """The newest row of each window kind, ``window_start`` as aware datetime."""
+        with self._asking():
+            held = self._redis.hgetall(f"live:{kol_id}")
+        rows = [json.loads(value) for field, value in held.items() if not field.endswith(b":at")]
+        return [row | {"window_start": from_ms(row["window_start"])} for row in rows]
+
+    def put_forecast(self, kol_id: str, metric: str, payload: dict[str, Any]) -> None:
+        """A JSON-ready forecast of one metric."""
+        with self._asking():
+            self._redis.hset(f"forecast:{kol_id}", metric, json.dumps(payload))
+
+    def get_forecast(self, kol_id: str, metric: str) -> dict[str, Any] | None:
+        with self._asking():
+            held = self._redis.hget(f"forecast:{kol_id}", metric)
+        return None if held is None else json.loads(held)
+
+    def cache_get(self, key: str) -> bytes | None:
+        """``key`` is ``{kol_id}:{rest}``."""
+        with self._asking():
+            held: bytes | None = self._redis.get(f"cache:{key}")
+        return held
+
+    def cache_put(self, key: str, value: bytes, ttl_s: int) -> None:
+        """Keeps an answer and remembers it under its KOL, so that ``cache_drop`` finds it."""
+        kol_id = key.split(":", 1)[0]
+        with self._asking():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.set(f"cache:{key}", value, ex=ttl_s)
+            pipe.sadd(f"cached:{kol_id}", f"cache:{key}")
+            pipe.expire(f"cached:{kol_id}", ttl_s)
+            pipe.execute()
+
+    def cache_drop(self, kol_ids: list[str]) -> None:
+        """Forgets the answers about these KOLs."""
+        with self._asking():
+            for at in range(0, len(kol_ids), PIPELINE):
+                pipe = self._redis.pipeline(transaction=False)
+                part = kol_ids[at : at + PIPELINE]
+                for kol_id in part:
+                    pipe.smembers(f"cached:{kol_id}")
+                held = pipe.execute()
+                stale = [key for keys in held for key in keys]
+                if stale:
+                    self._redis.delete(*stale, *(f"cached:{kol_id}" for kol_id in part))
+
+    def ping(self) -> None:
+        with self._asking():
+            self._redis.ping()
+
+    def run_id(self) -> str:
+        """Changes when Redis restarted, with or without its memory."""
+        with self._asking():
+            return str(self._redis.info("server")["run_id"])
+
+    def close(self) -> None:
+        self._redis.close()

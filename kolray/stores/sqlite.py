@@ -1,0 +1,132 @@
+"""The metrics store of the embedded profile: one SQLite file, written by several shard processes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from kolray.clock import to_ms
+from kolray.errors import ServiceUnavailableError
+from kolray.events import Columns
+from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA, WINDOW_SCHEMA, Version
+
+SCAN_ROWS = 200_000
+BUSY_MS = 60_000
+"""How long a writer waits for another process' transaction."""
+
+
+
+def _columns(schema: Columns) -> str:
+    types = {name: "TEXT" if t == pl.String else "REAL" if t == pl.Float64 else "INTEGER" for name, t in schema.items()}
+    return ", ".join(f"{name} {sql}" for name, sql in types.items())
+
+
+MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "0001-window-rows-scores-alerts",
+        (
+            f"CREATE TABLE windows ({_columns(WINDOW_SCHEMA)}, epoch INTEGER, at_us INTEGER, "
+            "PRIMARY KEY (kol_id, window, window_start)) WITHOUT ROWID",
+            f"CREATE TABLE alerts ({_columns(ALERT_SCHEMA)}, PRIMARY KEY (alert_id)) WITHOUT ROWID",
+            "CREATE INDEX alerts_at ON alerts (at DESC)",
+            f"CREATE TABLE scores ({_columns(SCORE_SCHEMA)}, PRIMARY KEY (kol_id, as_of, model)) WITHOUT ROWID",
+        ),
+    ),
+)
+
+
+class SqliteStore:
+    """``MetricsStore`` on a file; see the protocol for the contract of each method."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(self._path, timeout=BUSY_MS / 1000, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+        except (OSError, sqlite3.Error) as error:
+            raise ServiceUnavailableError("SQLite", str(path), f"the file cannot be opened ({error})") from error
+
+    def migrate(self) -> list[str]:
+        applied = []
+        with self._db as db:
+            db.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
+            known = {name for (name,) in db.execute("SELECT name FROM migrations")}
+            for name, statements in MIGRATIONS:
+                if name not in known:
+                    for statement in statements:
+                        db.execute(statement)
+                    db.execute("INSERT INTO migrations VALUES (?)", (name,))
+                    applied.append(name)
+        return applied
+
+    def upsert_windows(self, rows: pl.DataFrame, version: Version) -> None:
+        newer = "(excluded.epoch, excluded.at_us) >= (windows.epoch, windows.at_us)"
+        stamped = rows.with_columns(epoch=pl.lit(version.epoch), at_us=pl.lit(version.at_us))
+        self._upsert("windows", stamped, ("kol_id", "window", "window_start"), newer)
+
+    def upsert_alerts(self, rows: pl.DataFrame, version: Version) -> None:
+        del version  # an alert never changes: its identity holds all that decides it
+        self._upsert("alerts", rows, ("alert_id",))
+
+    def upsert_scores(self, rows: pl.DataFrame) -> None:
+        self._upsert("scores", rows, ("kol_id", "as_of", "model"))
+
+    def _upsert(self, table: str, rows: pl.DataFrame, key: Sequence[str], condition: str = "true") -> None:
+        columns = rows.columns
+        changes = ", ".join(f"{c} = excluded.{c}" for c in columns if c not in key)
+        sql = (
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "  # noqa: S608
+            f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes} WHERE {condition}"
+        )
+        plain = rows.with_columns(pl.col(pl.Datetime).dt.epoch("ms"), pl.col(pl.Boolean).cast(pl.Int64))
+        try:
+            with self._db as db:
+                db.executemany(sql, plain.iter_rows())
+        except sqlite3.OperationalError as error:
+            raise ServiceUnavailableError("SQLite", str(self._path), str(error)) from error
+
+    def windows(self, kol_id: str, window: str, start: datetime, end: datetime) -> pl.DataFrame:
+        sql = "WHERE kol_id = ? AND window = ? AND window_start >= ? AND window_start < ? ORDER BY window_start"
+        return self._select("windows", WINDOW_SCHEMA, sql, (kol_id, window, to_ms(start), to_ms(end)))
+
+    def scan_windows(self, final_only: bool = True) -> Iterator[pl.DataFrame]:
+        where = "WHERE final = 1" if final_only else ""
+        cursor = self._db.execute(f"SELECT {', '.join(WINDOW_SCHEMA)} FROM windows {where}")  # noqa: S608
+        while rows := cursor.fetchmany(SCAN_ROWS):
+            yield _frame(rows, WINDOW_SCHEMA)
+
+    def scores(self, kol_id: str, limit: int = 1) -> pl.DataFrame:
+        return self._select("scores", SCORE_SCHEMA, "WHERE kol_id = ? ORDER BY as_of DESC LIMIT ?", (kol_id, limit))
+
+    def alerts(self, since: datetime, kol_id: str | None = None, limit: int = 100) -> pl.DataFrame:
+        mine = "" if kol_id is None else "AND kol_id = ?"
+        arguments = (to_ms(since), *(() if kol_id is None else (kol_id,)), limit)
+        return self._select("alerts", ALERT_SCHEMA, f"WHERE at >= ? {mine} ORDER BY at DESC LIMIT ?", arguments)
+
+    def _select(self, table: str, schema: Columns, rest: str, arguments: tuple[Any, ...]) -> pl.DataFrame:
+        try:
+            rows = self._db.execute(f"SELECT {', '.join(schema)} FROM {table} {rest}", arguments).fetchall()  # noqa: S608
+        except sqlite3.OperationalError as error:
+            raise ServiceUnavailableError("SQLite", str(self._path), f"{error}; run `kolray init`") from error
+        return _frame(rows, schema)
+
+    def ping(self) -> None:
+        try:
+            self._db.execute("SELECT 1 FROM migrations LIMIT 1")
+        except sqlite3.OperationalError as error:
+            raise ServiceUnavailableError("SQLite", str(self._path), f"{error}; run `kolray init`") from error
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _frame(rows: list[tuple[Any, ...]], schema: Columns) -> pl.DataFrame:
+    plain = {name: dtype if dtype in (pl.String, pl.Float64) else pl.Int64 for name, dtype in schema.items()}
+    return pl.DataFrame(rows, schema=plain, orient="row").cast(pl.Schema(schema))
