@@ -6,9 +6,13 @@ import sys
 
 import typer
 
+from kolray.cli import bench, stream
 from kolray.errors import KolrayError
 
 app = typer.Typer(name="kolray", no_args_is_help=True, help="Real-time trust scores and campaign forecasts for KOLs.")
+
+for group in (stream, bench):
+    group.register(app)
 
 
 def main() -> None:
