@@ -1,0 +1,67 @@
+"""How good a model is: for probabilities (AUC, PR-AUC, Brier, ECE) and for forecasts (sMAPE, MASE, coverage)."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int8]
+
+ECE_BINS = 10
+
+
+def probability_metrics(labels: Labels, probability: Floats) -> dict[str, float]:
+    """``auc, pr_auc, brier, ece, log_loss`` of probabilities of label 1; both labels must occur."""
+    from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
+
+    return {
+        "auc": float(roc_auc_score(labels, probability)),
+        "pr_auc": float(average_precision_score(labels, probability)),
+        "brier": float(np.mean((probability - labels) ** 2)),
+        "ece": ece(labels, probability),
+        "log_loss": float(log_loss(labels, probability, labels=[0, 1])),
+    }
+
+
+def reliability(labels: Labels, probability: Floats, bins: int = ECE_BINS) -> pl.DataFrame:
+    """Bins of equal count: ``expected`` (mean probability), ``observed`` (share of label 1), ``n``."""
+    order = np.argsort(probability, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    return pl.DataFrame(
+        {
+            "expected": [float(probability[part].mean()) for part in parts],
+            "observed": [float(labels[part].mean()) for part in parts],
+            "n": [len(part) for part in parts],
+        }
+    )
+
+
+def ece(labels: Labels, probability: Floats, bins: int = ECE_BINS) -> float:
+    """Expected calibration error over bins of equal count: mean distance of expected and observed, in 0-1."""
+    table = reliability(labels, probability, bins)
+    gaps = (table["expected"] - table["observed"]).abs() * table["n"]
+    return float(gaps.sum()) / len(labels)
+
+
+def smape(actual: Floats, forecast: Floats) -> float:
+    """Symmetric mean absolute percentage error as in M4: 0-200 %; a point where both are 0 counts 0."""
+    scale = np.abs(actual) + np.abs(forecast)
+    return float(200.0 * np.mean(np.abs(actual - forecast) / np.where(scale > 0, scale, 1.0)))
+
+
+def mase(actual: Floats, forecast: Floats, history: Floats, season: int) -> float:
+    """Mean absolute error over that of the seasonal naive within ``history``; NaN if history is constant by season.
+
+    ``actual`` and ``forecast``: (series, horizon); ``history``: (series, hours). Series whose scale is 0 are left out.
+    """
+    scale = np.abs(history[:, season:] - history[:, :-season]).mean(axis=1)
+    error = np.abs(actual - forecast).mean(axis=1)
+    known = scale > 0
+    return float(np.mean(error[known] / scale[known])) if known.any() else float("nan")
+
+
+def coverage(actual: Floats, lower: Floats, upper: Floats) -> float:
+    """Share of values inside their interval, bounds included."""
+    return float(np.mean((actual >= lower) & (actual <= upper)))
