@@ -27,6 +27,7 @@ class ShardActor:
         self, settings: Settings, partitions: list[int], until_end: bool, classifier: TextClassifier | None
     ) -> None:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+        logging.getLogger("kafka").setLevel(logging.WARNING)
         self._stop = threading.Event()
         self._shard = build_shard(settings, partitions, until_end=until_end, classifier=classifier)
         self._shard.restore()

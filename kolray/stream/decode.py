@@ -46,7 +46,7 @@ class BatchDecoder:
     """
 
     def __init__(self, registry: Registry, far_future_s: float = 300) -> None:
-        self._registry = registry
+        self.registry = registry
         self._far_future_ms = int(far_future_s * 1000)
         self._records: dict[int, tuple[Container, list[str]]] = {}
         self._values = ValueDecoder(registry)
@@ -91,7 +91,7 @@ class BatchDecoder:
             return None
         if schema_id not in self._records:
             try:
-                writer = self._registry.schema(schema_id)
+                writer = self.registry.schema(schema_id)
             except SchemaError:
                 return None
             fields = [f["name"] for f in writer["fields"] if f["name"] in SCHEMAS[kind]]

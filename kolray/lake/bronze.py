@@ -1,0 +1,116 @@
+"""Bronze: what Kafka held, with its place. Exactly once by the next offset of each topic-partition in the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from kolray.events import DLQ_TOPIC, KIND_OF_TOPIC, LATE_TOPIC, TIME
+from kolray.lake.tables import BRONZE_OF_TOPIC, LakeTables
+from kolray.schemas.registry import Registry, open_registry
+from kolray.schemas.wire import decode_value, schema_id_of
+from kolray.settings import Settings
+from kolray.stream.decode import BatchDecoder
+from kolray.stream.fetch import BatchFetcher, RawBatch
+from kolray.stream.values import records_of
+
+TABLE_OF_TOPIC = {**BRONZE_OF_TOPIC, DLQ_TOPIC: "bronze.dead_letters", LATE_TOPIC: "bronze.late_events"}
+CHUNK_BATCHES = 256
+"""Record batches decoded together."""
+
+
+@dataclass(frozen=True)
+class BronzeTask:
+    """One topic-partition to read from ``start`` to its log's end."""
+
+    table: str
+    topic: str
+    partition: int
+    start: int
+
+
+def source_id(table: str, topic: str, partition: int) -> str:
+    """Names a topic-partition among a table's transactions; the version is the next offset to read."""
+    return f"{table}/{topic}-{partition}"
+
+
+def plan_bronze(tables: LakeTables, partitions: int) -> list[BronzeTask]:
+    """Every topic-partition with the offset after what its table holds."""
+    return [
+        BronzeTask(table, topic, number, tables.transaction(table, source_id(table, topic, number)) or 0)
+        for topic, table in TABLE_OF_TOPIC.items()
+        for number in range(partitions)
+    ]
+
+
+def grouped(tasks: list[BronzeTask], groups: int) -> list[list[BronzeTask]]:
+    """Raw topics in ``groups`` shares by partition, the outputs' topics in one: a fetcher each."""
+    raw = [task for task in tasks if task.topic in KIND_OF_TOPIC]
+    outputs = [task for task in tasks if task.topic not in KIND_OF_TOPIC]
+    shares = [[task for task in raw if task.partition % groups == i] for i in range(groups)]
+    return [share for share in (*shares, outputs) if share]
+
+
+def read_group(
+    tasks: list[BronzeTask], settings: Settings, ingest_time: datetime
+) -> Iterator[tuple[str, pl.DataFrame, dict[str, int]]]:
+    """Table, rows and {transaction id: offset after them}, until the log's end as it is met.
+
+    ``events.dlq`` and ``events.late`` are read as a consumer of committed transactions.
+    """
+    raw = tasks[0].topic in KIND_OF_TOPIC
+    starts = {(task.topic, task.partition): task.start for task in tasks}
+    fetcher = BatchFetcher(settings.kafka, starts, committed_only=not raw and settings.kafka.transactions)
+    decoder = BatchDecoder(open_registry(settings.registry.url), settings.stream.far_future_s)
+    held: list[RawBatch] = []
+    try:
+        ended = False
+        while not ended:
+            got = fetcher.poll(0.2)
+            held += got
+            ended = not got and fetcher.caught_up()
+            if held and (ended or len(held) >= CHUNK_BATCHES):
+                yield from _rows(tasks, decoder, held, ingest_time)
+                held = []
+    finally:
+        fetcher.close()
+
+
+def _rows(
+    tasks: list[BronzeTask], decoder: BatchDecoder, batches: list[RawBatch], ingest_time: datetime
+) -> Iterator[tuple[str, pl.DataFrame, dict[str, int]]]:
+    for topic in {task.topic for task in tasks}:
+        mine = [batch for batch in batches if batch.topic == topic]
+        if mine:
+            raw = topic in KIND_OF_TOPIC
+            rows = _events(topic, decoder, mine) if raw else _outputs(topic, decoder.registry, mine)
+            table = TABLE_OF_TOPIC[topic]
+            ends: dict[str, int] = {}
+            for batch in mine:
+                source = source_id(table, topic, batch.partition)
+                ends[source] = max(ends.get(source, 0), batch.last_offset + 1)
+            yield table, _stamped(rows, raw, ingest_time), ends
+
+
+def _events(topic: str, decoder: BatchDecoder, batches: list[RawBatch]) -> pl.DataFrame:
+    """Valid events; the others are in ``bronze.dead_letters`` by way of the stream."""
+    frame = decoder.decode(KIND_OF_TOPIC[topic], batches).frame
+    return frame.with_columns(kafka_time=pl.col("kafka_ms").cast(TIME)).drop("kafka_ms")
+
+
+def _outputs(topic: str, registry: Registry, batches: list[RawBatch]) -> pl.DataFrame:
+    prefix = "dlq" if topic == DLQ_TOPIC else "late"
+    rows = []
+    for batch in batches:
+        for offset, value in records_of(batch).select("offset", "value").iter_rows():
+            row = decode_value(value, registry.schema(schema_id_of(value)))
+            rows.append(row | {f"{prefix}_partition": batch.partition, f"{prefix}_offset": offset})
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _stamped(rows: pl.DataFrame, raw: bool, ingest_time: datetime) -> pl.DataFrame:
+    stamped = rows.with_columns(dt=pl.lit(ingest_time.date()))
+    return stamped.with_columns(ingest_time=pl.lit(ingest_time).cast(TIME)) if raw else stamped

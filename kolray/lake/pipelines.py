@@ -1,0 +1,135 @@
+"""Ray shell of the lake: Ray Data spreads the work, tasks write files, the driver commits each table once. [ray]"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import ray
+from deltalake import CommitProperties, Transaction, write_deltalake
+
+from kolray.clock import Clock, SystemClock
+from kolray.events import Kind
+from kolray.features import compute_features
+from kolray.lake.bronze import BronzeTask, grouped, plan_bronze, read_group
+from kolray.lake.commit import PartFile, commit_parts, write_parts
+from kolray.lake.gold import daily, hourly, in_days
+from kolray.lake.silver import SilverTask, plan_silver, refine, split
+from kolray.lake.tables import TABLES, LakeTables, arrow_ready
+from kolray.protocols import TextClassifier
+from kolray.settings import Settings
+
+Row = dict[str, Any]
+KINDS: tuple[Kind, ...] = ("social", "web")
+
+
+def _spread(work: list[Any], do: Callable[[Any], Iterable[Row]], blocks: int) -> list[Row]:
+    """Runs ``do`` on every item by Ray Data and gathers the rows it yields."""
+    if not work:
+        return []
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+    held = ray.put(work)
+
+    def batch(items: Row) -> Row:
+        everything = ray.get(held)
+        return {"row": [json.dumps(row) for index in items["item"] for row in do(everything[index])]}
+
+    numbered = ray.data.from_items([{"item": i} for i in range(len(work))], override_num_blocks=min(blocks, len(work)))
+    done = numbered.map_batches(batch, batch_format="numpy", batch_size=None).take_all()
+    return [json.loads(row["row"]) for row in done]
+
+
+def run_bronze(settings: Settings, clock: Clock | None = None) -> dict[str, int]:
+    """Reads every topic to its end; returns rows added to each table."""
+    tables = LakeTables(settings.lake_root)
+    now = (clock or SystemClock()).now()
+    groups = grouped(plan_bronze(tables, settings.kafka.partitions), groups=2)
+    written = _spread(groups, lambda tasks: _write_bronze(tasks, settings, now), blocks=len(groups))
+    return _commit_by_table(tables, written)
+
+
+def _write_bronze(tasks: list[BronzeTask], settings: Settings, now: datetime) -> Iterable[Row]:
+    for table, rows, ends in read_group(tasks, settings, now):
+        for part in write_parts(table, LakeTables(settings.lake_root).path(table), rows):
+            yield {"table": table, "sources": ends, "rows": rows.height, **asdict(part)}
+
+
+def _commit_by_table(tables: LakeTables, written: list[Row]) -> dict[str, int]:
+    added = {}
+    for name in sorted({row["table"] for row in written}):
+        mine = [row for row in written if row["table"] == name]
+        sources: dict[str, int] = {}
+        for source, version in (item for row in mine for item in row["sources"].items()):
+            sources[source] = max(version, sources.get(source, 0))
+        parts = [PartFile(row["path"], row["size"], row["dt"], row["stats"]) for row in mine]
+        if commit_parts(name, tables.path(name), pl.Schema(TABLES[name]), parts, sources):
+            added[name] = sum(row["rows"] for row in mine)
+    return added
+
+
+def run_silver(settings: Settings, classifier: TextClassifier | None = None) -> dict[str, int]:
+    """Refines what bronze gained since the last run; returns rows added to each table."""
+    tables = LakeTables(settings.lake_root)
+    plans = {kind: plan_silver(tables, kind) for kind in KINDS}
+    held = ray.put(classifier)
+    work = [task for tasks, _ in plans.values() for task in tasks]
+    written = _spread(work, lambda task: _write_silver(task, settings.lake_root, held), blocks=2)
+    for row in written:  # quarantine follows its kind's bronze version too
+        row["sources"] = plans[row["kind"]][1]
+    return _commit_by_table(tables, written)
+
+
+def _write_silver(task: SilverTask, root: str, classifier: Any) -> Iterable[Row]:
+    tables = LakeTables(root)
+    for name, rows in split(task.kind, refine(task, tables, ray.get(classifier))).items():
+        for part in write_parts(name, tables.path(name), rows):
+            yield {"table": name, "kind": task.kind, "rows": rows.height, **asdict(part)}
+
+
+def run_gold(settings: Settings, as_of: datetime | None = None, clock: Clock | None = None) -> dict[str, int]:
+    """Recomputes the KPIs of days silver changed, and the features as of a time (default: now)."""
+    tables = LakeTables(settings.lake_root)
+    counts = {}
+    version = sum(tables.table(f"silver.{kind}").version() + 1 for kind in KINDS if tables.exists(f"silver.{kind}"))
+    if version and version > (tables.transaction("gold.kpi_hourly", "gold.kpi_hourly/silver") or 0):
+        days = sorted({day for kind in KINDS for day in tables.scan(f"silver.{kind}").select("dt").collect()["dt"]})
+        refs = [_hourly_of.remote(settings.lake_root, days[i::2]) for i in range(2) if days[i::2]]
+        hours = pl.DataFrame(pa.concat_tables(ray.get(refs)))
+        for name, rows in (("gold.kpi_hourly", hours), ("gold.kpi_daily", daily(hours))):
+            _replace_days(tables, name, rows, {f"{name}/silver": version})
+            counts[name] = rows.height
+    at = as_of or (clock or SystemClock()).now()
+    features = compute_features(tables.scan("silver.social"), tables.scan("silver.web"), at)
+    features = features.with_columns(dt=pl.lit(at.date()))
+    _replace_days(tables, "gold.features", features, {})
+    return counts | {"gold.features": features.height}
+
+
+@ray.remote
+def _hourly_of(root: str, days: list[Any]) -> pa.Table:
+    """KPIs of some days from silver."""
+    tables = LakeTables(root)
+    social, web = (tables.scan(f"silver.{kind}").filter(pl.col("dt").is_in(days)).collect() for kind in KINDS)
+    return hourly(social, web).to_arrow()
+
+
+def _replace_days(tables: LakeTables, name: str, rows: pl.DataFrame, sources: dict[str, int]) -> None:
+    """Writes whole days, replacing what the table held of them."""
+    if not rows.height:
+        return
+    properties = CommitProperties(app_transactions=[Transaction(app, version) for app, version in sources.items()])
+    exists = tables.exists(name)
+    write_deltalake(
+        tables.path(name),
+        arrow_ready(rows, name).to_arrow(),
+        mode="overwrite" if exists else "append",
+        predicate=in_days(rows["dt"].unique().to_list()) if exists else None,
+        partition_by=["dt"],
+        commit_properties=properties,
+    )

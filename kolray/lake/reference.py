@@ -1,0 +1,74 @@
+"""Reference tables with their history: who a KOL is, what a campaign is, what was judged about an account."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+from deltalake import write_deltalake
+
+from kolray.clock import Clock, SystemClock
+from kolray.errors import InvalidInputError
+from kolray.events import TIME, Columns
+from kolray.lake.tables import LakeTables
+
+REFERENCE: dict[str, tuple[Columns, tuple[str, ...]]] = {
+    "kols": (
+        {"kol_id": pl.String, "platform": pl.String, "category": pl.String, "tier": pl.String, "language": pl.String},
+        ("kol_id",),
+    ),
+    "campaigns": (
+        {
+            "campaign_id": pl.String,
+            "kol_id": pl.String,
+            "start": TIME,
+            "end": TIME,
+            "budget": pl.Float64,
+            "currency": pl.String,
+            "category": pl.String,
+            "phases": pl.String,
+        },
+        ("campaign_id", "kol_id"),
+    ),
+    "labels": ({"kol_id": pl.String, "label": pl.Int8, "source": pl.String, "at": TIME}, ("kol_id", "source")),
+}
+"""Name → (columns, key). ``phases`` is JSON; ``label`` is 1 for fraud."""
+
+
+def upsert_reference(root: str, name: str, frame: pl.DataFrame, clock: Clock | None = None) -> int:
+    """Adds rows that are new or changed, stamped ``valid_from``; returns how many.
+
+    Raises:
+        InvalidInputError: unknown table or missing key columns.
+    """
+    if name not in REFERENCE:
+        raise InvalidInputError(f"no reference table {name!r}; there are {', '.join(REFERENCE)}")
+    schema, key = REFERENCE[name]
+    missing = [column for column in key if column not in frame.columns]
+    if missing:
+        raise InvalidInputError(f"ref.{name} needs the columns {', '.join(key)}; missing: {', '.join(missing)}")
+    rows = frame.select(
+        (pl.col(c) if c in frame.columns else pl.lit(None)).cast(dtype).alias(c) for c, dtype in schema.items()
+    ).unique(key, keep="last", maintain_order=True)
+    held = current(root, name)
+    changed = rows.join(held, on=list(schema), how="anti", nulls_equal=True)
+    if changed.height:
+        now = (clock or SystemClock()).now()
+        stamped = changed.with_columns(valid_from=pl.lit(now).cast(TIME))
+        Path(root).mkdir(parents=True, exist_ok=True)
+        write_deltalake(LakeTables(root).path(f"ref.{name}"), stamped.to_arrow(), mode="append")
+    return changed.height
+
+
+def current(root: str, name: str, as_of: datetime | None = None) -> pl.DataFrame:
+    """The newest row of each key known at ``as_of`` (default: now)."""
+    schema, key = REFERENCE[name]
+    tables = LakeTables(root)
+    if not tables.exists(f"ref.{name}"):
+        return pl.DataFrame(schema=schema)
+    rows = pl.scan_delta(tables.path(f"ref.{name}"))
+    if as_of is not None:
+        rows = rows.filter(pl.col("valid_from") <= as_of)
+    newest = rows.sort("valid_from").unique(key, keep="last", maintain_order=True)
+    return newest.select(*schema).cast(pl.Schema(schema)).collect()

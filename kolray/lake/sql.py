@@ -1,0 +1,32 @@
+"""SQL over the lake by an embedded engine: ``bronze.*``, ``silver.*``, ``gold.*`` and ``ref.*`` are views."""
+
+from __future__ import annotations
+
+import duckdb
+import polars as pl
+
+from kolray.errors import InvalidInputError
+from kolray.lake.tables import LakeTables
+
+
+def query(root: str, sql: str) -> pl.DataFrame:
+    """The result of one SELECT.
+
+    Raises:
+        InvalidInputError: the engine refuses the statement; the message says where.
+    """
+    tables = LakeTables(root)
+    with duckdb.connect() as db:
+        for name in tables.names():
+            layer = name.split(".")[0]
+            db.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
+            files = ", ".join("'" + uri.replace("'", "''") + "'" for uri in tables.table(name).file_uris())
+            if files:
+                db.execute(
+                    f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}], "  # noqa: S608
+                    "hive_partitioning = true, union_by_name = true)"
+                )
+        try:
+            return db.sql(sql).pl()
+        except duckdb.Error as error:
+            raise InvalidInputError(f"{error}\nTables: {', '.join(tables.names()) or 'none yet'}") from error

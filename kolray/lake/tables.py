@@ -1,0 +1,86 @@
+"""The lake's tables: names, folders, columns, and how they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+from deltalake import DeltaTable
+
+from kolray.errors import NotFoundError
+from kolray.events import RAW_TOPICS, SOCIAL_SCHEMA, TIME, WEB_SCHEMA, Columns
+from kolray.features import FEATURE_SCHEMA
+from kolray.features.window_metrics import SUMS
+
+PLACE: Columns = {"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64}
+_KAFKA: Columns = {**PLACE, "kafka_time": TIME, "schema_id": pl.Int32, "ingest_time": TIME, "dt": pl.Date}
+_REFINED: Columns = {"available_at": TIME, **PLACE, "dt": pl.Date}
+_KPI: Columns = {"kol_id": pl.String, "platform": pl.String}
+
+TABLES: dict[str, Columns] = {
+    "bronze.social": {**SOCIAL_SCHEMA, **_KAFKA},
+    "bronze.web": {**WEB_SCHEMA, **_KAFKA},
+    "bronze.dead_letters": {
+        **PLACE, "reason": pl.String, "key": pl.Binary, "value": pl.Binary, "at": TIME,
+        "dlq_partition": pl.Int32, "dlq_offset": pl.Int64, "dt": pl.Date,
+    },
+    "bronze.late_events": {
+        **PLACE, "event_id": pl.String, "kol_id": pl.String, "event_time": TIME, "watermark": TIME,
+        "late_partition": pl.Int32, "late_offset": pl.Int64, "dt": pl.Date,
+    },
+    "silver.social": {**SOCIAL_SCHEMA, "sentiment": pl.Int8, **_REFINED},
+    "silver.web": {**WEB_SCHEMA, **_REFINED},
+    "silver.quarantine": {**PLACE, "event_id": pl.String, "kol_id": pl.String, "reason": pl.String, "dt": pl.Date},
+    "gold.kpi_hourly": {**_KPI, "hour": TIME, **dict.fromkeys(SUMS, pl.Int64), "dt": pl.Date},
+    "gold.kpi_daily": {**_KPI, **dict.fromkeys(SUMS, pl.Int64), "dt": pl.Date},
+    "gold.features": {**FEATURE_SCHEMA, "dt": pl.Date},
+}  # fmt: skip
+"""Table → columns. All are partitioned by ``dt``: ingest day in bronze, day of the event time elsewhere."""
+
+BRONZE_OF_TOPIC = {topic: f"bronze.{kind}" for kind, topic in RAW_TOPICS.items()}
+
+
+class LakeTables:
+    """The Delta tables under one root."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def path(self, name: str) -> str:
+        """Folder of ``layer.table``."""
+        return str(Path(self.root).absolute().joinpath(*name.split(".")))
+
+    def exists(self, name: str) -> bool:
+        """Whether the table was ever written."""
+        return DeltaTable.is_deltatable(self.path(name))
+
+    def table(self, name: str) -> DeltaTable:
+        """Its Delta handle, at the newest version.
+
+        Raises:
+            NotFoundError: nothing was written there yet.
+        """
+        if not self.exists(name):
+            layer = name.partition(".")[0]
+            raise NotFoundError(f"the lake at {self.root} has no table {name}; run `kolray lake {layer}`")
+        return DeltaTable(self.path(name))
+
+    def scan(self, name: str) -> pl.LazyFrame:
+        """Its rows, with the declared columns; an empty frame of them where nothing was written yet."""
+        if not self.exists(name):
+            return pl.LazyFrame(schema=TABLES[name])
+        return pl.scan_delta(self.path(name))
+
+    def transaction(self, name: str, app_id: str) -> int | None:
+        """The version of an application's last transaction on a table."""
+        return self.table(name).transaction_version(app_id) if self.exists(name) else None
+
+    def names(self) -> list[str]:
+        """Tables that exist, as ``layer.table``."""
+        found = (log.parent for log in Path(self.root).glob("*/*/_delta_log"))
+        return sorted(f"{folder.parent.name}.{folder.name}" for folder in found)
+
+
+def arrow_ready(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The declared columns of a table in their order and types."""
+    return frame.select(*TABLES[name]).cast(pl.Schema(TABLES[name]))
