@@ -1,0 +1,128 @@
+"""What the dashboard needs to know, as a protocol and frozen dataclasses.
+
+The pages know nothing of Redis, SQLite or MLflow. Whoever implements ``DashboardData`` may return None wherever the
+type allows it: every page has a state for a value that is not there yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, Protocol
+
+RankBy = Literal["trust", "success", "engagement"]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The counts on the first page."""
+
+    kols: int
+    alerts_24h: int
+    windows: int | None
+    """Windows of the last 24 hours; None where the store cannot count them cheaply."""
+    model: str | None
+    """``name:version``; None before the first model is trained."""
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True)
+class RankedKol:
+    """One row of a ranking; ``value`` is what the ranking is by."""
+
+    kol_id: str
+    platform: str
+    category: str | None
+    tier: str | None
+    trust: float | None
+    lower: float | None
+    upper: float | None
+    value: float
+
+
+@dataclass(frozen=True)
+class AlertRow:
+    """One alert of the stream."""
+
+    at: datetime
+    severity: str
+    rule: str
+    kol_id: str
+    evidence: Mapping[str, Any]
+
+
+class Contribution(NamedTuple):
+    """How one feature moved the score."""
+
+    feature: str
+    label: str
+    value: float | None
+    effect: float
+    """Log-odds of being UNTRUSTWORTHY, as ``probability``: a positive effect lowers the trust score."""
+
+
+class ForecastPoint(NamedTuple):
+    """One step of the forecast of the engagement rate, with its interval."""
+
+    at: datetime
+    value: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class KolPage:
+    """Everything on the page of one KOL."""
+
+    kol_id: str
+    platform: str
+    category: str | None
+    tier: str | None
+    language: str | None
+    trust_score: float | None
+    """0-100, higher is more trustworthy: ``100 * (1 - probability)``."""
+    trust_lower: float | None
+    trust_upper: float | None
+    probability: float | None
+    """That the KOL is untrustworthy, 0-1."""
+    model: str | None
+    features_source: str | None
+    """Where the features came from: ``online``, ``offline`` or another name, shown as it is."""
+    features_age_s: float | None
+    contributions: list[Contribution]
+    windows: list[Mapping[str, Any]]
+    """Newest first: ``window_start`` (datetime) and the window metrics; a metric may be missing or None."""
+    hourly: list[tuple[datetime, float]]
+    """The engagement rate's history, oldest first."""
+    forecast: list[ForecastPoint]
+    """Oldest first, after the history."""
+    alerts: list[AlertRow]
+
+
+class DashboardData(Protocol):
+    """Where the pages get their data; called from a thread pool, so implementations may block but not hang."""
+
+    def overview(self) -> Overview:
+        """The counts of the first page."""
+        ...
+
+    def rankings(self, by: RankBy, platform: str | None, limit: int) -> list[RankedKol]:
+        """The best KOLs by trust, success or engagement first; ``platform`` None means all."""
+        ...
+
+    def platforms(self) -> list[str]:
+        """The platforms to filter by."""
+        ...
+
+    def kol(self, kol_id: str) -> KolPage | None:
+        """One KOL, or None if there is none of that name."""
+        ...
+
+    def alerts(self, limit: int) -> list[AlertRow]:
+        """The newest alerts first."""
+        ...
+
+    def search(self, prefix: str) -> list[str]:
+        """KOL ids that begin with ``prefix``, a short list."""
+        ...
