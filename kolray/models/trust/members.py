@@ -31,7 +31,7 @@ def fit_booster(x: Floats, y: Labels, params: dict[str, Any], seed: int, names: 
 
     own = {**BOOSTER_DEFAULTS, **params}
     rounds = int(own.pop("rounds"))
-    own |= {"objective": "binary:logistic", "tree_method": "hist", "seed": seed, "nthread": 2}
+    own |= {"objective": "binary:logistic", "tree_method": "hist", "seed": seed, "nthread": 1}
     return xgb.train(own, xgb.DMatrix(x, y, feature_names=names), rounds)
 
 

@@ -74,6 +74,7 @@ class TrustModel:
 
         x = self.matrix(features)
         weights = dict(zip(self.stack.names, self.stack.weights, strict=True))
+        centre = dict(zip(self.stack.names, self.stack.centre, strict=True))
         columns = {name: np.zeros(len(x)) for name in self.feature_names}
         base = np.full(len(x), self.stack.intercept)
         if BOOSTER in weights and len(x):
@@ -81,9 +82,9 @@ class TrustModel:
             parts = np.mean([booster.predict(rows, pred_contribs=True) for booster in self.boosters], axis=0)
             parts = parts.astype(np.float64) * weights[BOOSTER]
             columns = dict(zip(self.feature_names, parts[:, :-1].T, strict=True))
-            base += parts[:, -1]
+            base += parts[:, -1] - weights[BOOSTER] * centre[BOOSTER]
         if FOREST in weights and self.forest is not None:
-            columns[FOREST] = self.forest.score(x) * weights[FOREST]
+            columns[FOREST] = (self.forest.score(x) - centre[FOREST]) * weights[FOREST]
         wide = pl.DataFrame({"kol_id": features["kol_id"], **columns, "base": base})
         return wide.unpivot(index="kol_id", variable_name="feature", value_name="contribution")
 
@@ -116,6 +117,7 @@ class TrustModel:
             "features": list(self.feature_names),
             "members": list(self.stack.names),
             "weights": self.stack.weights.tolist(),
+            "centre": self.stack.centre.tolist(),
             "intercept": self.stack.intercept,
             "calibration": self.calibrator.method,
         }
@@ -153,7 +155,9 @@ class TrustModel:
             feature_names=tuple(about["features"]),
             boosters=boosters,
             forest=IsolationForest(**forest) if forest else None,
-            stack=Stack(tuple(about["members"]), np.array(about["weights"]), about["intercept"]),
+            stack=Stack(
+                tuple(about["members"]), np.array(about["weights"]), np.array(about["centre"]), about["intercept"]
+            ),
             calibrator=Calibrator(about["calibration"], arrays["calibration_x"], arrays["calibration_y"]),
         )
 

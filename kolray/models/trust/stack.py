@@ -15,15 +15,19 @@ MIN_GAIN = 0.002
 
 @dataclass(frozen=True)
 class Stack:
-    """Log-odds = intercept + sum of weight x standardised member score; weights are never negative."""
+    """Log-odds = intercept + sum of weight x (score - centre); weights are never negative.
+
+    ``centre`` is each member's mean score in training, so that a typical account gets nothing from a member.
+    """
 
     names: tuple[str, ...]
     weights: Floats
+    centre: Floats
     intercept: float
 
     def log_odds(self, scores: Floats) -> Floats:
         """``scores``: (rows, members) in the order of ``names``."""
-        return (scores * self.weights).sum(axis=1) + self.intercept
+        return ((scores - self.centre) * self.weights).sum(axis=1) + self.intercept
 
 
 def fit_stack(names: tuple[str, ...], scores: Floats, labels: Labels) -> Stack:
@@ -42,8 +46,7 @@ def fit_stack(names: tuple[str, ...], scores: Floats, labels: Labels) -> Stack:
     start = np.concatenate([[0.0], np.full(len(names), 0.5)])
     bounds = [(None, None), *[(0.0, None)] * len(names)]
     theta = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
-    weights = theta[1:] / scale
-    return Stack(names, weights, float(theta[0] - (weights * centre).sum()))
+    return Stack(names, theta[1:] / scale, centre, float(theta[0]))
 
 
 def cross_validated_loss(names: tuple[str, ...], scores: Floats, labels: Labels, folds: np.ndarray) -> float:

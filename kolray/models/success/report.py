@@ -1,0 +1,87 @@
+"""The report on a success model: the untouched last hours, forecast from before them, beside the seasonal naive."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kolray.models.metrics import Floats, coverage, mase, smape
+from kolray.models.success.intervals import Intervals
+from kolray.models.success.series import Hourly
+
+SEASON = 24
+
+
+@dataclass(frozen=True)
+class SuccessReport:
+    """``test``: ``smape`` (0-200 %), ``mase``, ``rmsle``, ``coverage_90``, ``width_90`` (median, in counts).
+
+    ``baseline``: the same of the seasonal naive (the value 24 hours before). ``by_horizon``: both, hour by hour.
+    ``sample``: a few KOLs' truth and forecast, for the plot.
+    """
+
+    n_series: int
+    n_hours: int
+    origin: str
+    test: dict[str, float]
+    baseline: dict[str, float]
+    by_horizon: list[dict[str, float]]
+    importance: dict[str, float]
+    sample: list[dict[str, Any]] = field(default_factory=list)
+    params: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def beats_baseline(self) -> bool:
+        return self.test["mase"] < self.baseline["mase"] and self.test["smape"] < self.baseline["smape"]
+
+    def metrics(self) -> dict[str, float]:
+        """The figures of the untouched hours and, prefixed ``baseline_``, those of the seasonal naive."""
+        return {**self.test, **{f"baseline_{name}": value for name, value in self.baseline.items()}}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "beats_baseline": self.beats_baseline}
+
+
+def seasonal_naive(history: Hourly, horizon: int) -> Floats:
+    """The value one season before each of the next ``horizon`` (at most 24) hours; 0 where there was none."""
+    return np.nan_to_num(history.values[:, -SEASON:][:, :horizon])
+
+
+def point_metrics(actual: Floats, forecast: Floats, history: Hourly) -> dict[str, float]:
+    """``smape, mase, rmsle`` of forecasts (KOLs, hours)."""
+    return {
+        "smape": smape(actual, forecast),
+        "mase": mase(actual, forecast, np.nan_to_num(history.values), SEASON),
+        "rmsle": float(np.sqrt(np.mean((np.log1p(actual) - np.log1p(forecast)) ** 2))),
+    }
+
+
+def judge(predicted: Floats, intervals: Intervals, history: Hourly, actual: Floats) -> dict[str, Any]:
+    """``test``, ``baseline``, ``by_horizon`` and ``sample`` of log1p forecasts made at the end of ``history``."""
+    horizon = actual.shape[1]
+    horizons = np.tile(np.arange(1, horizon + 1), len(actual))
+    bounds = intervals.bounds(predicted.ravel(), horizons)
+    lower, upper = (np.maximum(np.expm1(b), 0.0).reshape(actual.shape) for b in bounds)
+    forecast, naive = np.expm1(predicted), seasonal_naive(history, horizon)
+    test = point_metrics(actual, forecast, history)
+    by_horizon = [
+        {
+            "horizon": h + 1,
+            "smape": smape(actual[:, h], forecast[:, h]),
+            "baseline_smape": smape(actual[:, h], naive[:, h]),
+            "coverage_90": coverage(actual[:, h], lower[:, h], upper[:, h]),
+        }
+        for h in range(horizon)
+    ]
+    largest = np.argsort(-np.nansum(history.values, axis=1), kind="stable")[[0, len(actual) // 4, len(actual) // 2]]
+    shown = {"actual": actual, "forecast": forecast, "lower": lower, "upper": upper}
+    return {
+        "test": test | {"coverage_90": coverage(actual, lower, upper), "width_90": float(np.median(upper - lower))},
+        "baseline": point_metrics(actual, naive, history),
+        "by_horizon": by_horizon,
+        "sample": [
+            {"kol_id": history.ids[i], **{name: v[i].round(2).tolist() for name, v in shown.items()}} for i in largest
+        ],
+    }

@@ -1,0 +1,91 @@
+"""Hourly series as a matrix: one row a KOL, one column an hour, silence as 0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from kolray.errors import InvalidInputError
+from kolray.events import TIME
+from kolray.models.metrics import Floats
+
+METRICS: Mapping[str, tuple[str, ...]] = {
+    "engagement": ("likes", "comments", "shares"),
+    "impressions": ("impressions",),
+    "views": ("views",),
+    "clicks": ("web_clicks",),
+    "conversions": ("web_conversions",),
+}
+"""What can be forecast: the sum of these columns of ``gold.kpi_hourly``."""
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Hourly:
+    """``values`` (KOLs, hours) of the KOLs ``ids``; column 0 is the hour ``start``; NaN before a KOL's first hour."""
+
+    ids: list[str]
+    start: datetime
+    values: Floats
+
+    @property
+    def end(self) -> datetime:
+        """The first hour after the last known."""
+        return self.start + self.values.shape[1] * HOUR
+
+    def before(self, column: int) -> Hourly:
+        """What was known when hour ``column`` began."""
+        return Hourly(self.ids, self.start, self.values[:, :column])
+
+    def of(self, rows: np.ndarray) -> Hourly:
+        """Some of the KOLs."""
+        return Hourly([self.ids[i] for i in rows], self.start, self.values[rows])
+
+
+def hourly_history(kpi_hourly: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """``kol_id, at, value`` of a metric from rows of ``gold.kpi_hourly``.
+
+    Raises:
+        InvalidInputError: the metric is not one of ``METRICS``.
+    """
+    if metric not in METRICS:
+        raise InvalidInputError(f"metric {metric!r} is not forecast; choose one of {', '.join(METRICS)}")
+    value = pl.sum_horizontal(METRICS[metric]).cast(pl.Float64).alias("value")
+    return kpi_hourly.select("kol_id", pl.col("hour").cast(TIME).alias("at"), value)
+
+
+def to_matrix(history: pl.DataFrame, end: datetime | None = None, max_hours: int | None = None) -> Hourly:
+    """Series from ``kol_id, at, value``; repeated hours are added, missing ones are 0, negative sums count as 0.
+
+    Args:
+        end: the first hour not known yet; none: the hour after the newest row. Later rows are ignored.
+        max_hours: how much of the newest past to keep; none: all.
+
+    Raises:
+        InvalidInputError: there is no row, or a value is not a number.
+    """
+    rows = history.select("kol_id", pl.col("at").cast(TIME).dt.truncate("1h"), pl.col("value").cast(pl.Float64))
+    if end is not None:
+        rows = rows.filter(pl.col("at") < end)
+    if not rows.height:
+        raise InvalidInputError("there is no history to forecast from: the KOL has no hourly row before the start")
+    if not rows["value"].is_finite().all():
+        raise InvalidInputError("a value of the history is missing or not a finite number: drop or mend the row")
+    last: datetime = end - HOUR if end is not None else rows["at"].max()  # type: ignore[assignment]
+    first: datetime = rows["at"].min()  # type: ignore[assignment]
+    n_hours = int((last - first) / HOUR) + 1
+    column = ((pl.col("at") - first).dt.total_milliseconds() // 3_600_000).alias("column")
+    ids = rows.select(pl.col("kol_id").unique().sort()).to_series()
+    row = pl.col("kol_id").replace_strict(ids, pl.Series(np.arange(len(ids))), return_dtype=pl.Int64).alias("row")
+    cells = rows.select(row, column, "value")
+    values = np.zeros((len(ids), n_hours))
+    np.add.at(values, (cells["row"].to_numpy(), cells["column"].to_numpy()), cells["value"].to_numpy())
+    values = np.maximum(values, 0.0)
+    began = cells.group_by("row").agg(pl.col("column").min()).sort("row")["column"].to_numpy()
+    values[np.arange(n_hours)[None, :] < began[:, None]] = np.nan
+    kept = n_hours if max_hours is None else min(n_hours, max_hours)
+    return Hourly(ids.to_list(), last + HOUR - kept * HOUR, values[:, n_hours - kept :])

@@ -1,0 +1,30 @@
+"""Hourly KPIs with a daily rhythm, for tests of the success model."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from kolray.events import TIME
+from kolray.features.window_metrics import SUMS
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def kpi_hourly(n_kols: int = 120, hours: int = 96, seed: int = 1) -> pl.DataFrame:
+    """``gold.kpi_hourly`` of KOLs of different sizes with Poisson noise; silent hours are left out."""
+    rng = np.random.default_rng(seed)
+    hour = np.arange(hours)
+    rhythm = 1.2 + np.sin(2 * np.pi * (hour[None, :] - rng.integers(8, 14, (n_kols, 1))) / 24)
+    likes = rng.poisson(np.exp(rng.uniform(0.5, 5, (n_kols, 1))) * rhythm)
+    frame = pl.DataFrame(
+        {
+            "kol_id": np.repeat([f"kol-{k:04d}" for k in range(n_kols)], hours),
+            "hour": [START + timedelta(hours=int(h)) for h in hour] * n_kols,
+            "likes": likes.ravel(),
+        }
+    ).filter(pl.col("likes") > 0)
+    rest = [pl.lit(0, pl.Int64).alias(c) for c in SUMS if c != "likes"]
+    return frame.with_columns(pl.col("hour").cast(TIME), *rest, platform=pl.lit("tiktok"), dt=pl.col("hour").dt.date())
