@@ -29,7 +29,11 @@ class Overview:
 
 @dataclass(frozen=True)
 class RankedKol:
-    """One row of a ranking; ``value`` is what the ranking is by."""
+    """One row of a ranking.
+
+    ``value`` is what the ranking is by: for ``trust`` the score (0-100), for ``success`` the interactions forecast for
+    the next 24 hours, for ``engagement`` the engagement rate as a share (0.05 is 5 %).
+    """
 
     kol_id: str
     platform: str
@@ -59,11 +63,11 @@ class Contribution(NamedTuple):
     label: str
     value: float | None
     effect: float
-    """Log-odds of being UNTRUSTWORTHY, as ``probability``: a positive effect lowers the trust score."""
+    """Log-odds that the audience is bought, as the trust model gives them: a positive effect LOWERS trust."""
 
 
 class ForecastPoint(NamedTuple):
-    """One step of the forecast of the engagement rate, with its interval."""
+    """One hour of the forecast of interactions (likes, comments and shares), with its interval."""
 
     at: datetime
     value: float
@@ -85,7 +89,7 @@ class KolPage:
     trust_lower: float | None
     trust_upper: float | None
     probability: float | None
-    """That the KOL is untrustworthy, 0-1."""
+    """That the audience is bought, 0-1."""
     model: str | None
     features_source: str | None
     """Where the features came from: ``online``, ``offline`` or another name, shown as it is."""
@@ -94,7 +98,7 @@ class KolPage:
     windows: list[Mapping[str, Any]]
     """Newest first: ``window_start`` (datetime) and the window metrics; a metric may be missing or None."""
     hourly: list[tuple[datetime, float]]
-    """The engagement rate's history, oldest first."""
+    """Interactions (likes, comments and shares) of each hour, oldest first."""
     forecast: list[ForecastPoint]
     """Oldest first, after the history."""
     alerts: list[AlertRow]
