@@ -19,7 +19,7 @@ from kolray.models.splits import rolling_origins
 from kolray.models.success.design import MAX_HORIZON, NAMES, design
 from kolray.models.success.intervals import Intervals, fit_intervals
 from kolray.models.success.model import SuccessModel, predict
-from kolray.models.success.report import SuccessReport, judge
+from kolray.models.success.report import SuccessReport, judge, point_metrics
 from kolray.models.success.series import Hourly, hourly_history, to_matrix
 
 DEFAULTS: dict[str, Any] = {
@@ -41,10 +41,21 @@ ORIGIN_STEP = 3
 
 @dataclass(frozen=True)
 class TrainedSuccess:
-    """A model and its report."""
+    """A model and its report; ``actual`` are the hours after ``history`` that no part of the judged model saw."""
 
     model: SuccessModel
     report: SuccessReport
+    history: Hourly
+    actual: Floats
+
+    @property
+    def loss(self) -> float:
+        """MASE on the untouched hours: what a challenger is compared by."""
+        return self.report.test["mase"]
+
+    def loss_of(self, other: SuccessModel) -> float:
+        """The same of another model. Hours it was trained on flatter it: the comparison errs on the champion's side."""
+        return point_metrics(self.actual, np.expm1(other.predict(self.history)), self.history)["mase"]
 
 
 def train_success(
@@ -71,19 +82,19 @@ def train_success(
     early = fit_booster(series.before(early_cut), own, seed)
     judged = fit_booster(series.before(cut), own, seed)
     shipped = fit_booster(series, own, seed)
-    test = _known_at(series, cut)
-    predicted = predict(judged, test.before(cut))
-    verdict = judge(predicted, _intervals(early, series, early_cut), test.before(cut), test.values[:, cut:])
+    untouched = _known_at(series, cut)
+    history, actual = untouched.before(cut), untouched.values[:, cut:]
+    verdict = judge(predict(judged, history), _intervals(early, series, early_cut), history, actual)
     model = SuccessModel(shipped, _intervals(judged, series, cut), (metric,))
     report = SuccessReport(
-        n_series=len(test.ids),
+        n_series=len(history.ids),
         n_hours=n_hours,
-        origin=test.before(cut).end.isoformat(),
+        origin=history.end.isoformat(),
         importance=_importance(judged),
         params=own,
         **verdict,
     )
-    return TrainedSuccess(model, report)
+    return TrainedSuccess(model, report, history, actual)
 
 
 def fit_booster(series: Hourly, params: dict[str, Any], seed: int) -> Any:

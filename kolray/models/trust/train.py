@@ -17,6 +17,7 @@ from kolray.models.trust.members import IsolationForest, fit_booster
 from kolray.models.trust.model import BOOSTER, FOREST, TrustModel, feature_matrix, margins
 from kolray.models.trust.report import TrustReport, baseline_metrics, judge_members
 from kolray.models.trust.stack import choose_members, fit_stack
+from kolray.protocols import Scorer
 
 MEMBERS = (BOOSTER, FOREST)
 N_FOLDS = 5
@@ -32,6 +33,16 @@ class TrainedTrust:
     model: TrustModel
     report: TrustReport
     test: pl.DataFrame
+
+    @property
+    def loss(self) -> float:
+        """Log-loss on the untouched rows: what a challenger is compared by."""
+        return self.report.test["log_loss"]
+
+    def loss_of(self, other: Scorer) -> float:
+        """The same of another model. Rows it was trained on flatter it: the comparison errs on the champion's side."""
+        probability = other.score(self.test)["probability"].to_numpy()
+        return probability_metrics(self.test["label"].to_numpy().astype(np.int8), probability)["log_loss"]
 
 
 class _Data(NamedTuple):

@@ -1,0 +1,20 @@
+"""Train, register and promote the success model, then rank every KOL."""
+
+import json
+from dataclasses import asdict
+
+import ray
+
+from kolray.models.publish import publish_rankings
+from kolray.models.registry import ModelRegistry
+from kolray.models.trainers import train_on_ray
+from kolray.settings import load_settings
+from kolray.stores.open import open_feature_store
+
+if __name__ == "__main__":
+    settings = load_settings()
+    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    with ray.init(ignore_reinit_error=True, log_to_driver=False):
+        submission = train_on_ray(["success"], settings.lake_root, registry)["success"]
+    n_ranked = publish_rankings(settings.lake_root, registry, open_feature_store(settings.redis))
+    print(json.dumps({**asdict(submission), "ranked": n_ranked}))

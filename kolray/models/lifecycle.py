@@ -1,0 +1,143 @@
+"""From the lake to a champion: read the inputs, train, register, promote or say why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import polars as pl
+
+from kolray.errors import NotFoundError, PromotionRefusedError
+from kolray.lake.reference import current
+from kolray.lake.tables import LakeTables
+from kolray.models.plots import forecast_plot, reliability_plot
+from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
+from kolray.models.success import TrainedSuccess, train_success
+from kolray.models.success.series import HOUR
+from kolray.models.trust import TrainedTrust, train_trust
+
+Kind = Literal["trust", "success"]
+SEED = 7
+KINDS: tuple[Kind, ...] = ("trust", "success")
+Trained = TrainedTrust | TrainedSuccess
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What became of a trained model: ``promoted`` to champion, or ``reason`` why not."""
+
+    kind: str
+    version: int
+    promoted: bool
+    reason: str
+    report: dict[str, Any]
+
+
+def newest_features(lake_root: str) -> pl.DataFrame:
+    """The newest row of each KOL in ``gold.features``.
+
+    Raises:
+        NotFoundError: there is none yet.
+    """
+    rows = LakeTables(lake_root).scan("gold.features").sort("as_of").unique("kol_id", keep="last").collect()
+    if not rows.height:
+        raise NotFoundError(f"the lake at {lake_root} holds no features; run `kolray lake gold`")
+    return rows.drop("dt", strict=False).sort("kol_id")
+
+
+def complete_hours(lake_root: str) -> pl.DataFrame:
+    """``gold.kpi_hourly`` without the hour that was still open when gold last ran.
+
+    Raises:
+        NotFoundError: there is none yet.
+    """
+    tables = LakeTables(lake_root)
+    rows = tables.scan("gold.kpi_hourly").collect()
+    if not rows.height:
+        raise NotFoundError(f"the lake at {lake_root} holds no hourly KPIs; run `kolray lake gold`")
+    as_of = tables.scan("gold.features").select(pl.col("as_of").max()).collect().item()
+    return rows if as_of is None else rows.filter(pl.col("hour") + HOUR <= as_of)
+
+
+def train(kind: Kind, lake_root: str, seed: int = SEED) -> Trained:
+    """Trains on what the lake holds now. Plain: a test, a command and a Ray task call the same."""
+    if kind == "trust":
+        return train_trust(newest_features(lake_root), current(lake_root, "labels"), seed)
+    return train_success(complete_hours(lake_root), seed)
+
+
+def submit(registry: ModelRegistry, kind: Kind, trained: Trained) -> Submission:
+    """Registers a trained model as challenger and makes it champion if it wins on its untouched fold."""
+    report = trained.report
+    champion = registry.alias_version(kind, CHAMPION)
+    verdict = {"loss": trained.loss, "beats_baseline": report.beats_baseline}
+    if champion is not None:
+        verdict |= {"champion": champion, "champion_loss": trained.loss_of(registry.load(kind).model)}
+    version = registry.register(
+        kind,
+        trained.model,
+        metrics=report.metrics(),
+        params=report.params,
+        report=report.to_dict(),
+        figures=_figures(trained),
+        tags={name: str(value) for name, value in verdict.items()},
+    )
+    try:
+        reason = promote(registry, kind, version)
+    except PromotionRefusedError as refusal:
+        return Submission(kind, version, False, str(refusal), report.to_dict())
+    return Submission(kind, version, True, reason, report.to_dict())
+
+
+def _figures(trained: Trained) -> dict[str, Any]:
+    if isinstance(trained, TrainedTrust):
+        return {"reliability.png": reliability_plot(trained.report)}
+    return {"forecast.png": forecast_plot(trained.report)}
+
+
+def promote(registry: ModelRegistry, kind: Kind, version: int | None = None) -> str:
+    """Makes a challenger (default: the newest) champion; returns why.
+
+    Raises:
+        NotFoundError: nothing was trained yet.
+        PromotionRefusedError: it did not beat the champion or the trivial baseline on its untouched fold, or it was
+            judged against another champion than today's.
+    """
+    version = version if version is not None else registry.alias_version(kind, CHALLENGER)
+    if version is None:
+        raise NotFoundError(f"no {kind} model to promote: train one with `kolray models train {kind}`")
+    reason = judge(kind, version, registry.alias_version(kind, CHAMPION), registry.tags(kind, version))
+    registry.set_alias(kind, version, CHAMPION)
+    return reason
+
+
+def judge(kind: str, version: int, champion: int | None, tags: Mapping[str, str]) -> str:
+    """Why ``version`` may be champion, from what was noted when it was registered (pure).
+
+    The first champion need not beat the baseline, since some answer must be served; the reason then says so.
+
+    Raises:
+        PromotionRefusedError: as ``promote``.
+    """
+    who = f"{kind} {version}"
+    if champion == version:
+        raise PromotionRefusedError(f"{who} is the champion already")
+    beats = tags.get("beats_baseline") == "True"
+    if champion is None:
+        return "first champion" + (
+            "" if beats else ", although it does not beat the trivial baseline: do not rely on it"
+        )
+    if not beats:
+        raise PromotionRefusedError(
+            f"{who} does not beat the trivial baseline on its untouched fold: train on more data"
+        )
+    if tags.get("champion") != str(champion):
+        raise PromotionRefusedError(f"{who} was not judged against today's champion {champion}: train again")
+    loss, best = float(tags["loss"]), float(tags["champion_loss"])
+    if not loss < best:
+        raise PromotionRefusedError(
+            f"{who} does not beat champion {champion} on the untouched fold (loss {loss:.4f} against {best:.4f}); the "
+            "champion stays"
+        )
+    return f"beats champion {champion} on the untouched fold (loss {loss:.4f} against {best:.4f})"

@@ -1,0 +1,41 @@
+"""The plots logged beside a report. Drawn without a display."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kolray.models.success.report import SuccessReport
+from kolray.models.trust.report import TrustReport
+
+
+def reliability_plot(report: TrustReport) -> Any:
+    """Observed share against expected probability, bins of equal count (a matplotlib ``Figure``)."""
+    figure = _figure(5, 5)
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1, label="perfect")
+    expected, observed = ([row[name] for row in report.reliability] for name in ("expected", "observed"))
+    axes.plot(expected, observed, marker="o", label=f"ECE {report.test['ece']:.3f}")
+    axes.set(xlabel="expected probability of a bought audience", ylabel="observed share", title="Reliability")
+    axes.legend()
+    return figure
+
+
+def forecast_plot(report: SuccessReport) -> Any:
+    """Forecast, 90 % interval and truth of a few KOLs on the untouched day (a matplotlib ``Figure``)."""
+    figure = _figure(8, 3 * len(report.sample))
+    for i, kol in enumerate(report.sample):
+        axes = figure.add_subplot(len(report.sample), 1, i + 1)
+        hours = range(1, len(kol["actual"]) + 1)
+        axes.fill_between(hours, kol["lower"], kol["upper"], alpha=0.25, label="90 % interval")
+        axes.plot(hours, kol["forecast"], label="forecast")
+        axes.plot(hours, kol["actual"], color="black", linewidth=1, label="truth")
+        axes.set(title=kol["kol_id"], xlabel="hours ahead", ylabel="per hour")
+        axes.legend(loc="upper left", fontsize="small")
+    figure.tight_layout()
+    return figure
+
+
+def _figure(width: float, height: float) -> Any:
+    from matplotlib.figure import Figure  # without pyplot: no display, no global state
+
+    return Figure(figsize=(width, height))

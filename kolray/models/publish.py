@@ -1,0 +1,49 @@
+"""Batch scoring: what the champions say of every KOL, to the stores that serving reads. All of it may be repeated."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from kolray.lake.reference import current
+from kolray.models.lifecycle import complete_hours, newest_features
+from kolray.models.registry import LoadedModel, ModelRegistry
+from kolray.models.success.series import METRICS
+from kolray.stores.features import FeatureStore
+from kolray.stores.metrics import SCORE_SCHEMA, MetricsStore
+
+DAY = pl.duration(hours=24)
+
+
+def publish_scores(lake_root: str, registry: ModelRegistry, store: MetricsStore, lookup: FeatureStore) -> int:
+    """Scores the newest features of every KOL with the champion; returns how many.
+
+    Scores go to the metrics store and Redis, with the trust rankings; the features go to Redis.
+    """
+    features = newest_features(lake_root)
+    scores = score_all(features, registry.load("trust"))
+    store.upsert_scores(scores)
+    lookup.put_features(features)
+    lookup.put_scores(scores, _platforms(lake_root))
+    return scores.height
+
+
+def publish_rankings(lake_root: str, registry: ModelRegistry, lookup: FeatureStore) -> int:
+    """Ranks the KOLs by ``engagement`` (last 24 hours) and ``success`` (next 24, forecast); returns how many."""
+    hours = complete_hours(lake_root).select("kol_id", at="hour", value=pl.sum_horizontal(METRICS["engagement"]))
+    since = pl.lit(hours["at"].max()) - DAY
+    seen = hours.filter(pl.col("at") > since).group_by("kol_id").agg(pl.col("value").sum())
+    forecast = registry.load("success").model.forecast(hours, "engagement")
+    expected = forecast.group_by("kol_id").agg(pl.col("value").sum())
+    for by, values in (("engagement", seen), ("success", expected)):
+        lookup.put_ranking(by, values.join(_platforms(lake_root), on="kol_id", how="left"))
+    return expected.height
+
+
+def score_all(features: pl.DataFrame, trust: LoadedModel) -> pl.DataFrame:
+    """``SCORE_SCHEMA`` of rows of ``gold.features``, each at its own ``as_of``."""
+    scores = trust.model.score(features).with_columns(model=pl.lit(trust.label), as_of=features["as_of"])
+    return scores.select(pl.col(name).cast(dtype) for name, dtype in SCORE_SCHEMA.items())
+
+
+def _platforms(lake_root: str) -> pl.DataFrame:
+    return current(lake_root, "kols").select("kol_id", "platform")

@@ -1,0 +1,192 @@
+"""The model registry on MLflow: runs, versions and aliases (never stages).
+
+MLflow is imported at the first call: it takes seconds. Models are stored as files in open formats (``to_files``), so
+loading one runs no code from the artefact store.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from kolray.errors import NotFoundError, ServiceUnavailableError
+
+EXPERIMENT = "kolray"
+CHAMPION, CHALLENGER = "champion", "challenger"
+_ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+
+
+class StorableModel(Protocol):
+    """What the registry keeps: a version hash and files."""
+
+    version: str
+
+    def to_files(self) -> dict[str, bytes]: ...
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model with the registry's name and version of it; ``label`` is what scores carry."""
+
+    model: Any
+    name: str
+    version: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}:{self.version}"
+
+
+class ModelRegistry:
+    """Models by name and alias.
+
+    Args:
+        tracking_uri: an MLflow server (``http…``) or a database (``sqlite:///PATH``).
+        artifacts: folder for files of a database-backed store; a server knows its own.
+    """
+
+    def __init__(self, tracking_uri: str, artifacts: str) -> None:
+        self._uri, self._artifacts = tracking_uri, artifacts
+        self._client: Any = None
+        self._experiment: str | None = None
+
+    def __getstate__(self) -> tuple[str, str]:
+        return self._uri, self._artifacts
+
+    def __setstate__(self, state: tuple[str, str]) -> None:
+        self.__init__(*state)  # type: ignore[misc]
+
+    def register(
+        self,
+        name: str,
+        model: StorableModel,
+        *,
+        metrics: Mapping[str, float],
+        params: Mapping[str, Any],
+        report: Mapping[str, Any],
+        figures: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> int:
+        """Logs a run (metrics, parameters, ``report.json``, matplotlib ``figures`` by file name) and its model.
+
+        Returns:
+            the version, which the alias ``challenger`` now names.
+        """
+        client = self._connected()
+        run = client.create_run(self._experiment, run_name=f"{name} {model.version}")
+        run_id = run.info.run_id
+        for key, value in metrics.items():
+            client.log_metric(run_id, key, value)
+        for key, value in params.items():
+            client.log_param(run_id, key, value)
+        client.log_dict(run_id, dict(report), "report.json")
+        for file, figure in (figures or {}).items():
+            client.log_figure(run_id, figure, f"plots/{file}")
+        with tempfile.TemporaryDirectory() as folder:
+            for file, data in model.to_files().items():
+                Path(folder, file).write_bytes(data)
+            client.log_artifacts(run_id, folder, "model")
+        client.set_terminated(run_id)
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        all_tags = {"digest": model.version, **(tags or {})}
+        made = client.create_model_version(name, f"{run.info.artifact_uri}/model", run_id, tags=all_tags)
+        self.set_alias(name, int(made.version), CHALLENGER)
+        return int(made.version)
+
+    def set_alias(self, name: str, version: int, alias: str) -> None:
+        """Points the alias at a version; who polls ``alias_version`` sees it at once."""
+        self._connected().set_registered_model_alias(name, alias, str(version))
+
+    def alias_version(self, name: str, alias: str = CHAMPION) -> int | None:
+        """The version an alias points at, or None. One small query: cheap enough to poll."""
+        found = self._aliased(name, alias)
+        return None if found is None else int(found.version)
+
+    def tags(self, name: str, version: int) -> dict[str, str]:
+        """What was noted about a version when it was registered."""
+        return dict(self._connected().get_model_version(name, str(version)).tags)
+
+    def load(self, name: str, alias: str = CHAMPION) -> LoadedModel:
+        """The model an alias points at.
+
+        Raises:
+            NotFoundError: no version has the alias, or no model has the name.
+        """
+        found = self._aliased(name, alias)
+        if found is None:
+            raise NotFoundError(f"no model {name}@{alias} in {self._uri}: train one with `kolray models train {name}`")
+        with tempfile.TemporaryDirectory() as folder:
+            files = self._connected().download_artifacts(found.run_id, "model", folder)
+            return LoadedModel(_load(name, Path(files)), name, int(found.version))
+
+    def _aliased(self, name: str, alias: str) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._connected().get_model_version_by_alias(name, alias)
+        except MlflowException as error:
+            if error.error_code in _ABSENT:
+                return None
+            raise
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            for logger in ("mlflow", "alembic"):
+                logging.getLogger(logger).setLevel(logging.WARNING)
+            self._reachable()
+            from mlflow.tracking import MlflowClient
+
+            with self._one_at_a_time():
+                client = MlflowClient(self._uri, self._uri)
+                found = client.get_experiment_by_name(EXPERIMENT)
+                self._experiment = found.experiment_id if found else self._new_experiment(client)
+            self._client = client
+        return self._client
+
+    def _new_experiment(self, client: Any) -> str:
+        if self._uri.startswith("http"):
+            return str(client.create_experiment(EXPERIMENT))
+        place = Path(self._artifacts).absolute()
+        place.mkdir(parents=True, exist_ok=True)
+        return str(client.create_experiment(EXPERIMENT, artifact_location=place.as_uri()))
+
+    def _reachable(self) -> None:
+        """Asks a server once with a short timeout: MLflow's own retries would take minutes."""
+        if not self._uri.startswith("http"):
+            return
+        import httpx
+
+        try:
+            httpx.get(f"{self._uri.rstrip('/')}/health", timeout=5).raise_for_status()
+        except httpx.HTTPError as error:
+            advice = "start it, or set KOLRAY_MLFLOW__TRACKING_URI to sqlite:///PATH"
+            raise ServiceUnavailableError("MLflow", self._uri, advice) from error
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Two processes that make the same SQLite database at once break it: the second waits."""
+        if not self._uri.startswith("sqlite:///"):
+            yield
+            return
+        file = Path(self._uri.removeprefix("sqlite:///")).absolute()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _load(name: str, folder: Path) -> Any:
+    from kolray.models.success import SuccessModel
+    from kolray.models.trust import TrustModel
+
+    loaders: dict[str, Any] = {"trust": TrustModel, "success": SuccessModel}
+    if name not in loaders:
+        raise NotFoundError(f"no loader for models named {name}: there are {', '.join(loaders)}")
+    return loaders[name].load(folder)

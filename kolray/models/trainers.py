@@ -1,0 +1,48 @@
+"""[ray] Training as Ray tasks: the same plain ``train`` on any node that sees the lake; registration in the driver.
+
+On data of one node a task costs nothing beside a trainer's seconds of start-up; the distributed trainers come with
+data that needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import ray
+
+from kolray.models.lifecycle import SEED, Kind, Submission, Trained, submit, train
+from kolray.models.registry import ModelRegistry
+
+
+@ray.remote(num_cpus=1, max_retries=1)
+def _train(kind: Kind, lake_root: str, seed: int) -> Trained:
+    return train(kind, lake_root, seed)
+
+
+def train_on_ray(
+    kinds: Iterable[Kind],
+    lake_root: str,
+    registry: ModelRegistry,
+    seed: int = SEED,
+    on_submission: Callable[[Submission], None] = lambda _: None,
+) -> dict[str, Submission]:
+    """Trains the kinds side by side and submits each as it is ready. Ray must be initialised.
+
+    Raises:
+        KolrayError: what the training raised, unwrapped from the task's error.
+    """
+    running = {_train.remote(kind, lake_root, seed): kind for kind in kinds}
+    done: dict[str, Submission] = {}
+    while running:
+        [ready], _ = ray.wait(list(running), num_returns=1)
+        kind = running.pop(ready)
+        done[kind] = submit(registry, kind, _result(ready))
+        on_submission(done[kind])
+    return done
+
+
+def _result(task: ray.ObjectRef) -> Trained:
+    try:
+        return ray.get(task)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
