@@ -70,10 +70,10 @@ class Hour:
         total = base * (1 + self.of("growth") * days)
         after = self.since >= 0
         spread = 1 - np.exp(-np.maximum(self.since, 0) / 2.0 - 0.7)
-        jump = np.where(self.is_kind("bought_burst") & after, (0.10 + 0.6 * self.strength) * spread, 0.0)
-        jump += np.where(self.is_kind("viral_hit") & after, 0.25 * self.strength * spread, 0.0)
-        jump += np.where(self.is_kind("giveaway") & after, 0.12 * self.strength * spread, 0.0)
-        drip = np.where(self.is_kind("bought_drip"), (0.010 + 0.035 * self.strength) * days, 0.0)
+        jump = np.where(self.is_kind("bought_burst") & after, (0.05 + 0.40 * self.strength) * spread, 0.0)
+        jump += np.where(self.is_kind("viral_hit") & after, 0.30 * self.strength * spread, 0.0)
+        jump += np.where(self.is_kind("giveaway") & after, 0.15 * self.strength * spread, 0.0)
+        drip = np.where(self.is_kind("bought_drip"), (0.004 + 0.03 * self.strength) * days, 0.0)
         return (total + base * (jump + drip)).astype(np.int64)
 
 
@@ -90,15 +90,15 @@ def engagement(hour: Hour) -> pl.DataFrame:
     impressions = np.maximum(1, reach * level).astype(np.int64)
     rate = hour.of("rate")[index]
     likes = rng.poisson(impressions * rate)
-    comments = rng.poisson(likes * 0.08)
+    comments = rng.poisson(likes * hour.of("comment_ratio")[index])
     pod = kind == "engagement_pod"
-    likes = np.where(pod, likes * (1 + 1.2 * strength), likes).astype(np.int64)
-    comments = np.where(pod, comments * (1 + 4 * strength) + 1, comments).astype(np.int64)
-    comments = np.where(kind == "comment_bots", comments * (1 + 6 * strength) + 1, comments).astype(np.int64)
-    views = (impressions * rng.uniform(0.3, 0.8, n)).astype(np.int64)
-    views = np.where(kind == "view_inflation", views * (1.5 + 5 * strength), views).astype(np.int64)
-    clicks = rng.poisson(impressions * 0.02)
-    clicks = np.where(kind == "click_farm", clicks * (1.5 + 3 * strength) + 1, clicks).astype(np.int64)
+    likes = np.where(pod, likes * (1 + 0.5 * strength), likes).astype(np.int64)
+    comments = np.where(pod, comments * (1.3 + 3 * strength), comments).astype(np.int64)
+    comments = np.where(kind == "comment_bots", comments * (1.4 + 4 * strength), comments).astype(np.int64)
+    views = (impressions * hour.of("view_share")[index] * rng.uniform(0.8, 1.2, n)).astype(np.int64)
+    views = np.where(kind == "view_inflation", views * (1.3 + 3 * strength), views).astype(np.int64)
+    clicks = rng.poisson(impressions * hour.of("click_rate")[index])
+    clicks = np.where(kind == "click_farm", clicks * (1.3 + 3 * strength), clicks).astype(np.int64)
     frame = _event_frame(hour, index, "engagement")
     return frame.with_columns(
         impressions=pl.Series(impressions),
@@ -142,17 +142,18 @@ def comments(hour: Hour) -> pl.DataFrame:
     rng = hour.rng
     expected = 0.30 * hour.of("active") * hour.seasonal * hour.boost**0.5
     bots = hour.is_kind("comment_bots")
-    expected = expected * np.where(bots | hour.is_kind("engagement_pod"), 1 + 2 * hour.strength, 1.0)
+    expected = expected * np.where(bots | hour.is_kind("engagement_pod"), 1 + 0.8 * hour.strength, 1.0)
     index = np.repeat(np.arange(hour.n), np.minimum(6, rng.poisson(expected)))
     n = len(index)
     languages = hour.of("language")[index].astype(str)
     mood = np.where(rng.random(n) < 0.25, 0, np.where(rng.random(n) < hour.of("mood")[index], 1, -1))
     text = np.array(write_comments(rng, languages.tolist(), mood.tolist()), dtype=object)
-    author = rng.integers(0, 1 << 40, n)
+    fan = rng.random(n) < hour.of("fan_share")[index]
+    author = np.where(fan, index * 1000 + rng.integers(0, hour.of("fans")[index]), rng.integers(0, 1 << 40, n))
     strength = hour.strength[index]
-    botted = np.isin(hour.kind[index], ("comment_bots",)) & (rng.random(n) < 0.3 + 0.6 * strength)
+    botted = np.isin(hour.kind[index], ("comment_bots",)) & (rng.random(n) < 0.05 + 0.6 * strength)
     text[botted] = np.array(BOT_TEXTS, dtype=object)[rng.integers(0, len(BOT_TEXTS), int(botted.sum()))]
-    in_pod = np.isin(hour.kind[index], ("engagement_pod",)) & (rng.random(n) < 0.3 + 0.6 * strength)
+    in_pod = np.isin(hour.kind[index], ("engagement_pod",)) & (rng.random(n) < 0.05 + 0.6 * strength)
     author = np.where(botted, index * 1000 + rng.integers(0, 25, n), author)
     author = np.where(in_pod, (index // 10) * 1000 + rng.integers(0, 12, n), author)  # the members comment in turn
     joined = np.isin(hour.kind[index], ("giveaway",)) & (hour.since[index] >= 0) & (rng.random(n) < 0.5)
@@ -174,7 +175,7 @@ def web(hour: Hour) -> pl.DataFrame:
     index = np.repeat(running, rng.poisson(per))
     n = len(index)
     farm = np.isin(hour.kind[index], ("click_farm",))
-    click = 0.10 + np.where(farm, 0.25 + 0.3 * hour.strength[index], 0.0)
+    click = 0.10 + np.where(farm, 0.03 + 0.2 * hour.strength[index], 0.0)
     draw = rng.random(n)
     convert = np.where(farm, 0.001, 0.02)
     kind = np.where(draw < convert, "conversion", np.where(draw < convert + click, "click", "impression"))
