@@ -1,0 +1,74 @@
+"""``kolray generate``: a seeded world into Kafka or into files."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from kolray.clock import SystemClock
+from kolray.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from kolray.connectors.generator import World
+
+
+def generate(
+    kols: int = typer.Option(2000, min=1, help="KOLs in the world"),
+    hours: int = typer.Option(96, min=1, help="hours of events, ending at --end"),
+    seed: int = typer.Option(7, help="equal seeds give equal events"),
+    end: str | None = typer.Option(None, help="ISO time of the last hour; default: now"),
+    parquet: Path | None = typer.Option(None, help="write files into this folder instead of Kafka"),
+    as_json: bool = typer.Option(False, "--json", help="counts as JSON"),
+) -> None:
+    """Make a world of honest and cheating KOLs and send its events to the raw topics."""
+    from kolray.connectors.generator import WorldConfig, build_world
+
+    at = datetime.fromisoformat(end).astimezone(UTC) if end else SystemClock().now()
+    world = build_world(WorldConfig(n_kols=kols, hours=hours, seed=seed, end=at))
+    sent = _to_files(world, parquet) if parquet else send_world(load_settings(), world, show=True)
+    print(json.dumps({"events": sent, "kols": kols}) if as_json else f"{sent:,} events of {kols:,} KOLs")
+
+
+def send_world(settings: Settings, world: World, *, show: bool = False) -> int:
+    """Produces a world's events and writes its reference tables; returns the records sent."""
+    from kolray.connectors.generator import batches
+    from kolray.connectors.producer import EventProducer
+    from kolray.lake.reference import upsert_reference
+    from kolray.schemas.registry import open_registry
+
+    producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
+    hours = world.config.hours
+    todo = batches(world)
+    for batch in track(todo, total=hours, console=Console(stderr=True), description="hours") if show else todo:
+        producer.send("social", batch.social, batch.social_ms)
+        producer.send("web", batch.web, batch.web_ms)
+        for record in batch.raw:
+            producer.send_raw(record.topic, record.key, record.value, record.headers, record.timestamp_ms)
+    for name, frame in (("kols", world.kols), ("campaigns", world.campaigns), ("labels", world.labels)):
+        upsert_reference(settings.lake_root, name, frame)
+    return producer.flush().count
+
+
+def _to_files(world: World, folder: Path) -> int:
+    from kolray.connectors.generator import batches
+
+    folder.mkdir(parents=True, exist_ok=True)
+    total = 0
+    for hour, batch in enumerate(batches(world)):
+        for kind, frame in (("social", batch.social), ("web", batch.web)):
+            frame.write_parquet(folder / f"{kind}-{hour:04d}.parquet")
+            total += frame.height
+    for name, frame in (("kols", world.kols), ("campaigns", world.campaigns), ("labels", world.labels)):
+        frame.write_parquet(folder / f"{name}.parquet")
+    return total
+
+
+def register(root: typer.Typer) -> None:
+    """Adds ``kolray generate``."""
+    root.command()(generate)

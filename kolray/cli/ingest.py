@@ -1,0 +1,93 @@
+"""``kolray ingest``: events and reference data of the user's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+from kolray.errors import InvalidInputError
+from kolray.settings import load_settings
+
+app = typer.Typer(no_args_is_help=True, help="Bring in events and reference data.")
+FIELD_COLUMN = typer.Option(None, "--map", help="FIELD=COLUMN for a file with other column names; may be repeated")
+FIELD_VALUE = typer.Option(None, "--set", help="FIELD=VALUE for every row; {stem} is the file's name")
+
+
+@app.command("file")
+def ingest_file(
+    files: list[Path] = typer.Argument(help="JSON Lines, CSV or Parquet; merged by event time"),
+    maps: list[str] = FIELD_COLUMN,
+    sets: list[str] = FIELD_VALUE,
+    kind: str = typer.Option("social", help="social or web"),
+    as_json: bool = typer.Option(False, "--json", help="counts as JSON"),
+) -> None:
+    """Send the rows of files as events; a bad row goes to the dead letters with file, line and reason."""
+    from kolray.connectors.files import read_files
+    from kolray.connectors.send import send_file_events
+
+    if kind not in ("social", "web"):
+        raise InvalidInputError(f"--kind {kind}: use social or web")
+    settings = load_settings()
+    events = read_files(files, kind, _pairs(maps), _pairs(sets))  # type: ignore[arg-type]
+    sent = send_file_events(settings, events, show=not as_json)
+    print(json.dumps(sent) if as_json else f"{sent['sent']:,} events sent, {sent['dead_letters']:,} dead-lettered")
+
+
+@app.command("youtube")
+def ingest_youtube(
+    channels: list[str] = typer.Option(None, "--channel", help="channel id; default: every channel recorded"),
+    recordings: Path | None = typer.Option(None, help="folder of recorded API responses instead of the network"),
+    as_json: bool = typer.Option(False, "--json", help="counts as JSON"),
+) -> None:
+    """Poll YouTube channels once: profile, videos, comments."""
+    from kolray.connectors.youtube_run import poll_youtube
+
+    settings = load_settings()
+    counts = poll_youtube(settings, channels or [], recordings)
+    print(json.dumps(counts) if as_json else ", ".join(f"{value:,} {name}" for name, value in counts.items()))
+
+
+def _reference(name: str, file: Path) -> None:
+    import polars as pl
+
+    from kolray.connectors.files import load_table
+    from kolray.lake.reference import upsert_reference
+
+    frame: pl.DataFrame = load_table(file)
+    changed = upsert_reference(load_settings().lake_root, name, frame)
+    print(f"{frame.height:,} rows read, {changed:,} new or changed")
+
+
+@app.command()
+def kols(file: Path) -> None:
+    """Who the KOLs are: kol_id, platform, category, tier, language."""
+    _reference("kols", file)
+
+
+@app.command()
+def campaigns(file: Path) -> None:
+    """Campaigns: campaign_id, kol_id, start, end, budget, currency, category, phases."""
+    _reference("campaigns", file)
+
+
+@app.command()
+def labels(file: Path) -> None:
+    """Judgements about accounts: kol_id, label (1 = fraud), source, at."""
+    _reference("labels", file)
+
+
+def _pairs(texts: list[str] | None) -> dict[str, str]:
+    pairs = {}
+    for text in texts or []:
+        field, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidInputError(f"{text!r}: write FIELD=VALUE")
+        pairs[field] = value
+    return pairs
+
+
+def register(root: typer.Typer) -> None:
+    """Adds ``kolray ingest``."""
+    root.add_typer(app, name="ingest")

@@ -1,0 +1,186 @@
+"""Events from files: JSON Lines, CSV, Parquet. Columns are the event fields; bad rows become dead letters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from kolray.errors import InvalidInputError
+from kolray.events import SCHEMAS, TIME, Kind, invalid_reason
+
+CHUNK_ROWS = 100_000
+_TRUE, _FALSE = ("true", "1", "yes", "t"), ("false", "0", "no", "f")
+
+
+@dataclass(frozen=True)
+class FileEvents:
+    """Rows of files as events: ``frame`` (``SCHEMAS[kind]``, oldest first) and ``dead`` letters.
+
+    ``dead``: ``topic`` (``file:NAME``), ``partition`` 0, ``offset`` (the line, 1 is the first row), ``reason``,
+    ``key``, ``value`` (the row as JSON), ``at``.
+    """
+
+    kind: Kind
+    frame: pl.DataFrame
+    dead: pl.DataFrame
+
+
+def read_files(files: list[Path], kind: Kind, mapping: Mapping[str, str], constants: Mapping[str, str]) -> FileEvents:
+    """Reads files whole and merges their events by event time.
+
+    Args:
+        mapping: field → column of the file, for files with other names.
+        constants: field → value for every row; ``{stem}`` is the file's name without its ending.
+
+    Raises:
+        InvalidInputError: a file is missing, of another format, or maps to unknown fields.
+    """
+    unknown = (set(mapping) | set(constants)) - set(SCHEMAS[kind])
+    if unknown:
+        raise InvalidInputError(
+            f"{', '.join(sorted(unknown))}: no field of a {kind} event; there are {', '.join(SCHEMAS[kind])}"
+        )
+    parts = [_read_file(file, kind, mapping, constants) for file in files]
+    frame = pl.concat(part.frame for part in parts).sort("event_time", "event_id", maintain_order=True)
+    return FileEvents(kind, frame, pl.concat(part.dead for part in parts))
+
+
+def chunks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Slices to send one after the other."""
+    yield from frame.iter_slices(CHUNK_ROWS)
+
+
+def _read_file(file: Path, kind: Kind, mapping: Mapping[str, str], constants: Mapping[str, str]) -> FileEvents:
+    raw, torn = _load(file)
+    raw = raw.with_row_index("_line", offset=1)
+    columns = {field: mapping.get(field, field) for field in SCHEMAS[kind]}
+    missing = [column for field, column in mapping.items() if column not in raw.columns]
+    if missing:
+        raise InvalidInputError(f"{file}: no column {', '.join(missing)}; the file has {', '.join(raw.columns[1:])}")
+    fixed = {field: value.replace("{stem}", file.stem) for field, value in constants.items()}
+    text = raw.select(
+        "_line",
+        *(
+            (pl.lit(fixed[field]) if field in fixed else pl.col(column).cast(pl.String, strict=False)).alias(field)
+            for field, column in columns.items()
+            if field in fixed or column in raw.columns
+        ),
+    )
+    typed = _typed(text, kind)
+    typed = typed.with_columns(event_id=pl.coalesce("event_id", _content_id(text, file)))
+    judged = typed.with_columns(reason=pl.coalesce(_unreadable(text, kind), invalid_reason(kind)))
+    bad = judged.filter(pl.col("reason").is_not_null()).select("_line", "reason")
+    frame = judged.filter(pl.col("reason").is_null()).select(*SCHEMAS[kind])
+    return FileEvents(kind, frame, _dead_letters(file, raw, bad, torn))
+
+
+def _load(file: Path) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
+    """The file's rows with the types it has, and (line, text) of rows that cannot be read at all."""
+    if not file.is_file():
+        raise InvalidInputError(f"{file}: no such file")
+    suffix = file.suffix.lower()
+    try:
+        if suffix == ".parquet":
+            return pl.read_parquet(file), []
+        if suffix == ".csv":
+            return pl.read_csv(file, infer_schema=False, truncate_ragged_lines=True), []
+        if suffix in (".jsonl", ".ndjson", ".json"):
+            return _json_lines(file)
+    except pl.exceptions.PolarsError as error:
+        raise InvalidInputError(f"{file}: not readable as {suffix[1:]} ({error})") from error
+    raise InvalidInputError(f"{file}: write JSON Lines (.jsonl), CSV (.csv) or Parquet (.parquet)")
+
+
+def _json_lines(file: Path) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
+    try:
+        return pl.read_ndjson(file, infer_schema_length=None), []
+    except pl.exceptions.PolarsError:  # find the lines that are no JSON objects; the others go on
+        rows, torn = [], []
+        for line, text in enumerate(file.read_text(errors="replace").splitlines(), start=1):
+            try:
+                row = json.loads(text)
+                rows.append(row if isinstance(row, dict) else {})
+            except json.JSONDecodeError:
+                rows.append({})
+                torn.append((line, text))
+        return pl.DataFrame(rows, infer_schema_length=None, strict=False), torn
+
+
+def _typed(text: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+    """Text columns as the fields' types, null where they cannot be."""
+    return text.select("_line", *(_cast(text, name, dtype).alias(name) for name, dtype in SCHEMAS[kind].items()))
+
+
+def _cast(text: pl.DataFrame, name: str, dtype: object) -> pl.Expr:
+    if name not in text.columns:
+        return pl.lit(None).cast(dtype)  # type: ignore[arg-type]
+    value = pl.col(name).str.strip_chars()
+    if dtype == TIME:
+        return _time(value)
+    if dtype == pl.Boolean:
+        low = value.str.to_lowercase()
+        return pl.when(low.is_in(_TRUE)).then(True).when(low.is_in(_FALSE)).then(False)
+    if dtype == pl.Int64:
+        exact = value.cast(pl.Float64, strict=False)
+        whole = pl.when(exact == exact.floor()).then(exact).cast(pl.Int64, strict=False)
+        return pl.coalesce(value.cast(pl.Int64, strict=False), whole)
+    return value.cast(dtype, strict=False) if dtype != pl.String else pl.col(name)  # type: ignore[arg-type]
+
+
+def _time(value: pl.Expr) -> pl.Expr:
+    """ISO 8601 with or without an offset (then UTC), ``YYYY-mm-dd HH:MM:SS`` (UTC), or ms since the epoch."""
+    iso = value.str.replace(" ", "T").str.replace("Z$", "+00:00")
+    with_offset = iso.str.to_datetime("%+", time_unit="ms", time_zone="UTC", strict=False)
+    naive = iso.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms", strict=False).dt.replace_time_zone("UTC")
+    epoch = value.cast(pl.Int64, strict=False).cast(TIME)
+    return pl.coalesce(epoch, with_offset, naive)
+
+
+def _content_id(text: pl.DataFrame, file: Path) -> pl.Expr:
+    """An id that is the same whenever the same line of the same file is read (``_line`` is among the columns)."""
+    whole = pl.concat_str([pl.lit(file.name), *(pl.col(c).cast(pl.String) for c in text.columns)], separator="\x1f",
+                          ignore_nulls=True)  # fmt: skip
+    return pl.format("f{}", whole.hash(11))
+
+
+def _unreadable(text: pl.DataFrame, kind: Kind) -> pl.Expr:
+    """``unreadable: FIELD`` for text that is there but is no value of the field's type."""
+    checks = []
+    for name, dtype in SCHEMAS[kind].items():
+        if name in text.columns and dtype != pl.String:
+            given = text[name].is_not_null() & (text[name].str.strip_chars() != "")
+            lost = text.select(_cast(text, name, dtype)).to_series().is_null()
+            checks.append(pl.when(given & lost).then(pl.lit(f"unreadable: {name}")))
+    return pl.coalesce(checks) if checks else pl.lit(None, pl.String)
+
+
+def _dead_letters(file: Path, raw: pl.DataFrame, bad: pl.DataFrame, torn: list[tuple[int, str]]) -> pl.DataFrame:
+    texts, rows_of_file = dict(torn), raw.drop("_line")
+    rows = []
+    for line, reason in bad.iter_rows():
+        content = texts.get(line) or json.dumps(rows_of_file.row(line - 1, named=True), default=str)
+        rows.append((line, "not JSON" if line in texts else reason, content.encode()))
+    return pl.DataFrame(
+        rows, schema={"offset": pl.Int64, "reason": pl.String, "value": pl.Binary}, orient="row"
+    ).select(
+        pl.lit(f"file:{file.name}").alias("topic"),
+        pl.lit(0, pl.Int32).alias("partition"),
+        "offset",
+        "reason",
+        pl.lit(None, pl.Binary).alias("key"),
+        "value",
+        pl.lit(0).cast(TIME).alias("at"),
+    )
+
+
+def load_table(file: Path) -> pl.DataFrame:
+    """A reference table as it stands in its file; times of CSV and JSON as ISO text are parsed."""
+    frame, torn = _load(file)
+    if torn:
+        raise InvalidInputError(f"{file}: line {torn[0][0]} is not JSON")
+    times = [c for c in ("start", "end", "at") if c in frame.columns and frame.schema[c] == pl.String]
+    return frame.with_columns(_time(pl.col(c)).alias(c) for c in times)
