@@ -1,0 +1,28 @@
+"""Composition root of serving: settings in, the application out."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from kolray.clock import SystemClock
+from kolray.lake.tables import LakeTables
+from kolray.models.registry import ModelRegistry
+from kolray.serving.api import Services, build_app
+from kolray.serving.champions import Champions
+from kolray.serving.limiter import RateLimiter
+from kolray.serving.scoring import ScoringGraph
+from kolray.serving.tokens import TokenFile
+from kolray.settings import Settings
+from kolray.stores.open import open_feature_store, open_metrics_store
+
+
+def build(settings: Settings) -> FastAPI:
+    """The application on the servers the settings name, with the champions loaded and watched."""
+    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    champions = Champions(registry)
+    champions.refresh()
+    champions.watch()
+    lookup = open_feature_store(settings.redis)
+    graph = ScoringGraph(champions, lookup, open_metrics_store(settings), LakeTables(settings.lake_root), SystemClock())
+    tokens = TokenFile(settings.tokens_file)
+    return build_app(Services(graph, tokens, RateLimiter(settings.redis.url), settings.serving.cache_s))

@@ -1,0 +1,134 @@
+"""The HTTP contract: request and answer bodies. Their names are promises to users."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+KolId = Field(min_length=1, max_length=128, description="the KOL", examples=["kol_000042"])
+Window = Literal["5m", "15m", "15m/5m", "1h"]
+RankBy = Literal["trust", "success", "engagement"]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ScoreRequest(_Body):
+    """Ask for a trust score."""
+
+    kol_id: str = KolId
+    as_of: AwareDatetime | None = Field(None, description="score as it could be known then; default: now")
+    explain: bool = Field(False, description="with the contributions of the features")
+
+
+class FeatureSource(BaseModel):
+    """Where the features came from and how old they are."""
+
+    source: Literal["redis", "lake"]
+    age_s: float = Field(description="seconds since the time the features describe")
+
+
+class Contribution(BaseModel):
+    """What one feature adds to the log-odds that the audience is bought."""
+
+    feature: str
+    value: float | None
+    contribution: float
+
+
+class ScoreAnswer(BaseModel):
+    """A trust score."""
+
+    kol_id: str
+    trust_score: float = Field(ge=0, le=100, description="higher = more trustworthy")
+    trust_interval: tuple[float, float] = Field(description="95 % interval of the score")
+    success_forecast: float | None = Field(description="likes, comments and shares expected in the next 24 hours")
+    timestamp: datetime
+    model: str = Field(description="name:version of the model that scored")
+    features: FeatureSource
+    contributions: list[Contribution] | None = None
+
+
+class ForecastRequest(_Body):
+    """Ask for a forecast of the next hours."""
+
+    kol_id: str = KolId
+    campaign_id: str | None = Field(None, max_length=128)
+    metric: str = Field("engagement", description="engagement, impressions or clicks")
+    horizon_h: int = Field(24, ge=1, le=24, description="hours ahead")
+
+
+class ForecastPoint(BaseModel):
+    """One hour ahead, with a 90 % interval."""
+
+    at: datetime
+    value: float
+    lower: float
+    upper: float
+
+
+class ForecastAnswer(BaseModel):
+    """The forecast, hour by hour."""
+
+    kol_id: str
+    metric: str
+    model: str
+    points: list[ForecastPoint]
+
+
+class MetricsAnswer(BaseModel):
+    """Windows of one KOL, oldest first; ``next`` is the ``from`` of the page behind this one."""
+
+    kol_id: str
+    window: str
+    windows: list[dict[str, Any]]
+    next: datetime | None
+
+
+class Ranked(BaseModel):
+    """A place in a ranking."""
+
+    rank: int
+    kol_id: str
+    value: float
+
+
+class RankingAnswer(BaseModel):
+    """The best KOLs first."""
+
+    by: str
+    platform: str | None
+    ranking: list[Ranked]
+
+
+class Alert(BaseModel):
+    """A pattern found on closed windows."""
+
+    alert_id: str
+    rule: str
+    kol_id: str
+    window: str
+    window_start: datetime
+    severity: str
+    evidence: dict[str, Any]
+    at: datetime
+
+
+class AlertsAnswer(BaseModel):
+    """Alerts, newest first."""
+
+    alerts: list[Alert]
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str | None = None

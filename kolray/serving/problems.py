@@ -1,0 +1,76 @@
+"""Every error of the API in one shape: RFC 9457 problem details."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from kolray.errors import InvalidInputError, KolrayError, NotFoundError, ServiceUnavailableError
+
+log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):  # noqa: N818 - the field's name for it
+    """An answer that is an error: ``status``, ``title``, ``detail`` and further headers."""
+
+    def __init__(self, status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(status, title, detail, headers)
+        self.status, self.title, self.detail, self.headers = status, title, detail, headers or {}
+
+
+def problem_response(
+    request: Request, status: int, title: str, detail: str, headers: dict[str, str] | None = None, **more: Any
+) -> JSONResponse:
+    """The JSON body every error has: ``type, title, status, detail, instance`` and ``request_id``."""
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "request_id": getattr(request.state, "request_id", None),
+        **more,
+    }
+    return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Turns every exception into a problem."""
+
+    @app.exception_handler(Problem)
+    async def _problem(request: Request, error: Problem) -> JSONResponse:
+        return problem_response(request, error.status, error.title, error.detail, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        fields = [{"field": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()]
+        detail = "; ".join(f"{f['field']}: {f['message']}" for f in fields)
+        return problem_response(request, 422, "The request is not valid", detail, errors=fields)
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        headers = dict(error.headers) if error.headers else None
+        return problem_response(request, error.status_code, str(error.detail), str(error.detail), headers)
+
+    @app.exception_handler(KolrayError)
+    async def _kolray(request: Request, error: KolrayError) -> JSONResponse:
+        if isinstance(error, NotFoundError):
+            return problem_response(request, 404, "Not found", str(error))
+        if isinstance(error, InvalidInputError):
+            return problem_response(request, 422, "The request is not valid", str(error))
+        log.error("request failed: %s", error)
+        if isinstance(error, ServiceUnavailableError):
+            detail = f"{error.service} does not answer; try again in a moment"
+            return problem_response(request, 503, "A service is unavailable", detail, {"Retry-After": "2"})
+        return problem_response(request, 500, "Internal error", "the request could not be completed")
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.exception("unexpected error", exc_info=error)
+        return problem_response(request, 500, "Internal error", "the request could not be completed")

@@ -1,0 +1,148 @@
+"""Scoring and forecasting without a transport: the same object serves HTTP, the dashboard and tests."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import polars as pl
+
+from kolray.clock import Clock
+from kolray.errors import NotFoundError, ServiceUnavailableError
+from kolray.features.window_metrics import ratio_exprs
+from kolray.lake.tables import LakeTables
+from kolray.models.registry import LoadedModel
+from kolray.models.success.model import LOOKBACK
+from kolray.models.success.series import METRICS
+from kolray.serving.champions import Champions
+from kolray.serving.contracts import (
+    Contribution,
+    FeatureSource,
+    ForecastAnswer,
+    ForecastPoint,
+    ScoreAnswer,
+)
+from kolray.stores.features import FeatureStore
+from kolray.stores.metrics import MetricsStore
+
+log = logging.getLogger(__name__)
+RECENT = timedelta(hours=48)
+"""A history whose newest hour is older is forecast from where it ends, not from now."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """One KOL's features (one row) with where they came from."""
+
+    row: pl.DataFrame
+    as_of: datetime
+    source: Literal["redis", "lake"]
+
+
+class ScoringGraph:
+    """Looks features up (Redis, then the lake), scores with the champions, says where everything came from."""
+
+    def __init__(
+        self, champions: Champions, lookup: FeatureStore, store: MetricsStore, lake: LakeTables, clock: Clock
+    ) -> None:
+        self.champions, self.lookup, self.store, self.lake, self.clock = champions, lookup, store, lake, clock
+
+    def score(self, kol_id: str, as_of: datetime | None = None, *, explain: bool = False) -> ScoreAnswer:
+        """The trust score of a KOL.
+
+        Raises:
+            NotFoundError: unknown KOL, or no model yet.
+        """
+        trust = self.champions.get("trust")
+        features = self.features(kol_id, as_of)
+        scored = trust.model.score(features.row).row(0, named=True)
+        now = self.clock.now()
+        return ScoreAnswer(
+            kol_id=kol_id,
+            trust_score=round(scored["trust_score"], 2),
+            trust_interval=(round(scored["lower"], 2), round(scored["upper"], 2)),
+            success_forecast=self._expected(kol_id),
+            timestamp=now,
+            model=trust.label,
+            features=FeatureSource(
+                source=features.source,
+                age_s=round(((as_of or now) - features.as_of).total_seconds(), 1),
+            ),
+            contributions=self.contributions(trust, features) if explain else None,
+        )
+
+    def features(self, kol_id: str, as_of: datetime | None = None) -> Features:
+        """Redis for now, the lake for a time in the past or while Redis has nothing.
+
+        Raises:
+            NotFoundError: neither knows the KOL.
+        """
+        if as_of is None:
+            try:
+                held = self.lookup.get_features(kol_id)
+            except ServiceUnavailableError as error:
+                log.warning("features come from the lake: %s", error)
+                held = None
+            if held is not None:
+                row = pl.DataFrame([held.values]).with_columns(pl.lit(kol_id).alias("kol_id"))
+                return Features(row, held.as_of, "redis")
+        rows = self.lake.scan("gold.features").filter(pl.col("kol_id") == kol_id)
+        rows = rows if as_of is None else rows.filter(pl.col("as_of") <= as_of)
+        newest = rows.sort("as_of").tail(1).collect()
+        if not newest.height:
+            raise NotFoundError(f"nothing is known about the KOL {kol_id!r}" + (f" as of {as_of}" if as_of else ""))
+        return Features(newest, newest["as_of"][0], "lake")
+
+    @staticmethod
+    def contributions(trust: LoadedModel, features: Features) -> list[Contribution]:
+        """What each feature adds to the log-odds, the strongest first; they sum to the stack's log-odds."""
+        values = features.row.row(0, named=True)
+        rows = trust.model.contributions(features.row)
+        rows = rows.sort(pl.col("contribution").abs(), descending=True)
+        return [
+            Contribution(feature=name, value=values.get(name), contribution=effect)
+            for name, effect in rows.select("feature", "contribution").iter_rows()
+        ]
+
+    def forecast(self, kol_id: str, metric: str = "engagement", horizon_h: int = 24) -> ForecastAnswer:
+        """The next hours of one metric.
+
+        Raises:
+            NotFoundError: no hourly windows of this KOL, or no model yet.
+            InvalidInputError: a metric the model was not trained for.
+        """
+        success = self.champions.get("success")
+        history = self.hourly(kol_id, metric)
+        if not history.height:
+            raise NotFoundError(f"no hourly windows of the KOL {kol_id!r}: nothing to forecast from")
+        hour = self.clock.now().replace(minute=0, second=0, microsecond=0)
+        origin = hour if history["at"].max() >= hour - RECENT else None  # type: ignore[operator]
+        points = success.model.forecast(history, metric, horizon_h, origin=origin)
+        return ForecastAnswer(
+            kol_id=kol_id,
+            metric=metric,
+            model=success.label,
+            points=[ForecastPoint(**p) for p in points.select("at", "value", "lower", "upper").to_dicts()],
+        )
+
+    def _expected(self, kol_id: str) -> float | None:
+        """Interactions expected in the next 24 hours; None where they cannot be forecast."""
+        try:
+            return round(sum(point.value for point in self.forecast(kol_id).points), 1)
+        except NotFoundError:
+            return None
+
+    def hourly(self, kol_id: str, metric: str = "engagement") -> pl.DataFrame:
+        """``kol_id, at, value`` of the KOL's hourly windows, from the stream's own rows."""
+        end = self.clock.now() + timedelta(hours=1)
+        rows = self.store.windows(kol_id, "1h", end - timedelta(hours=LOOKBACK + 1), end)
+        columns = METRICS.get(metric, (metric,))
+        known = [column for column in columns if column in rows.columns]
+        value = pl.sum_horizontal(known) if known else pl.lit(0)
+        return rows.select("kol_id", at="window_start", value=value)
+
+    def windows(self, kol_id: str, window: str, start: datetime, end: datetime) -> pl.DataFrame:
+        """Window rows with their ratios, oldest first."""
+        return self.store.windows(kol_id, window, start, end).with_columns(ratio_exprs())
