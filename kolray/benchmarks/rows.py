@@ -46,6 +46,8 @@ class KafkaRows:
     def alerts(self, rows: pl.DataFrame, version: Version) -> None:
         """Not part of the measured work."""
 
+    def refresh_live(self) -> None: ...
+
     def flush(self) -> None:
         self._producer.flush()
 

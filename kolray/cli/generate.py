@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.progress import track
 
 from kolray.clock import SystemClock
-from kolray.settings import Settings, load_settings
+from kolray.settings import load_settings
 
 if TYPE_CHECKING:
     from kolray.connectors.generator import World
@@ -28,31 +26,12 @@ def generate(
 ) -> None:
     """Make a world of honest and cheating KOLs and send its events to the raw topics."""
     from kolray.connectors.generator import WorldConfig, build_world
+    from kolray.lake.world import send_world
 
     at = datetime.fromisoformat(end).astimezone(UTC) if end else SystemClock().now()
     world = build_world(WorldConfig(n_kols=kols, hours=hours, seed=seed, end=at))
     sent = _to_files(world, parquet) if parquet else send_world(load_settings(), world, show=True)
     print(json.dumps({"events": sent, "kols": kols}) if as_json else f"{sent:,} events of {kols:,} KOLs")
-
-
-def send_world(settings: Settings, world: World, *, show: bool = False) -> int:
-    """Produces a world's events and writes its reference tables; returns the records sent."""
-    from kolray.connectors.generator import batches
-    from kolray.connectors.producer import EventProducer
-    from kolray.lake.reference import upsert_reference
-    from kolray.schemas.registry import open_registry
-
-    producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
-    hours = world.config.hours
-    todo = batches(world)
-    for batch in track(todo, total=hours, console=Console(stderr=True), description="hours") if show else todo:
-        producer.send("social", batch.social, batch.social_ms)
-        producer.send("web", batch.web, batch.web_ms)
-        for record in batch.raw:
-            producer.send_raw(record.topic, record.key, record.value, record.headers, record.timestamp_ms)
-    for name, frame in (("kols", world.kols), ("campaigns", world.campaigns), ("labels", world.labels)):
-        upsert_reference(settings.lake_root, name, frame)
-    return producer.flush().count
 
 
 def _to_files(world: World, folder: Path) -> int:

@@ -6,12 +6,12 @@ import sys
 
 import typer
 
-from kolray.cli import bench, stream
+from kolray.cli import bench, generate, ingest, serve, stream
 from kolray.errors import KolrayError
 
 app = typer.Typer(name="kolray", no_args_is_help=True, help="Real-time trust scores and campaign forecasts for KOLs.")
 
-for group in (stream, bench):
+for group in (generate, ingest, stream, serve, bench):
     group.register(app)
 
 

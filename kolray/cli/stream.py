@@ -27,7 +27,7 @@ def stream(
 
     with Live(console=Console(stderr=True), refresh_per_second=2) as live:
         totals = run_stream(
-            settings, default_classifier(), until_end=until_end, on_totals=lambda t: live.update(_table(t))
+            settings, default_classifier, until_end=until_end, on_totals=lambda t: live.update(_table(t))
         )
     print(json.dumps(totals) if as_json else _line(totals))
 

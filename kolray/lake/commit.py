@@ -32,6 +32,7 @@ class PartFile:
     path: str
     size: int
     dt: str
+    rows: int
     stats: str
 
 
@@ -44,7 +45,7 @@ def write_parts(name: str, folder: str, frame: pl.DataFrame) -> list[PartFile]:
         target.parent.mkdir(parents=True, exist_ok=True)
         table = _to_delta_types(rows.drop("dt").to_arrow())
         pq.write_table(table, target, compression="zstd", compression_level=1)
-        parts.append(PartFile(posixpath.normpath(place), target.stat().st_size, str(day), _stats(rows)))
+        parts.append(PartFile(posixpath.normpath(place), target.stat().st_size, str(day), rows.height, _stats(rows)))
     return parts
 
 

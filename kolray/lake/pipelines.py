@@ -57,7 +57,7 @@ def run_bronze(settings: Settings, clock: Clock | None = None) -> dict[str, int]
 def _write_bronze(tasks: list[BronzeTask], settings: Settings, now: datetime) -> Iterable[Row]:
     for table, rows, ends in read_group(tasks, settings, now):
         for part in write_parts(table, LakeTables(settings.lake_root).path(table), rows):
-            yield {"table": table, "sources": ends, "rows": rows.height, **asdict(part)}
+            yield {"table": table, "sources": ends, **asdict(part)}
 
 
 def _commit_by_table(tables: LakeTables, written: list[Row]) -> dict[str, int]:
@@ -67,7 +67,7 @@ def _commit_by_table(tables: LakeTables, written: list[Row]) -> dict[str, int]:
         sources: dict[str, int] = {}
         for source, version in (item for row in mine for item in row["sources"].items()):
             sources[source] = max(version, sources.get(source, 0))
-        parts = [PartFile(row["path"], row["size"], row["dt"], row["stats"]) for row in mine]
+        parts = [PartFile(row["path"], row["size"], row["dt"], row["rows"], row["stats"]) for row in mine]
         if commit_parts(name, tables.path(name), pl.Schema(TABLES[name]), parts, sources):
             added[name] = sum(row["rows"] for row in mine)
     return added
@@ -89,7 +89,7 @@ def _write_silver(task: SilverTask, root: str, classifier: Any) -> Iterable[Row]
     tables = LakeTables(root)
     for name, rows in split(task.kind, refine(task, tables, ray.get(classifier))).items():
         for part in write_parts(name, tables.path(name), rows):
-            yield {"table": name, "kind": task.kind, "rows": rows.height, **asdict(part)}
+            yield {"table": name, "kind": task.kind, **asdict(part)}
 
 
 def run_gold(settings: Settings, as_of: datetime | None = None, clock: Clock | None = None) -> dict[str, int]:

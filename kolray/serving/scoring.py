@@ -14,7 +14,7 @@ from kolray.errors import NotFoundError, ServiceUnavailableError
 from kolray.features.window_metrics import ratio_exprs
 from kolray.lake.tables import LakeTables
 from kolray.models.registry import LoadedModel
-from kolray.models.success.model import LOOKBACK
+from kolray.models.success.design import LOOKBACK
 from kolray.models.success.series import METRICS
 from kolray.serving.champions import Champions
 from kolray.serving.contracts import (

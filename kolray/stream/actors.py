@@ -18,18 +18,23 @@ from kolray.stream.state import Counters
 
 log = logging.getLogger(__name__)
 
+ClassifierFactory = Callable[[], TextClassifier]
+"""Called in the shard's process: a restarted actor gets its arguments again, so they must be small."""
+
 
 @ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=0, concurrency_groups={"ctl": 1})
 class ShardActor:
     """A shard in a process of its own. A restart runs the constructor again, which restores from the checkpoint."""
 
     def __init__(
-        self, settings: Settings, partitions: list[int], until_end: bool, classifier: TextClassifier | None
+        self, settings: Settings, partitions: list[int], until_end: bool, classifier: ClassifierFactory | None
     ) -> None:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
         logging.getLogger("kafka").setLevel(logging.WARNING)
         self._stop = threading.Event()
-        self._shard = build_shard(settings, partitions, until_end=until_end, classifier=classifier)
+        self._shard = build_shard(
+            settings, partitions, until_end=until_end, classifier=classifier() if classifier else None
+        )
         self._shard.restore()
 
     def run(self) -> dict[str, Any]:
@@ -65,13 +70,12 @@ class Supervisor:
     """
 
     def __init__(
-        self, settings: Settings, *, until_end: bool = False, classifier: TextClassifier | None = None
+        self, settings: Settings, *, until_end: bool = False, classifier: ClassifierFactory | None = None
     ) -> None:
         numbers = range(settings.kafka.partitions)
         shards = min(settings.stream.shards, settings.kafka.partitions)
-        reference = ray.put(classifier) if classifier is not None else None
         self._actors = [
-            ShardActor.options(name=None).remote(settings, list(numbers[i::shards]), until_end, reference)  # type: ignore[attr-defined]
+            ShardActor.options(name=None).remote(settings, list(numbers[i::shards]), until_end, classifier)  # type: ignore[attr-defined]
             for i in range(shards)
         ]
         self.restarts = 0
@@ -146,7 +150,7 @@ class Supervisor:
 
 def run_stream(
     settings: Settings,
-    classifier: TextClassifier | None,
+    classifier: ClassifierFactory | None,
     *,
     until_end: bool,
     on_totals: Callable[[dict[str, int]], None] | None = None,

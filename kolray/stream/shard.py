@@ -117,6 +117,7 @@ class Shard:
     def _flush(self, now: float) -> None:
         for number in self._caught_up:  # before that, rows of a replay would run behind those written before a crash
             self.runners[number].write_provisional()
+            self.runners[number].writer.refresh_live()
         self._next_flush = now + self.settings.flush_interval_s
 
     def _checkpoint(self) -> None:

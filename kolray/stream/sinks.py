@@ -34,6 +34,8 @@ class RowWriter(Protocol):
 
     def alerts(self, rows: pl.DataFrame, version: Version) -> None: ...
 
+    def refresh_live(self) -> None: ...
+
     def flush(self) -> None: ...
 
     def close(self) -> None: ...
@@ -51,19 +53,25 @@ class StoreWriter:
         self._room = BoundedSemaphore(IN_FLIGHT)
         self._pending: list[Future[None]] = []
         self._stop = Event()
+        self._newest: list[pl.DataFrame] = []
 
     def windows(self, rows: pl.DataFrame, version: Version) -> None:
         """Window or pane rows (``WINDOW_SCHEMA``)."""
         if rows.height:
             self._submit(lambda: self._metrics.upsert_windows(rows, version))
-            if self._live is not None:
-                newest = rows.sort("window_start").unique(["kol_id", "window"], keep="last")
-                self._submit(lambda: self._to_redis(newest))
+            self._newest.append(rows)
 
     def alerts(self, rows: pl.DataFrame, version: Version) -> None:
         """Alert rows (``ALERT_SCHEMA``)."""
         if rows.height:
             self._submit(lambda: self._metrics.upsert_alerts(rows, version))
+
+    def refresh_live(self) -> None:
+        """Sends the newest row of each (KOL, window) since the last call: only that is ever read."""
+        if self._newest and self._live is not None:
+            rows = pl.concat(self._newest).sort("window_start").unique(["kol_id", "window"], keep="last")
+            self._submit(lambda: self._to_redis(rows))
+        self._newest = []
 
     def _to_redis(self, rows: pl.DataFrame) -> None:
         if self._live is None:
@@ -98,6 +106,7 @@ class StoreWriter:
 
     def flush(self) -> None:
         """Returns when everything handed over is durable; raises what a write raised."""
+        self.refresh_live()
         for future in self._pending:
             future.result()
         self._pending = []

@@ -93,7 +93,7 @@ class PartitionState:
         new = self.seen[kind].first_seen(events)
         self.counters.duplicates += events.height - int(new.sum())
         at = events["event_time"].dt.epoch("ms")
-        on_time = at >= self.watermark.current_ms - self.timing.lateness_ms
+        on_time = at >= self.watermark.before_each(kind, at) - self.timing.lateness_ms
         late = events.filter(new & ~on_time) if not on_time.all() else events.clear()
         self.counters.late += late.height
         kept = events.filter(new & on_time)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import polars as pl
+
 from kolray.events import Kind
 
 NOT_WAITED_FOR = 1 << 62
@@ -52,6 +54,20 @@ class Watermark:
         topic = self.topics[kind]
         topic.max_event_ms = max(max_event_ms, topic.max_event_ms or max_event_ms)
         topic.last_kafka_ms, topic.last_seen_ms = kafka_ms, now_ms
+
+    def before_each(self, kind: Kind, at: pl.Series) -> pl.Series:
+        """The watermark just before each event of one topic, given their times in ms in the order of their offsets.
+
+        Judged row by row, so that lateness does not depend on how many records a fetch happened to return. The other
+        topic counts as far as it was read.
+        """
+        others = [topic.max_event_ms for name, topic in self.topics.items() if name != kind]
+        if any(newest is None for newest in others):
+            return pl.Series([self.current_ms]).new_from_index(0, len(at))
+        seen = self.topics[kind].max_event_ms
+        newest = pl.concat([pl.Series([seen if seen is not None else -1], dtype=pl.Int64), at[:-1]]).cum_max()
+        limit = min(other for other in others if other is not None)
+        return (newest.clip(upper_bound=limit) - self.disorder_ms).clip(lower_bound=self.current_ms)
 
     def end(self, beyond_ms: int) -> int:
         """The input has ended: moves ``beyond_ms`` past the newest event, whatever a topic still lacks."""

@@ -15,6 +15,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 HOUR_MS = 3_600_000
+POLLED = 0.995
+"""Chance that a KOL's hourly poll succeeds."""
 
 
 class Hour:
@@ -78,15 +80,14 @@ class Hour:
 
 
 def engagement(hour: Hour) -> pl.DataFrame:
-    """Engagement events: increments of the counts since the KOL's event before."""
+    """Engagement events: what an hourly poll finds the counts grew by."""
     rng = hour.rng
-    active = rng.random(hour.n) < np.minimum(1.0, hour.of("active") * (0.4 + 0.6 * hour.seasonal))
-    index = np.flatnonzero(active)
+    index = np.flatnonzero(rng.random(hour.n) < POLLED)
     n = len(index)
     kind, strength = hour.kind[index], hour.strength[index]
     wobble = np.exp(rng.normal(0, hour.of("noise")[index]))
     level = (hour.seasonal * hour.boost)[index] * wobble
-    reach = hour.of("followers")[index] * hour.of("reach")[index] / 24 / hour.of("active")[index]
+    reach = hour.of("followers")[index] * hour.of("reach")[index] / 24
     impressions = np.maximum(1, reach * level).astype(np.int64)
     rate = hour.of("rate")[index]
     likes = rng.poisson(impressions * rate)
@@ -125,8 +126,8 @@ def posts(hour: Hour) -> pl.DataFrame:
 
 
 def profiles(hour: Hour) -> pl.DataFrame:
-    """Profile snapshots: each KOL is polled every four hours."""
-    index = np.arange(hour.hour % 4, hour.n, 4)
+    """Profile snapshots: each KOL is polled every six hours."""
+    index = np.arange(hour.hour % 6, hour.n, 6)
     created = hour.world.config.start.timestamp() * 1000 - hour.of("age_days")[index] * 86_400_000
     return _event_frame(hour, index, "profile").with_columns(
         followers=pl.Series(hour.followers()[index]),

@@ -49,7 +49,7 @@ def build_world(config: WorldConfig) -> World:
 
 def _traits(config: WorldConfig, rng: np.random.Generator) -> pl.DataFrame:
     n = config.n_kols
-    followers = np.exp(rng.normal(10.4, 1.5, n)).clip(800, 2e7).astype(np.int64)
+    followers = np.exp(rng.normal(10.6, 1.3, n)).clip(2000, 2e7).astype(np.int64)
     size = np.log10(followers)
     kind = _kinds(config, rng)
     strength = rng.beta(2.2, 1.5, n)  # some cheat a little, some a lot
@@ -68,8 +68,8 @@ def _traits(config: WorldConfig, rng: np.random.Generator) -> pl.DataFrame:
             "kind": kind,
             "strength": strength,
             "rate": rate,  # engagements an impression
-            "reach": np.exp(rng.normal(-1.6, 0.4, n)),  # impressions a follower and day
-            "active": (0.18 * (size - 2.2)).clip(0.15, 1.0),  # chance of an engagement event in a typical hour
+            "reach": np.exp(rng.normal(-0.5, 0.4, n)),  # impressions a follower and day
+            "active": (0.18 * (size - 2.2)).clip(0.15, 1.0),  # comments an hour, relative
             "posts_a_day": np.exp(rng.normal(0.2, 0.6, n)).clip(0.2, 8),
             "growth": 0.0012 + 0.002 * rng.standard_t(4, n).clip(-4, 6),  # of followers a day
             "comment_ratio": np.exp(rng.normal(-2.5, 0.45, n)),  # comments a like
@@ -77,7 +77,7 @@ def _traits(config: WorldConfig, rng: np.random.Generator) -> pl.DataFrame:
             "view_share": np.exp(rng.normal(-0.7, 0.25, n)),  # views an impression
             "fans": rng.integers(8, 400, n),  # authors who comment again and again
             "fan_share": rng.beta(1.5, 4, n),
-            "noise": rng.uniform(0.15, 0.35, n),
+            "noise": rng.uniform(0.05, 0.15, n),
             "peak_hour": rng.normal(13.0, 2.5, n) % 24,  # UTC: evening in Vietnam
             "depth": rng.uniform(0.5, 0.9, n),
             "event_hour": rng.integers(config.hours // 6, max(config.hours - 6, config.hours // 6 + 1), n),

@@ -1,0 +1,98 @@
+"""``make demo``: one event's whole life on this machine. ``--once`` ends by itself, 0 if every promise held."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # a Ray of its own on loopback, gone with this process
+
+import ray
+
+from kolray import local
+from kolray.clock import SystemClock
+from kolray.connectors.generator import WorldConfig
+from kolray.demo.run import Demo
+from kolray.errors import KolrayError
+from kolray.lake.pipelines import run_bronze, run_gold, run_silver
+from kolray.local.ports import choose_port
+from kolray.models.registry import ModelRegistry
+from kolray.models.sentiment import default_classifier
+from kolray.models.trainers import train_on_ray
+from kolray.serving.deployments import run_serving
+from kolray.settings import Settings
+from kolray.stream.actors import run_stream
+
+
+def _lake(settings: Settings) -> dict[str, int]:
+    return run_bronze(settings) | run_silver(settings, default_classifier()) | run_gold(settings)
+
+
+def _train(settings: Settings, registry: ModelRegistry) -> dict[str, dict[str, float]]:
+    done = train_on_ray(("trust", "success"), settings.lake_root, registry)
+    trust, success = done["trust"].report, done["success"].report
+    return {
+        "trust": {"auc": trust["test"]["auc"], "baseline_auc": trust["baseline"]["auc"]},
+        "success": {"smape": success["test"]["smape"], "baseline_smape": success["baseline"]["smape"]},
+    }
+
+
+def _serve(settings: Settings) -> str:
+    part = settings.serving.model_copy(update={"port": choose_port("serving")})
+    return run_serving(settings.model_copy(update={"serving": part}))
+
+
+def main() -> int:
+    """Exit code: 0 all promises held, 1 one did not, 130 interrupted."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--once", action="store_true", help="end by itself instead of serving until Ctrl-C")
+    parser.add_argument("--kols", type=int, default=2000)
+    parser.add_argument("--hours", type=int, default=72)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--file", type=Path, action="append", default=[], help="an event file of your own")
+    args = parser.parse_args()
+    home = Path(os.environ.get("KOLRAY_HOME", ".kolray")).absolute() / "demo"
+    os.environ["KOLRAY_HOME"] = str(home)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    world = WorldConfig(args.kols, args.hours, args.seed, SystemClock().now())
+    demo = Demo(
+        home, world, args.file,
+        run_stream=lambda settings: run_stream(settings, default_classifier, until_end=True),
+        run_lake=_lake, train=_train, serve=_serve,
+    )  # fmt: skip
+    try:
+        settings = demo.start()
+        with demo.stage("Ray") as say:
+            ray.init(
+                address="local", num_cpus=3, include_dashboard=False, object_store_memory=300 << 20,
+                log_to_driver=False, logging_level="error",
+            )  # fmt: skip
+            say("local, 3 logical CPUs")
+        demo.run(settings)
+        held = demo.finish()
+        if not args.once:
+            print("\nserving until Ctrl-C …")
+            while True:
+                time.sleep(3600)
+    except KeyboardInterrupt:
+        print("\nstopping …")
+        return 130
+    except KolrayError as error:
+        print(f"kolray: {error}", file=sys.stderr)
+        return 1
+    else:
+        return 0 if held else 1
+    finally:
+        if ray.is_initialized():
+            ray.shutdown()
+        local.down(home)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
