@@ -31,8 +31,8 @@ class Overview:
 class RankedKol:
     """One row of a ranking.
 
-    ``value`` is what the ranking is by: for ``trust`` the score (0-100), for ``success`` the interactions forecast for
-    the next 24 hours, for ``engagement`` the engagement rate as a share (0.05 is 5 %).
+    ``value`` is what the ranking is by: for ``trust`` the score or its lower bound (0-100), for ``success`` the
+    interactions forecast for the next 24 hours, for ``engagement`` the engagement rate as a share (0.05 is 5 %).
     """
 
     kol_id: str
@@ -112,7 +112,10 @@ class DashboardData(Protocol):
         ...
 
     def rankings(self, by: RankBy, platform: str | None, limit: int) -> list[RankedKol]:
-        """The best KOLs by trust, success or engagement first; ``platform`` None means all."""
+        """The best KOLs by trust, success or engagement first; ``platform`` None means all.
+
+        The overview asks for up to 10,000 by trust, to show the last of them too.
+        """
         ...
 
     def platforms(self) -> list[str]:

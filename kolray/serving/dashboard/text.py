@@ -105,7 +105,8 @@ EN: Mapping[str, str] = {
     "why_lowers": "lowers trust by {effect} log-odds",
     "why_empty": "Nothing to explain yet: the account has no score.",
     "chart_title": "Engagement and forecast",
-    "chart_lead": "Likes, comments and shares an hour. Dashed: the next {hours} h with the range to expect.",
+    "chart_lead": "Likes, comments and shares an hour. Dashed: the next {hours} h, "
+    "with the range that holds 9 times of 10.",
     "chart_lead_history": "Likes, comments and shares an hour. There is no forecast yet.",
     "chart_desc": "Last known hour {last}; highest hour {most}. Forecast total of the next {hours} hours: {total}.",
     "chart_desc_history": "Last known hour {last}; highest hour {most}. No forecast.",
@@ -178,9 +179,11 @@ EN: Mapping[str, str] = {
     "missing_kol": "There is no account “{kol}”. It may be written differently, or no event of it has arrived yet.",
     "missing_back": "See all influencers",
     "error_title": "The data cannot be reached",
-    "error": "The dashboard works, but the store behind it did not answer. Nothing is lost. Try again in a moment; if it "
-    "stays, tell your administrator.",
+    "error": "The dashboard works, but the store behind it did not answer. Nothing is lost. Try again in a moment; if "
+    "it stays, tell your administrator.",
     "error_retry": "Try again",
+    "broken_title": "This page could not be made",
+    "broken": "An error on our side. It is in the log; tell your administrator if it stays.",
     # names of things
     "platform_facebook": "Facebook",
     "platform_instagram": "Instagram",

@@ -1,0 +1,290 @@
+"""The dashboard's pages, over any ``DashboardData`` and any pair of session callables."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from typing import Annotated, Any, cast, get_args
+from urllib.parse import parse_qs, quote
+
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from kolray.clock import Clock, SystemClock
+from kolray.errors import ServiceUnavailableError
+from kolray.serving.dashboard.data import DashboardData, RankBy, RankedKol
+from kolray.serving.dashboard.formats import moment
+from kolray.serving.dashboard.text import translator
+from kolray.serving.dashboard.views import HERE, environment, kol_view
+
+log = logging.getLogger(__name__)
+
+SignIn = Callable[[str], str | None]
+SessionOk = Callable[[str], bool]
+COOKIE = "kolray_session"
+EVERYONE = 10_000
+"""KOLs the overview ranks to find the least trusted."""
+PAGE_ROWS = 100
+FORM_BYTES = 8_192
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """What every page needs."""
+
+    data: DashboardData
+    sign_in: SignIn
+    session_ok: SessionOk
+    zone: tzinfo = UTC
+    language: str = "en"
+    clock: Clock = field(default_factory=SystemClock)
+
+    def signed_in(self, request: Request) -> bool:
+        """The request has a session that holds."""
+        cookie = request.cookies.get(COOKIE)
+        return cookie is not None and self.session_ok(cookie)
+
+    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """A template as an answer."""
+        now = self.clock.now()
+
+        def when(at: datetime) -> str:
+            return moment(at, self.zone)
+
+        html = (
+            environment(self.language)
+            .get_template(template)
+            .render(
+                base=_base(request),
+                when=when,
+                since=lambda at: (now - at).total_seconds(),
+                zone=f"{now.astimezone(self.zone):%Z}",
+                **values,
+            )
+        )
+        return HTMLResponse(html, status, HEADERS)
+
+
+def _base(request: Request) -> str:
+    """Where the dashboard is mounted, to begin every link with."""
+    return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+def _route_class(site: Site, needs_session: bool) -> type[APIRoute]:
+    """Routes that ask for a session and answer every error with a page."""
+
+    class PageRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+
+            async def answer(request: Request) -> Response:
+                try:
+                    if needs_session and not await run_in_threadpool(site.signed_in, request):
+                        return _to_signin(request)
+                    return await handle(request)
+                except ServiceUnavailableError as error:
+                    log.error("dashboard: %s", error)
+                    return site.page(request, "error.html", 503, kind="error")
+                # The outermost boundary: whatever it is, the analyst sees a page and the log has the reason.
+                except Exception:
+                    log.exception("dashboard: %s failed", request.url.path)
+                    return site.page(request, "error.html", 500, kind="broken")
+
+            return answer
+
+    return PageRoute
+
+
+def _to_signin(request: Request) -> RedirectResponse:
+    base = _base(request)
+    here = request.url.path.removeprefix(base) + (f"?{request.url.query}" if request.url.query else "")
+    target = "" if here in {"", "/"} else f"?next={quote(here)}"
+    return RedirectResponse(f"{base}/signin{target}", 303, HEADERS)
+
+
+def safe_next(target: str) -> str:
+    """A path of this site to go on to; anything else (another host, a scheme) becomes the overview."""
+    plain = target.isprintable() and "\\" not in target
+    return target if plain and target.startswith("/") and not target.startswith("//") else "/"
+
+
+def build_dashboard(
+    data: DashboardData,
+    sign_in: SignIn,
+    session_ok: SessionOk,
+    zone: tzinfo = UTC,
+    clock: Clock | None = None,
+) -> APIRouter:
+    """The pages as a router.
+
+    Args:
+        sign_in: an API token → the value of a signed session cookie, or None if the token is not valid.
+        session_ok: whether a cookie's value is one of those, and not expired or revoked.
+        zone: of every time shown.
+    """
+    site = Site(data, sign_in, session_ok, zone, clock=clock or SystemClock())
+    router = APIRouter(include_in_schema=False)
+    public = APIRouter(route_class=_route_class(site, needs_session=False))
+    private = APIRouter(route_class=_route_class(site, needs_session=True))
+    _sessions(public, site)
+    _overview(private, site)
+    _rankings(private, site)
+    _kol(private, site)
+    _alerts(private, site)
+    router.include_router(public)
+    router.include_router(private)
+    return router
+
+
+def mount_static(app: FastAPI) -> None:
+    """Serves the style sheet and the script, which need no session."""
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="dashboard-static")
+
+
+def mount_dashboard(app: FastAPI, dashboard: APIRouter, at: str = "/dashboard", root: bool = True) -> None:
+    """Puts the dashboard with its static files and its own 404 page under a path of an application.
+
+    A path of its own, as the API has an ``/alerts`` too. ``root`` sends visitors of ``/`` there.
+    """
+    site = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    site.include_router(dashboard)
+    mount_static(site)
+    site.add_exception_handler(HTTPException, _missing_page)
+    app.mount(at, site)
+    if root:
+        app.add_api_route("/", _Redirect(f"{at}/").go, include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class _Redirect:
+    target: str
+
+    async def go(self, request: Request) -> Response:
+        return RedirectResponse(_base(request) + self.target, 303)
+
+
+async def _missing_page(request: Request, error: Exception) -> Response:
+    status = cast(HTTPException, error).status_code
+    html = (
+        environment()
+        .get_template("bare.html")
+        .render(base=_base(request), kind="missing" if status == 404 else "broken")
+    )
+    return HTMLResponse(html, status, HEADERS)
+
+
+def _sessions(router: APIRouter, site: Site) -> None:
+    @router.get("/signin")
+    def form(request: Request, following: Annotated[str, Query(alias="next")] = "/") -> Response:
+        return site.page(request, "signin.html", following=safe_next(following), problem=None)
+
+    @router.post("/signin")
+    async def submit(request: Request) -> Response:
+        fields = await _form(request)
+        token, following = fields.get("token", "").strip(), safe_next(fields.get("next", "/"))
+        cookie = await run_in_threadpool(site.sign_in, token) if token else None
+        if cookie is None:
+            problem = "signin_wrong" if token else "signin_empty"
+            return site.page(request, "signin.html", 401, following=following, problem=problem)
+        answer = RedirectResponse(_base(request) + following, 303, HEADERS)
+        secure = request.url.scheme == "https"
+        answer.set_cookie(COOKIE, cookie, path=_base(request) or "/", httponly=True, samesite="lax", secure=secure)
+        return answer
+
+    @router.post("/signout")
+    async def signout(request: Request) -> Response:
+        answer = RedirectResponse(f"{_base(request)}/signin", 303, HEADERS)
+        answer.delete_cookie(COOKIE, path=_base(request) or "/", httponly=True, samesite="lax")
+        return answer
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a small urlencoded form; a body that is too large counts as empty."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > FORM_BYTES:
+            return {}
+    return {name: values[-1] for name, values in parse_qs(body.decode(errors="replace")).items()}
+
+
+def _overview(router: APIRouter, site: Site) -> None:
+    @router.get("/")
+    def overview(request: Request) -> Response:
+        ranked = site.data.rankings("trust", None, EVERYONE)
+        # With few KOLs the two lists would show the same ones.
+        shown = min(5, (len(ranked) + 1) // 2)
+        # A full answer was cut off: its end is not the least trusted.
+        worst = ranked[shown:][-5:][::-1] if len(ranked) < EVERYONE else []
+        return site.page(
+            request,
+            "overview.html",
+            overview=site.data.overview(),
+            best=ranked[:shown],
+            worst=worst,
+            alerts=site.data.alerts(6),
+        )
+
+
+def _rankings(router: APIRouter, site: Site) -> None:
+    @router.get("/kols")
+    def kols(request: Request, by: str = "trust", platform: str = "", q: str = "") -> Response:
+        chosen = cast(RankBy, by) if by in get_args(RankBy) else "trust"
+        query = q.strip()[:200]
+        found = site.data.search(query) if query else []
+        if found == [query]:
+            return RedirectResponse(f"{_base(request)}/kols/{quote(query, safe='')}", 303, HEADERS)
+        rows = _found(site, found, chosen) if query else site.data.rankings(chosen, platform or None, PAGE_ROWS)
+        return site.page(
+            request,
+            "kols.html",
+            rows=rows,
+            by=chosen,
+            orders=get_args(RankBy),
+            platform=platform,
+            platforms=site.data.platforms(),
+            query=query,
+        )
+
+    @router.get("/suggest")
+    def suggest(q: str = "") -> Response:
+        query = q.strip()[:200]
+        return JSONResponse(site.data.search(query)[:10] if query else [], headers=HEADERS)
+
+
+def _found(site: Site, ids: list[str], by: RankBy) -> list[RankedKol]:
+    """The KOLs a search found: in the ranking's order, then those that are not ranked."""
+    wanted = set(ids)
+    ranked = [row for row in site.data.rankings(by, None, EVERYONE) if row.kol_id in wanted]
+    missing = sorted(wanted - {row.kol_id for row in ranked})
+    blank = [RankedKol(kol_id, "", None, None, None, None, None, float("nan")) for kol_id in missing]
+    return ranked + blank
+
+
+def _kol(router: APIRouter, site: Site) -> None:
+    # "path", as an id may contain a slash.
+    @router.get("/kols/{kol_id:path}")
+    def kol(request: Request, kol_id: str) -> Response:
+        page = site.data.kol(kol_id)
+        if page is None:
+            return site.page(request, "error.html", 404, kind="missing_kol", kol_id=kol_id)
+        return site.page(request, "kol.html", **kol_view(translator(site.language), page, site.zone))
+
+
+def _alerts(router: APIRouter, site: Site) -> None:
+    @router.get("/alerts")
+    def alerts(request: Request) -> Response:
+        return site.page(request, "alerts.html", alerts=site.data.alerts(PAGE_ROWS))

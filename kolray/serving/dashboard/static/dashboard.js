@@ -1,0 +1,78 @@
+// The pages work without this file; it adds suggestions, filters that apply at once, and values under the pointer.
+"use strict";
+
+// Suggestions while typing, at most one request every 200 ms.
+for (const input of document.querySelectorAll("input[data-suggest]")) {
+  const list = document.getElementById(input.getAttribute("list"));
+  let timer;
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      const asked = input.value.trim();
+      if (!asked) return list.replaceChildren();
+      try {
+        const answer = await fetch(`${input.dataset.suggest}?q=${encodeURIComponent(asked)}`);
+        if (!answer.ok || answer.redirected) return;
+        const found = await answer.json();
+        // An answer may arrive after the text has changed.
+        if (input.value.trim() !== asked) return;
+        list.replaceChildren(...found.map((id) => Object.assign(document.createElement("option"), { value: id })));
+      } catch {
+        // Suggestions are a convenience: the search itself still works.
+      }
+    }, 200);
+  });
+}
+
+// Filters apply at once; without this script the button does it.
+for (const button of document.querySelectorAll("button[data-auto]")) {
+  button.hidden = true;
+  button.form.addEventListener("change", () => button.form.submit());
+}
+
+// Escape closes a tooltip (its button loses the focus).
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && document.activeElement.closest(".help")) document.activeElement.blur();
+});
+
+// The value under the pointer.
+const NS = "http://www.w3.org/2000/svg";
+const make = (name, attributes, parent) => {
+  const node = document.createElementNS(NS, name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  return parent.appendChild(node);
+};
+
+for (const layer of document.querySelectorAll("svg .hover")) {
+  const svg = layer.ownerSVGElement;
+  const points = JSON.parse(layer.dataset.points);
+  const rule = make("line", { class: "rule", y1: layer.dataset.top, y2: layer.dataset.bottom }, layer);
+  const dot = make("circle", { class: "mark", r: 4 }, layer);
+  const box = make("rect", { class: "tip", rx: 6 }, layer);
+  const head = make("text", { class: "tip-head" }, layer);
+  const body = make("text", { class: "tip-body" }, layer);
+  const hide = () => layer.classList.remove("on");
+  const show = (event) => {
+    const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse()).x;
+    const [x, y, when, value, range] = points.reduce((a, b) => (Math.abs(b[0] - at) < Math.abs(a[0] - at) ? b : a));
+    layer.classList.add("on");
+    rule.setAttribute("x1", x);
+    rule.setAttribute("x2", x);
+    dot.setAttribute("cx", x);
+    dot.setAttribute("cy", y);
+    head.textContent = when;
+    body.textContent = range ? `${value}  (${range})` : value;
+    const width = Math.max(head.getBBox().width, body.getBBox().width) + 20;
+    const left = Math.min(Math.max(x + 12, 0), svg.viewBox.baseVal.width - width - 2);
+    const place = left < x + 8 ? Math.max(x - width - 12, 2) : left;
+    for (const [node, dx, dy] of [[box, 0, 0], [head, 10, 18], [body, 10, 36]]) {
+      node.setAttribute("x", place + dx);
+      node.setAttribute("y", Number(layer.dataset.top) + dy);
+    }
+    box.setAttribute("width", width);
+    box.setAttribute("height", 46);
+  };
+  svg.addEventListener("pointermove", show);
+  svg.addEventListener("pointerdown", show);
+  svg.addEventListener("pointerleave", hide);
+}
