@@ -20,7 +20,6 @@ BUSY_MS = 60_000
 """How long a writer waits for another process' transaction."""
 
 
-
 def _columns(schema: Columns) -> str:
     types = {name: "TEXT" if t == pl.String else "REAL" if t == pl.Float64 else "INTEGER" for name, t in schema.items()}
     return ", ".join(f"{name} {sql}" for name, sql in types.items())

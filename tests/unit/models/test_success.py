@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +149,10 @@ def test_conformal_intervals_cover_new_errors():
 def test_origins_roll_back_from_the_end_and_keep_enough_history():
     assert rolling_origins(96, 24, 3, 24) == [24, 48, 72]
     assert rolling_origins(96, 24, 9, 30) == [48, 72]
+
+
+def test_one_stray_old_row_does_not_make_a_matrix_of_decades():
+    stray = pl.DataFrame({"kol_id": ["kol-0000"], "at": [datetime(2001, 1, 1, tzinfo=UTC)], "value": [1.0]})
+    series = to_matrix(pl.concat([HISTORY.select(stray.columns), stray.cast(HISTORY.schema)]))
+    assert series.values.shape[1] <= 90 * 24
+    assert series.end == to_matrix(HISTORY).end

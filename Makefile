@@ -1,0 +1,39 @@
+# kolray: `make help` lists the commands.
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## make .venv with pinned dependencies (no PyTorch)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(PY) || python3 -m venv $(VENV) || (echo "Python 3.11 with venv is needed (Debian: apt-get install python3-venv)" >&2; exit 1)
+	@$(PY) -m pip --quiet --disable-pip-version-check install uv || true
+	@if [ -x $(VENV)/bin/uv ]; then \
+	  VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --quiet -c constraints.txt -e '.[dev]'; \
+	else $(PY) -m pip --quiet install -c constraints.txt -e '.[dev]'; fi
+	@touch $@
+
+demo: install ## one event's whole life on this machine (ONCE=1: end by itself, exit 0 if every promise held)
+	@$(PY) jobs/demo.py $(if $(ONCE),--once) $(ARGS)
+
+check: install ## lint, types, layers: seconds
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+test: check ## everything: unit, contract, integration on real servers
+	@$(PY) -m pytest $(ARGS)
+
+bench: install ## measure the stream on the servers of `kolray up --profile local`
+	@$(VENV)/bin/kolray bench stream $(ARGS)
+
+clean: ## remove .venv and everything kolray made here
+	@-$(VENV)/bin/kolray down 2>/dev/null
+	@rm -rf $(VENV) .kolray build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,30 @@
+"""Shared by all tests: environment, Hypothesis profile, and the public data sets beside the project."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+os.environ.update(
+    RAY_USAGE_STATS_ENABLED="0",
+    RAY_AUTH_MODE="disabled",
+    RAY_DATA_DISABLE_PROGRESS_BARS="1",
+    RAY_ENABLE_UV_RUN_RUNTIME_ENV="0",
+    RAY_SERVE_LOG_TO_STDERR="0",
+)
+settings.register_profile("kolray", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kolray")
+
+ROOT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("KOLRAY_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture
+def data() -> Path:
+    """The folder of public data sets; the test is skipped where it is absent."""
+    if not DATA.is_dir():
+        pytest.skip(f"the public data sets are not at {DATA}; set KOLRAY_DATA to their folder")
+    return DATA
