@@ -20,6 +20,7 @@ from kolray.models.success.design import LOOKBACK, MAX_HORIZON, NAMES, design
 from kolray.models.success.intervals import Intervals
 from kolray.models.success.series import HOUR, Hourly, to_matrix
 
+HALF_A_COUNT = float(np.log1p(0.5))
 FORECAST: Columns = {"kol_id": pl.String, "at": TIME, **dict.fromkeys(("value", "lower", "upper"), pl.Float64)}
 
 
@@ -108,6 +109,7 @@ class SuccessModel:
 
 
 def predict(booster: Any, series: Hourly, horizon_h: int = MAX_HORIZON) -> Floats:
-    """log1p forecasts (KOLs, horizons) of a bare booster, never negative."""
+    """log1p forecasts (KOLs, horizons) of a bare booster; a median below half a count is 0."""
     rows = design(series, np.arange(1, horizon_h + 1))
-    return np.maximum(booster.predict(rows, num_threads=1), 0.0).reshape(len(series.ids), horizon_h)
+    medians = booster.predict(rows, num_threads=1)
+    return np.where(medians < HALF_A_COUNT, 0.0, medians).reshape(len(series.ids), horizon_h)

@@ -22,6 +22,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {
 }
 """What can be forecast: the sum of these columns of ``gold.kpi_hourly``."""
 HOUR = timedelta(hours=1)
+MAX_HOURS = 90 * 24
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,12 @@ def hourly_history(kpi_hourly: pl.DataFrame, metric: str) -> pl.DataFrame:
     return kpi_hourly.select("kol_id", pl.col("hour").cast(TIME).alias("at"), value)
 
 
-def to_matrix(history: pl.DataFrame, end: datetime | None = None, max_hours: int | None = None) -> Hourly:
+def to_matrix(history: pl.DataFrame, end: datetime | None = None, max_hours: int = MAX_HOURS) -> Hourly:
     """Series from ``kol_id, at, value``; repeated hours are added, missing ones are 0, negative sums count as 0.
 
     Args:
         end: the first hour not known yet; none: the hour after the newest row. Later rows are ignored.
-        max_hours: how much of the newest past to keep; none: all.
+        max_hours: how much of the newest past to keep: one stray old row must not make a matrix of decades.
 
     Raises:
         InvalidInputError: there is no row, or a value is not a number.
@@ -77,15 +78,17 @@ def to_matrix(history: pl.DataFrame, end: datetime | None = None, max_hours: int
         raise InvalidInputError("a value of the history is missing or not a finite number: drop or mend the row")
     last: datetime = end - HOUR if end is not None else rows["at"].max()  # type: ignore[assignment]
     first: datetime = rows["at"].min()  # type: ignore[assignment]
-    n_hours = int((last - first) / HOUR) + 1
-    column = ((pl.col("at") - first).dt.total_milliseconds() // 3_600_000).alias("column")
+    n_hours = min(int((last - first) / HOUR) + 1, max_hours)
+    start = last + HOUR - n_hours * HOUR
     ids = rows.select(pl.col("kol_id").unique().sort()).to_series()
-    row = pl.col("kol_id").replace_strict(ids, pl.Series(np.arange(len(ids))), return_dtype=pl.Int64).alias("row")
+    numbers = pl.Series(np.arange(len(ids)))
+    row = pl.col("kol_id").replace_strict(ids, numbers, return_dtype=pl.Int64).alias("row")
+    column = ((pl.col("at") - start).dt.total_milliseconds() // 3_600_000).alias("column")
     cells = rows.select(row, column, "value")
-    values = np.zeros((len(ids), n_hours))
-    np.add.at(values, (cells["row"].to_numpy(), cells["column"].to_numpy()), cells["value"].to_numpy())
-    values = np.maximum(values, 0.0)
     began = cells.group_by("row").agg(pl.col("column").min()).sort("row")["column"].to_numpy()
+    kept = cells.filter(pl.col("column") >= 0)
+    values = np.zeros((len(ids), n_hours))
+    np.add.at(values, (kept["row"].to_numpy(), kept["column"].to_numpy()), kept["value"].to_numpy())
+    values = np.maximum(values, 0.0)
     values[np.arange(n_hours)[None, :] < began[:, None]] = np.nan
-    kept = n_hours if max_hours is None else min(n_hours, max_hours)
-    return Hourly(ids.to_list(), last + HOUR - kept * HOUR, values[:, n_hours - kept :])
+    return Hourly(ids.to_list(), start, values)

@@ -104,7 +104,7 @@ def fit_booster(series: Hourly, params: dict[str, Any], seed: int) -> Any:
     own = {**params}
     rounds, n_rows = int(own.pop("rounds")), int(own.pop("rows"))
     x, y = training_rows(series, n_rows, seed)
-    own |= {"objective": "regression", "seed": seed, "deterministic": True, "force_row_wise": True, "verbose": -1}
+    own |= {"objective": "regression_l1", "seed": seed, "deterministic": True, "force_row_wise": True, "verbose": -1}
     # One thread: on shared cores OpenMP's threads spin for each other (measured 1.8 s against 8.6 s with two).
     return lgb.train({**own, "num_threads": 1}, lgb.Dataset(x, y, feature_name=list(NAMES)), rounds)
 

@@ -23,7 +23,7 @@ from tests.hourly import START, kpi_hourly
 
 KPI = kpi_hourly()
 HISTORY = hourly_history(KPI, "engagement")
-FAST = {"rounds": 40, "rows": 40_000}
+FAST = {"rounds": 120, "rows": 40_000}
 TRAINED = train_success(KPI, seed=1, params=FAST)
 
 

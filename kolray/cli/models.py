@@ -1,0 +1,109 @@
+"""``kolray models``: train, evaluate and promote the trust and success models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from kolray.errors import InvalidInputError
+from kolray.settings import Settings, load_settings
+
+app = typer.Typer(help="Train, evaluate and promote the trust and success models.", no_args_is_help=True)
+KIND = typer.Argument(help="trust or success")
+JSON = typer.Option(False, "--json", help="print JSON for machines")
+SEED = typer.Option(7, help="folds and boosters are exact per seed")
+
+
+@app.command()
+def train(kind: str = KIND, seed: int = SEED, as_json: bool = JSON) -> None:
+    """Train on the lake, register as challenger, and promote if it wins on its untouched fold."""
+    from kolray.models.lifecycle import submit
+    from kolray.models.lifecycle import train as fit
+
+    settings = load_settings()
+    with _working(f"training {kind}"):
+        submission = submit(_registry(settings), _kind(kind), fit(_kind(kind), settings.lake_root, seed))
+    if as_json:
+        print(json.dumps(asdict(submission)))
+        return
+    print(f"{kind} {submission.version} is {'champion' if submission.promoted else 'challenger'}: {submission.reason}")
+    _show(submission.report)
+
+
+@app.command()
+def evaluate(
+    kind: str = KIND,
+    seed: int = SEED,
+    champion: bool = typer.Option(False, "--champion", help="judge the registered champion on the same fold"),
+    as_json: bool = JSON,
+) -> None:
+    """Train without registering and report on the untouched fold beside the trivial baseline."""
+    from kolray.models.lifecycle import train as fit
+
+    settings = load_settings()
+    with _working(f"evaluating {kind}"):
+        trained = fit(_kind(kind), settings.lake_root, seed)
+        report: dict[str, Any] = trained.report.to_dict() | {"loss": trained.loss}
+        if champion:
+            loaded = _registry(settings).load(kind)
+            report |= {"champion": loaded.label, "champion_loss": trained.loss_of(loaded.model)}
+    if as_json:
+        print(json.dumps(report))
+        return
+    _show(report)
+    if champion:
+        print(f"loss {report['loss']:.4f}, champion {report['champion']} {report['champion_loss']:.4f}")
+
+
+@app.command()
+def promote(
+    kind: str = KIND, version: int = typer.Option(None, help="which version; default: the newest challenger")
+) -> None:
+    """Make a challenger champion; refused when it did not win on its untouched fold."""
+    from kolray.models.lifecycle import promote as make_champion
+
+    reason = make_champion(_registry(load_settings()), _kind(kind), version)
+    print(f"{kind} has a new champion: {reason}")
+
+
+def _kind(kind: str) -> Any:
+    from kolray.models.lifecycle import KINDS
+
+    if kind not in KINDS:
+        raise InvalidInputError(f"no model {kind!r}: choose {' or '.join(KINDS)}")
+    return kind
+
+
+def _registry(settings: Settings) -> Any:
+    from kolray.models.registry import ModelRegistry
+
+    return ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+
+
+@contextmanager
+def _working(what: str) -> Iterator[None]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        progress.add_task(what)
+        yield
+
+
+def _show(report: dict[str, Any]) -> None:
+    table = Table("untouched fold", "model", "baseline")
+    for name, value in report["test"].items():
+        base = report["baseline"].get(name)
+        table.add_row(name, f"{value:.4f}", "" if base is None else f"{base:.4f}")
+    Console().print(table)
+
+
+def register(root: typer.Typer) -> None:
+    """Adds ``kolray models``."""
+    root.add_typer(app, name="models")

@@ -1,0 +1,81 @@
+"""The registry on a real MLflow store, and training as Ray tasks from a lake to a champion."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from kolray.errors import NotFoundError, PromotionRefusedError
+from kolray.features import compute_features
+from kolray.models.lifecycle import promote, submit
+from kolray.models.lifecycle import train as fit
+from kolray.models.registry import ModelRegistry
+from tests.hourly import kpi_hourly
+from tests.silver import START, silver_world
+
+AS_OF = START + timedelta(hours=96)
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory) -> str:
+    root = tmp_path_factory.mktemp("lake")
+    social, web = silver_world(n_kols=240, events_per_kol=60)
+    features = compute_features(social.lazy(), web.lazy(), AS_OF)
+    features.write_delta(str(root / "gold" / "features"))
+    kpi_hourly(n_kols=60).write_delta(str(root / "gold" / "kpi_hourly"))
+    kols = features.select("kol_id", number=pl.col("kol_id").str.slice(4).cast(pl.Int64))
+    labels = kols.select("kol_id", label=(pl.col("number") % 3 == 0).cast(pl.Int8), source=pl.lit("test"), at="number")
+    labels = labels.with_columns(at=pl.lit(START).cast(pl.Datetime("ms", "UTC")), valid_from=pl.lit(START))
+    labels.write_delta(str(root / "ref" / "labels"))
+    return str(root)
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory) -> ModelRegistry:
+    home = tmp_path_factory.mktemp("mlflow")
+    return ModelRegistry(f"sqlite:///{home / 'mlflow.db'}", str(home / "artifacts"))
+
+
+@pytest.mark.parametrize("kind", ["trust", "success"])
+def test_the_first_model_becomes_champion_and_the_same_again_is_refused(kind, lake, registry):
+    assert registry.alias_version(kind) is None
+    with pytest.raises(NotFoundError, match="kolray models train"):
+        registry.load(kind)
+    trained = fit(kind, lake)
+    first = submit(registry, kind, trained)
+    assert first.promoted
+    assert registry.alias_version(kind) == first.version == 1
+    loaded = registry.load(kind)
+    assert loaded.model.version == trained.model.version
+    assert loaded.label == f"{kind}:1"
+    second = submit(registry, kind, trained)
+    assert not second.promoted
+    assert registry.alias_version(kind) == 1
+    assert registry.alias_version(kind, "challenger") == 2
+    with pytest.raises(PromotionRefusedError):
+        promote(registry, kind)
+
+
+def test_a_loaded_champion_scores_bit_for_bit_as_the_trained(lake, registry):
+    features = pl.read_delta(f"{lake}/gold/features")
+    trained = fit("trust", lake)
+    assert_frame_equal(registry.load("trust").model.score(features), trained.model.score(features), check_exact=True)
+
+
+def test_ray_tasks_train_both_kinds_to_the_same_models(lake, tmp_path):
+    ray = pytest.importorskip("ray")
+    from kolray.models.trainers import train_on_ray
+
+    own = ModelRegistry(f"sqlite:///{tmp_path / 'mlflow.db'}", str(tmp_path / "artifacts"))
+    ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=200 << 20, log_to_driver=False)
+    try:
+        done = train_on_ray(["trust", "success"], lake, own)
+        with pytest.raises(NotFoundError, match="kolray lake gold"):
+            train_on_ray(["trust"], str(tmp_path / "nowhere"), own)
+    finally:
+        ray.shutdown()
+    assert all(submission.promoted for submission in done.values())
+    assert own.load("trust").model.version == fit("trust", lake).model.version
