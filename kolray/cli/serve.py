@@ -17,8 +17,6 @@ tokens = typer.Typer(no_args_is_help=True, help="Create, list and revoke API tok
 
 def serve() -> None:
     """Run the HTTP API and the dashboard on Ray Serve until Ctrl-C."""
-    import ray
-
     from kolray.local.ports import choose_port
     from kolray.serving.deployments import run_serving, stop_serving
 
@@ -26,8 +24,6 @@ def serve() -> None:
     if settings.serving.port == 0:
         part = settings.serving.model_copy(update={"port": choose_port("serving")})
         settings = settings.model_copy(update={"serving": part})
-    if not ray.is_initialized():
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
     print(f"serving at {run_serving(settings)}  (Ctrl-C to stop)")
     try:
         while True:

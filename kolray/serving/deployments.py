@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import ray
 from fastapi import FastAPI
 from ray import serve
 
@@ -35,6 +36,8 @@ def run_serving(settings: Settings) -> str:
     Raises:
         ServiceUnavailableError: the deployment did not become healthy.
     """
+    if not ray.is_initialized():
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
     serve.start(http_options={"host": settings.serving.host, "port": settings.serving.port})
     env = {"env_vars": {"KOLRAY_HOME": str(settings.home)}}
     deployment = Api.options(ray_actor_options={"num_cpus": 1, "runtime_env": env})  # type: ignore[attr-defined]
