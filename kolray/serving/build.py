@@ -9,8 +9,11 @@ from kolray.lake.tables import LakeTables
 from kolray.models.registry import ModelRegistry
 from kolray.serving.api import Services, build_app
 from kolray.serving.champions import Champions
+from kolray.serving.dashboard.pages import build_dashboard, mount_dashboard
 from kolray.serving.limiter import RateLimiter
+from kolray.serving.page_data import LivePageData
 from kolray.serving.scoring import ScoringGraph
+from kolray.serving.sessions import Sessions, kept_secret
 from kolray.serving.tokens import TokenFile
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
@@ -25,4 +28,8 @@ def build(settings: Settings) -> FastAPI:
     lookup = open_feature_store(settings.redis)
     graph = ScoringGraph(champions, lookup, open_metrics_store(settings), LakeTables(settings.lake_root), SystemClock())
     tokens = TokenFile(settings.tokens_file)
-    return build_app(Services(graph, tokens, RateLimiter(settings.redis.url), settings.serving.cache_s))
+    app = build_app(Services(graph, tokens, RateLimiter(settings.redis.url), settings.serving.cache_s))
+    given = settings.serving.session_secret
+    sessions = Sessions(tokens, given.get_secret_value() if given else kept_secret(settings.home))
+    mount_dashboard(app, build_dashboard(LivePageData(graph), sessions.sign_in, sessions.ok))
+    return app

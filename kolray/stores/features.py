@@ -103,6 +103,15 @@ class FeatureStore:
         row: dict[str, Any] = json.loads(held)
         return row | {"as_of": from_ms(row["as_of"])}
 
+    def get_scores(self, kol_ids: list[str]) -> dict[str, dict[str, Any]]:
+        """``get_score`` of many in one round trip; those without a score are left out."""
+        if not kol_ids:
+            return {}
+        with self._asking():
+            held = self._redis.mget([f"score:{kol_id}" for kol_id in kol_ids])
+        rows = (json.loads(value) for value in held if value is not None)
+        return {row["kol_id"]: row | {"as_of": from_ms(row["as_of"])} for row in rows}
+
     def put_ranking(self, by: str, frame: pl.DataFrame) -> None:
         """``kol_id, platform, value``: higher is better."""
 

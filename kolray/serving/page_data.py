@@ -1,0 +1,143 @@
+"""What the dashboard shows, from Redis, the metrics store, the lake and the champions."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from kolray.errors import KolrayError, NotFoundError
+from kolray.features import FEATURES
+from kolray.lake.reference import current
+from kolray.serving.dashboard.data import (
+    AlertRow,
+    Contribution,
+    ForecastPoint,
+    KolPage,
+    Overview,
+    RankBy,
+    RankedKol,
+)
+from kolray.serving.scoring import ScoringGraph
+
+KEEP_S = 30
+"""Seconds the reference table is kept in memory."""
+LABELS = {feature.name: feature.name.replace("_", " ") for feature in FEATURES}
+DAY = timedelta(days=1)
+
+
+class LivePageData:
+    """``DashboardData`` over the scoring graph."""
+
+    def __init__(self, graph: ScoringGraph) -> None:
+        self._graph = graph
+        self._kols: tuple[float, dict[str, dict[str, Any]]] = (-1e9, {})
+
+    def _reference(self) -> dict[str, dict[str, Any]]:
+        read_at, rows = self._kols
+        if time.monotonic() - read_at > KEEP_S:
+            rows = {row["kol_id"]: row for row in current(self._graph.lake.root, "kols").to_dicts()}
+            self._kols = (time.monotonic(), rows)
+        return rows
+
+    def overview(self) -> Overview:
+        """Counts, the model in use, the newest score."""
+        graph = self._graph
+        since = graph.clock.now() - DAY
+        scored = graph.lookup.rankings("trust", None, 1)
+        newest = graph.lookup.get_score(scored[0][0]) if scored else None
+        return Overview(
+            kols=len(self._reference()),
+            alerts_24h=graph.store.alerts(since, None, 100_000).height,
+            windows=None,
+            model=graph.champions.loaded().get("trust"),
+            updated_at=newest["as_of"] if newest else None,
+        )
+
+    def rankings(self, by: RankBy, platform: str | None, limit: int) -> list[RankedKol]:
+        """The best first; trust is ranked by its lower bound and shown with its score."""
+        held = self._graph.lookup.rankings(by, platform, limit)
+        scores = self._graph.lookup.get_scores([kol_id for kol_id, _ in held])
+        return [self._ranked(by, kol_id, value, scores.get(kol_id)) for kol_id, value in held]
+
+    def _ranked(self, by: RankBy, kol_id: str, value: float, score: Mapping[str, Any] | None) -> RankedKol:
+        known = self._reference().get(kol_id, {})
+        trust = score["trust_score"] if score else None
+        return RankedKol(
+            kol_id=kol_id,
+            platform=known.get("platform") or "",
+            category=known.get("category"),
+            tier=known.get("tier"),
+            trust=trust,
+            lower=score["lower"] if score else None,
+            upper=score["upper"] if score else None,
+            value=trust if by == "trust" and trust is not None else value,
+        )
+
+    def platforms(self) -> list[str]:
+        """Those of the reference table."""
+        return sorted({row["platform"] for row in self._reference().values() if row["platform"]})
+
+    def kol(self, kol_id: str) -> KolPage | None:
+        """Everything about one KOL; what is not there yet is None or empty."""
+        graph, known = self._graph, self._reference().get(kol_id)
+        try:
+            score = graph.score(kol_id, explain=True)
+        except NotFoundError:
+            score = None
+        if score is None and known is None:
+            return None
+        known = known or {}
+        hourly = graph.hourly(kol_id).tail(72)
+        now = graph.clock.now()
+        windows = graph.windows(kol_id, "1h", now - 3 * DAY, now + DAY).sort("window_start", descending=True)
+        return KolPage(
+            kol_id=kol_id,
+            platform=known.get("platform") or "",
+            category=known.get("category"),
+            tier=known.get("tier"),
+            language=known.get("language"),
+            trust_score=score.trust_score if score else None,
+            trust_lower=score.trust_interval[0] if score else None,
+            trust_upper=score.trust_interval[1] if score else None,
+            probability=1 - score.trust_score / 100 if score else None,
+            model=score.model if score else None,
+            features_source=score.features.source if score else None,
+            features_age_s=score.features.age_s if score else None,
+            contributions=[
+                Contribution(c.feature, LABELS.get(c.feature, c.feature), c.value, c.contribution)
+                for c in (score.contributions or [] if score else [])
+                if c.feature != "base"
+            ][:10],
+            windows=windows.head(24).to_dicts(),
+            hourly=list(hourly.select("at", pl.col("value").cast(pl.Float64)).iter_rows()),
+            forecast=self._forecast(kol_id),
+            alerts=self._alerts(graph.store.alerts(datetime(1970, 1, 1, tzinfo=UTC), kol_id, 20)),
+        )
+
+    def _forecast(self, kol_id: str) -> list[ForecastPoint]:
+        try:
+            points = self._graph.forecast(kol_id).points
+        except KolrayError:
+            return []
+        return [ForecastPoint(p.at, p.value, p.lower, p.upper) for p in points]
+
+    def alerts(self, limit: int) -> list[AlertRow]:
+        """The newest first."""
+        return self._alerts(self._graph.store.alerts(datetime(1970, 1, 1, tzinfo=UTC), None, limit))
+
+    @staticmethod
+    def _alerts(rows: pl.DataFrame) -> list[AlertRow]:
+        columns = ("at", "severity", "rule", "kol_id", "evidence")
+        return [
+            AlertRow(at, severity, rule, kol_id, json.loads(evidence))
+            for at, severity, rule, kol_id, evidence in rows.select(columns).iter_rows()
+        ]
+
+    def search(self, prefix: str) -> list[str]:
+        """Ids that begin with the prefix."""
+        return sorted(kol_id for kol_id in self._reference() if kol_id.startswith(prefix))[:20]
