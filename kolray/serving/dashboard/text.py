@@ -92,7 +92,7 @@ EN: Mapping[str, str] = {
     "interval": "95 % interval",
     "kols_empty_title": "No influencer matches",
     "kols_empty_search": "No account name begins with “{q}”.",
-    "kols_empty": "None is ranked by {by} here yet. Try another ranking or all platforms.",
+    "kols_empty": "Nobody is ranked by {by} here yet. Try another ranking or all platforms.",
     "clear": "Clear the filters",
     # one KOL
     "why_title": "Why this score",

@@ -35,7 +35,7 @@ SPARKS = {
 
 @cache
 def environment(language: str = "en") -> Environment:
-    """The templates of a language; made once a process, and not with the router, which must stay picklable."""
+    """The templates of a language; made once a process."""
     env = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,

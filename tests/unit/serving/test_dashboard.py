@@ -1,0 +1,325 @@
+"""Every page over the fake data: what it says, who may see it, and what it does when there is nothing or an error."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from datetime import UTC, datetime, timedelta, timezone
+from html.parser import HTMLParser
+from urllib.parse import quote
+
+import pytest
+from fastapi import FastAPI
+from httpx import Response
+
+from kolray.errors import ServiceUnavailableError
+from kolray.serving.dashboard import formats
+from kolray.serving.dashboard.data import AlertRow, Overview
+from kolray.serving.dashboard.pages import COOKIE, build_dashboard, mount_dashboard, mount_static, safe_next
+from kolray.serving.dashboard.text import EN, LANGUAGES, name_of, translator
+from kolray.serving.dashboard.views import HERE
+from kolray.testing.dashboard import HOSTILE, NEW, NOW, FakeDashboardData
+
+with warnings.catch_warnings():
+    # Starlette warns of httpx at import, which the product uses.
+    warnings.simplefilter("ignore")
+    from fastapi.testclient import TestClient
+
+TOKEN, SESSION = "kolray_right", "signed-session"
+KOL = "dung.food31"
+T = translator()
+
+
+class StillClock:
+    """A clock that stands."""
+
+    def now(self) -> datetime:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+def sign_in(token: str) -> str | None:
+    return SESSION if token == TOKEN else None
+
+
+def session_ok(cookie: str) -> bool:
+    return cookie == SESSION
+
+
+def client(data: FakeDashboardData | None = None, signed_in: bool = True) -> TestClient:
+    """The dashboard at the root of an application."""
+    app = FastAPI()
+    zone = timezone(timedelta(hours=7))
+    app.include_router(build_dashboard(data or FakeDashboardData(), sign_in, session_ok, zone, StillClock()))
+    mount_static(app)
+    cookies = {COOKIE: SESSION} if signed_in else None
+    return TestClient(app, follow_redirects=False, cookies=cookies)
+
+
+class _Tags(HTMLParser):
+    """Checks that elements nest, which browsers would silently repair."""
+
+    VOID = frozenset({"meta", "link", "input", "br", "img", "wbr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.seen: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        assert not any(name == "style" or name.startswith("on") for name, _ in attrs), "the policy forbids it"
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def tags(answer: Response) -> _Tags:
+    parser = _Tags()
+    parser.feed(answer.text)
+    assert parser.open == []
+    assert len(set(parser.ids)) == len(parser.ids)
+    assert parser.seen.count("h1") == 1
+    return parser
+
+
+PATHS = [
+    "/",
+    "/kols",
+    "/kols?by=success",
+    "/kols?by=engagement&platform=tiktok",
+    "/kols?q=an",
+    "/kols?q=zzz",
+    "/alerts",
+]
+
+
+@pytest.mark.parametrize("path", [*PATHS, f"/kols/{KOL}", f"/kols/{NEW}"])
+@pytest.mark.parametrize("n", [0, 1, 40])
+def test_every_page_is_well_formed_with_much_little_and_no_data(path: str, n: int) -> None:
+    answer = client(FakeDashboardData(n=n)).get(path)
+    assert answer.status_code == (404 if (n < 40 and KOL in path) or (n == 0 and NEW in path) else 200)
+    tags(answer)
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+    assert not re.search(r"\b(None|nan|Undefined)\b", answer.text)
+
+
+@pytest.mark.parametrize("path", [*PATHS, f"/kols/{KOL}", "/suggest?q=a"])
+def test_without_a_session_every_page_leads_to_the_door(path: str) -> None:
+    for cookies in (None, {COOKIE: "forged"}):
+        browser = client(signed_in=False)
+        browser.cookies.update(cookies or {})
+        answer = browser.get(path)
+        assert answer.status_code == 303
+        expected = "/signin" if path == "/" else f"/signin?next={quote(path)}"
+        assert answer.headers["location"] == expected
+
+
+def test_signing_in_sets_the_cookie_and_goes_on_to_the_page_that_was_asked_for() -> None:
+    browser = client(signed_in=False)
+    door = browser.get("/signin?next=/kols%3Fby%3Dsuccess")
+    tags(door)
+    assert 'name="next" value="/kols?by=success"' in door.text
+    answer = browser.post("/signin", data={"token": f" {TOKEN}\n", "next": "/kols?by=success"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/kols?by=success")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert "Secure" not in cookie
+    assert browser.get("/kols").status_code == 200
+    assert TOKEN not in answer.text + cookie
+
+
+def test_over_https_the_cookie_is_secure() -> None:
+    browser = client(signed_in=False)
+    browser.base_url = "https://testserver"
+    assert "Secure" in browser.post("/signin", data={"token": TOKEN}).headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    ("token", "words"), [("wrong", "signin_wrong"), ("", "signin_empty"), ("x" * 9000, "signin_empty")]
+)
+def test_a_wrong_token_is_refused_in_words(token: str, words: str) -> None:
+    answer = client(signed_in=False).post("/signin", data={"token": token})
+    assert answer.status_code == 401
+    assert EN[words] in answer.text
+    assert "set-cookie" not in answer.headers
+    tags(answer)
+
+
+def test_signing_out_ends_the_session() -> None:
+    browser = client(signed_in=False)
+    browser.post("/signin", data={"token": TOKEN})
+    assert browser.post("/signout").headers["location"] == "/signin"
+    assert browser.get("/").status_code == 303
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "https://evil.example", "/\\evil.example", "/\n/evil", "", "kols"]
+)
+def test_the_door_leads_to_this_site_only(target: str) -> None:
+    assert safe_next(target) == "/"
+
+
+def test_overview_shows_both_ends_of_the_ranking() -> None:
+    data = FakeDashboardData()
+    text = client(data).get("/").text
+    ranked = data.rankings("trust", None, 100)
+    for row in (*ranked[:5], *ranked[-5:]):
+        assert f">{row.kol_id}</a>" in text
+    assert f">{ranked[10].kol_id}</a>" not in text.split(EN["latest_alerts"], maxsplit=1)[0]
+    assert "18,432" in text
+    assert "40 s ago" in text
+
+
+def test_rankings_filter_by_platform_and_fall_back_on_trust() -> None:
+    browser, data = client(), FakeDashboardData()
+    text = browser.get("/kols?by=nonsense&platform=tiktok").text
+    shown = re.findall(r'<a class="kol" href="/kols/[^"]*">([^<]*)</a>', text)
+    assert shown == [row.kol_id for row in data.rankings("trust", "tiktok", 100)]
+
+
+def test_search_lists_or_goes_straight_to_the_only_one() -> None:
+    browser = client()
+    assert browser.get(f"/kols?q={KOL}").headers["location"] == f"/kols/{KOL}"
+    assert len(set(re.findall(r'href="/kols/(an\.[^"]*)"', browser.get("/kols?q=an.").text))) == 3
+    unranked = browser.get("/kols?q=new").text
+    assert NEW in unranked
+    assert EN["trust_none"] in unranked
+    assert browser.get("/suggest?q=dung").json() == FakeDashboardData().search("dung")[:10]
+    assert browser.get("/suggest").json() == []
+
+
+def test_a_kol_page_explains_the_score_in_words() -> None:
+    page = FakeDashboardData().kol(KOL)
+    assert page is not None
+    answer = client().get(f"/kols/{KOL}")
+    assert "likely lies between" in answer.text
+    assert "Features are live, from the stream." in answer.text
+    assert page.contributions[0].label in answer.text
+    parser = tags(answer)
+    assert parser.seen.count("svg") >= len(page.contributions) + 3
+    assert EN["source_stale"] in client().get("/kols/an.beauty00").text
+
+
+def test_a_kol_nobody_knows() -> None:
+    answer = client().get("/kols/nobody")
+    assert answer.status_code == 404
+    assert "nobody" in answer.text
+    tags(answer)
+
+
+def test_hostile_ids_are_text_and_nothing_else() -> None:
+    browser = client()
+    path = f"/kols/{quote(HOSTILE, safe='')}"
+    for answer in (browser.get(path), browser.get("/kols?q=<script"), browser.get("/kols/%3Cscript%3Ealert(1)")):
+        assert answer.text.count("<script") == 1  # our own
+        tags(answer)
+    assert f'href="{path}"' in browser.get("/kols?q=<").headers.get("location", "") + browser.get("/kols?q=<s").text
+    assert browser.get(path).status_code == 200
+
+
+def test_a_hostile_alert_is_text() -> None:
+    class Data(FakeDashboardData):
+        def alerts(self, limit: int) -> list[AlertRow]:
+            return [AlertRow(NOW, "<b>", "<i>rule", HOSTILE, {"<u>": "<script>", "x": 1.5, "none": None})]
+
+    for path in ("/", "/alerts"):
+        answer = client(Data()).get(path)
+        assert answer.text.count("<script") == 1
+        assert not re.search(r"<[iu]>", answer.text)
+        tags(answer)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (ServiceUnavailableError("redis", "secret:6379", "start it"), 503, "error"),
+        (RuntimeError("secret detail"), 500, "broken"),
+    ],
+)
+def test_a_store_that_fails_gives_a_page_and_no_detail(error: Exception, status: int, words: str) -> None:
+    class Data(FakeDashboardData):
+        def overview(self) -> Overview:
+            raise error
+
+    answer = client(Data()).get("/")
+    assert answer.status_code == status
+    assert EN[words] in answer.text
+    assert str(error) not in answer.text
+    tags(answer)
+
+
+def test_mounted_beside_an_api_it_keeps_to_its_own_path() -> None:
+    app = FastAPI()
+    app.add_api_route("/alerts", lambda: {"api": True})
+    mount_dashboard(app, build_dashboard(FakeDashboardData(), sign_in, session_ok))
+    browser = TestClient(app, follow_redirects=False)
+    assert browser.get("/alerts").json() == {"api": True}
+    assert browser.get("/").headers["location"] == "/dashboard/"
+    assert browser.get("/dashboard/kols").headers["location"] == "/dashboard/signin?next=/kols"
+    answer = browser.post("/dashboard/signin", data={"token": TOKEN, "next": "/kols"})
+    assert answer.headers["location"] == "/dashboard/kols"
+    assert "Path=/dashboard" in answer.headers["set-cookie"]
+    text = browser.get("/dashboard/kols").text
+    links = re.findall(r'(?:href|src|action|data-suggest)="([^"]*)"', text)
+    assert [link for link in links if not link.startswith(("/dashboard/", "#"))] == []
+    for asset in sorted(set(re.findall(r'/dashboard/static/[^"]*', text))):
+        assert browser.get(asset).status_code == 200
+    missing = browser.get("/dashboard/nothing")
+    assert missing.status_code == 404
+    assert EN["missing"] in missing.text
+    tags(missing)
+
+
+def test_the_pages_load_nothing_from_elsewhere() -> None:
+    for path in sorted((HERE / "static").iterdir()) + sorted((HERE / "templates").iterdir()):
+        found = re.findall(r"(?:https?:)?//[\w.]+\.\w+", path.read_text())
+        assert set(found) <= {"http://www.w3.org"}, path.name
+
+
+def test_every_string_a_template_asks_for_exists() -> None:
+    for path in (HERE / "templates").glob("*.html"):
+        for key in re.findall(r"\bt\(['\"](\w+)['\"][,)]", path.read_text()):
+            assert key in EN, f"{path.name}: {key}"
+    for texts in LANGUAGES.values():
+        assert set(texts) <= set(EN)
+
+
+def test_names_that_the_dictionary_does_not_know() -> None:
+    assert name_of(T, "platform", "tiktok") == "TikTok"
+    assert name_of(T, "rule", "new_rule") == "New rule"
+    assert name_of(T, "tier", None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0, "0"), (0.0123, "0.0123"), (950, "950"), (9_999, "9,999"), (12_345, "12.3k"), (999_960, "1M"),
+     (2.5e9, "2.5B"), (float("nan"), "–")],
+)  # fmt: skip
+def test_compact(value: float | None, text: str) -> None:
+    assert formats.compact(value) == text
+
+
+def test_numbers_as_people_read_them() -> None:
+    assert formats.percent(0.0523) == "5.2\u202f%"
+    assert formats.percent(None) == "–"
+    assert formats.whole(-1234.4) == "−1,234"
+    assert formats.signed(-0.5) == "−0.50"
+    assert [formats.age(T, s) for s in (-3, 40, 300, 7200, 3 * 86400)] == ["0 s", "40 s", "5 min", "2 h", "3 d"]
+    assert formats.moment(datetime(2026, 3, 1, 23, tzinfo=UTC), timezone(timedelta(hours=7))) == "2 Mar 06:00"
+    assert formats.feature_value(T, "comment_repetition", 0.5) == "50.0\u202f%"
+    assert formats.feature_value(T, "account_age_days", 1840) == "1,840 days"
+    assert [formats.verdict(v) for v in (None, 39.9, 40, 70)] == ["none", "low", "mixed", "high"]
