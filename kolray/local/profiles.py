@@ -9,10 +9,15 @@ from typing import Any
 
 from kolray.errors import KolrayError, SettingsError
 from kolray.local import servers
+from kolray.local.cassandra import cassandra
+from kolray.local.kafka import kafka
 from kolray.local.process import RunFolder, wait_until
 from kolray.local.servers import Server
 
-PROFILES: dict[str, tuple[Callable[[Path], Server], ...]] = {"embedded": (servers.tansu, servers.redis)}
+PROFILES: dict[str, tuple[Callable[[Path], Server], ...]] = {
+    "embedded": (servers.tansu, servers.redis),
+    "local": (kafka, cassandra, servers.redis),
+}
 SERVICES_FILE = "services.toml"
 
 

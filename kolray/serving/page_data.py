@@ -113,7 +113,7 @@ class LivePageData:
                 for c in (score.contributions or [] if score else [])
                 if c.feature != "base"
             ][:10],
-            windows=windows.head(24).to_dicts(),
+            windows=list(windows.head(24).to_dicts()),
             hourly=list(hourly.select("at", pl.col("value").cast(pl.Float64)).iter_rows()),
             forecast=self._forecast(kol_id),
             alerts=self._alerts(graph.store.alerts(datetime(1970, 1, 1, tzinfo=UTC), kol_id, 20)),

@@ -19,7 +19,7 @@ EN: Mapping[str, str] = {
     "signout": "Sign out",
     "unknown": "–",
     "zone": "Times are {zone}.",
-    "separator": " · ",
+    "help": "What is this?",
     # sign in
     "signin_title": "Sign in",
     "signin_intro": "Use the API token that your administrator gave you.",
@@ -94,6 +94,7 @@ EN: Mapping[str, str] = {
     "kols_empty_search": "No account name begins with “{q}”.",
     "kols_empty": "Nobody is ranked by {by} here yet. Try another ranking or all platforms.",
     "clear": "Clear the filters",
+    "clear_search": "Back to all influencers",
     # one KOL
     "why_title": "Why this score",
     "why_lead": "The signals that moved the score most. Bars to the right raise trust, to the left lower it.",

@@ -179,7 +179,7 @@ def charts(t: Translate, history: Sequence[tuple[datetime, float]], forecast: Se
         desc = t("chart_desc_history", **words)
     caption = Caption(t("chart_title"), desc)
     return [
-        line_chart(history, forecast, caption, formats.compact, (880, 280), "wide"),
+        line_chart(history, forecast, caption, formats.compact, (1080, 300), "wide"),
         line_chart(history[-NARROW_HOURS:], forecast, caption, formats.compact, (360, 230), "narrow"),
     ]
 

@@ -1,0 +1,70 @@
+"""``kolray up``, ``down``, ``status`` and ``init``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from kolray import local
+from kolray.settings import load_settings
+
+
+def up(
+    profile: str = typer.Option("embedded", help="embedded (Python only) or local (Kafka, Cassandra, Redis)"),
+) -> None:
+    """Start the servers of a profile on loopback and make topics and schemas; they run until `kolray down`."""
+    home = load_settings().home
+    with Console(stderr=True).status(f"starting the {profile} profile …"):
+        local.up(profile, home)
+    init()
+    for service in local.status(home):
+        print(f"{service.name} on {service.address}")
+    if not load_settings().kafka.transactions:
+        print("note: this broker's transactions do not isolate readers; alerts are de-duplicated by identity instead")
+
+
+def down() -> None:
+    """Stop the servers that `kolray up` started here."""
+    stopped = local.down(load_settings().home)
+    print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running here")
+
+
+def status(as_json: bool = typer.Option(False, "--json", help="as JSON")) -> None:
+    """Show the servers of this home folder."""
+    services = local.status(load_settings().home)
+    if as_json:
+        print(json.dumps([asdict(service) for service in services]))
+    elif not services:
+        print("nothing is running here; start with `kolray up`")
+    else:
+        table = Table("service", "address", "pid", "state")
+        for service in services:
+            state = "running" if service.running else "gone"
+            table.add_row(service.name, service.address, str(service.pid), state)
+        Console().print(table)
+    if any(not service.running for service in services):
+        raise typer.Exit(1)
+
+
+def init() -> None:
+    """Make topics, and Cassandra or SQLite schemas with their migrations, on the servers the settings name."""
+    from kolray.stores.open import open_metrics_store
+    from kolray.stream.topics import ensure_topics
+
+    settings = load_settings()
+    made = ensure_topics(settings.kafka)
+    store = open_metrics_store(settings)
+    applied = store.migrate()
+    store.close()
+    print(f"topics made: {', '.join(made) or 'none, all there'}")
+    print(f"migrations applied: {', '.join(applied) or 'none, up to date'}")
+
+
+def register(root: typer.Typer) -> None:
+    """Adds the four."""
+    for command in (up, down, status, init):
+        root.command()(command)
