@@ -1,7 +1,8 @@
 """What the forecaster sees: one row a KOL and horizon, from hours before the origin only.
 
 The same function makes training rows and requests. Values enter as log1p, so that large and small accounts share one
-model; the target is the log1p of the hour ``origin + horizon - 1``.
+model, and as differences to the row's *level*, the KOL's own mean at the target's hour of day: what is learnt is how
+the hour ``origin + horizon - 1`` departs from it, and a model that knows nothing still answers with that mean.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ DAY, WEEK = 24, 168
 LOOKBACK = 4 * WEEK
 LAGS = (1, 2, 3, 6, 24)
 MEANS = (3, 6, 24, 72, WEEK)
+KNOWN_MAX = 2 * DAY
+"""Longer histories look alike: else the count would name the hour of training."""
 LOCAL = timedelta(hours=7)
 """Vietnam: calendar features are of local time."""
 
@@ -27,20 +30,22 @@ NAMES = (
     "hour",
     "weekday",
     "known_hours",
+    "deviation_24",
     *(f"lag_{lag}" for lag in LAGS),
     *(f"mean_{hours}" for hours in MEANS),
-    "deviation_24",
     "same_hour_1d",
     "same_hour_2d",
     "same_hour_7d",
     "around_same_hour_1d",
-    "same_hour_mean",
+    "level",
     "same_hour_deviation",
 )
 
 
-def design(history: Hourly, horizons: NDArray[np.int64]) -> Floats:
-    """Rows ordered by KOL, then horizon: (KOLs x horizons, ``NAMES``). NaN where history is too short.
+def design(history: Hourly, horizons: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Rows ordered by KOL, then horizon: (KOLs x horizons, ``NAMES``) and each row's level (log1p).
+
+    NaN where history is too short; the level then is the mean of what is known, or 0.
 
     ``horizons``: hours ahead, 1 … ``MAX_HORIZON``; 1 is the hour that begins at ``history.end``.
     """
@@ -48,23 +53,25 @@ def design(history: Hourly, horizons: NDArray[np.int64]) -> Floats:
     n_hours = y.shape[1]
     target = n_hours + horizons - 1
     by_kol = [
-        (~np.isnan(y)).sum(axis=1).astype(float),
         *(_hours(y, np.array([n_hours - lag]))[:, 0] for lag in LAGS),
         *(_mean(y[:, -hours:], axis=1) for hours in MEANS),
-        _deviation(y[:, -DAY:], axis=1),
     ]
     same_hour = np.stack([_hours(y, target - k * DAY) for k in range(1, LOOKBACK // DAY + 1)])
     around = np.stack([_hours(y, target - DAY + shift) for shift in (-1, 0, 1)])
-    by_row = [
-        *same_hour[[0, 1, 6]],
-        _mean(around, axis=0),
-        _mean(same_hour, axis=0),
-        _deviation(same_hour, axis=0),
-    ]
     shape = (len(y), len(horizons))
+    level = _level(_mean(same_hour, axis=0), y)
     calendar = [np.broadcast_to(c, shape) for c in (horizons, *_calendar(history.end, horizons))]
-    constant = [np.broadcast_to(c[:, None], shape) for c in by_kol]
-    return np.stack([*calendar, *constant, *by_row], axis=2).reshape(-1, len(NAMES))
+    known_hours = np.minimum((~np.isnan(y)).sum(axis=1), KNOWN_MAX)
+    absolute = [np.broadcast_to(c[:, None], shape) for c in (known_hours, _deviation(y[:, -DAY:], axis=1))]
+    relative = [c[:, None] - level for c in by_kol]
+    relative += [c - level for c in (*same_hour[[0, 1, 6]], _mean(around, axis=0))]
+    columns = [*calendar, *absolute, *relative, level, _deviation(same_hour, axis=0)]
+    return np.stack(columns, axis=2).reshape(-1, len(NAMES)), level.ravel()
+
+
+def _level(same_hour_mean: Floats, y: Floats) -> Floats:
+    overall = np.nan_to_num(_mean(y, axis=1))[:, None]
+    return np.where(np.isnan(same_hour_mean), overall, same_hour_mean)
 
 
 def _hours(y: Floats, columns: NDArray[np.int64]) -> Floats:

@@ -109,7 +109,7 @@ class SuccessModel:
 
 
 def predict(booster: Any, series: Hourly, horizon_h: int = MAX_HORIZON) -> Floats:
-    """log1p forecasts (KOLs, horizons) of a bare booster; a median below half a count is 0."""
-    rows = design(series, np.arange(1, horizon_h + 1))
-    medians = booster.predict(rows, num_threads=1)
-    return np.where(medians < HALF_A_COUNT, 0.0, medians).reshape(len(series.ids), horizon_h)
+    """log1p forecasts (KOLs, horizons) of a bare booster; less than half a count is 0."""
+    rows, level = design(series, np.arange(1, horizon_h + 1))
+    values = level + booster.predict(rows, num_threads=1)
+    return np.where(values < HALF_A_COUNT, 0.0, values).reshape(len(series.ids), horizon_h)

@@ -67,10 +67,11 @@ def test_training_rows_are_what_a_request_would_see():
     series = to_matrix(HISTORY)
     x, y = training_rows(series, n_rows=10**9, seed=1)
     last = series.values.shape[1] - 1
-    row = design(series.before(last), np.array([1]))
+    row, level = design(series.before(last), np.array([1]))
+    row[:, NAMES.index("weekday")] = 0.0
     assert x.shape[1] == len(NAMES)
     assert np.array_equal(x[: len(series.ids)], row, equal_nan=True)
-    assert np.array_equal(y[: len(series.ids)], np.log1p(series.values[:, last]))
+    assert np.array_equal(y[: len(series.ids)], np.log1p(series.values[:, last]) - level)
 
 
 def test_one_kol_is_forecast_alike_alone_and_among_all():
