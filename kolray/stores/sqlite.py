@@ -81,7 +81,7 @@ class SqliteStore:
         columns = rows.columns
         changes = ", ".join(f"{c} = excluded.{c}" for c in columns if c not in key)
         sql = (
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "  # noqa: S608
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
             f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes} WHERE {condition}"
         )
         plain = rows.with_columns(pl.col(pl.Datetime).dt.epoch("ms"), pl.col(pl.Boolean).cast(pl.Int64))
@@ -97,7 +97,7 @@ class SqliteStore:
 
     def scan_windows(self, final_only: bool = True) -> Iterator[pl.DataFrame]:
         where = "WHERE final = 1" if final_only else ""
-        cursor = self._db.execute(f"SELECT {', '.join(WINDOW_SCHEMA)} FROM windows {where}")  # noqa: S608
+        cursor = self._db.execute(f"SELECT {', '.join(WINDOW_SCHEMA)} FROM windows {where}")
         while rows := cursor.fetchmany(SCAN_ROWS):
             yield _frame(rows, WINDOW_SCHEMA)
 
@@ -111,7 +111,7 @@ class SqliteStore:
 
     def _select(self, table: str, schema: Columns, rest: str, arguments: tuple[Any, ...]) -> pl.DataFrame:
         try:
-            rows = self._db.execute(f"SELECT {', '.join(schema)} FROM {table} {rest}", arguments).fetchall()  # noqa: S608
+            rows = self._db.execute(f"SELECT {', '.join(schema)} FROM {table} {rest}", arguments).fetchall()
         except sqlite3.OperationalError as error:
             raise ServiceUnavailableError("SQLite", str(self._path), f"{error}; run `kolray init`") from error
         return _frame(rows, schema)

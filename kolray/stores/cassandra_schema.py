@@ -1,0 +1,40 @@
+"""Cassandra's tables, as migrations that are applied once and recorded."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from kolray.events import Columns
+from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA, WINDOW_SCHEMA
+
+KEYSPACE = (
+    "CREATE KEYSPACE IF NOT EXISTS {ks} WITH replication = "
+    "{{'class': 'SimpleStrategy', 'replication_factor': {replication}}}"
+)
+
+
+def _columns(schema: Columns) -> str:
+    return ", ".join(f"{name} {_type(dtype)}" for name, dtype in schema.items())
+
+
+def _type(dtype: object) -> str:
+    if isinstance(dtype, pl.Datetime):
+        return "timestamp"
+    return {pl.String: "text", pl.Int64: "bigint", pl.Float64: "double", pl.Boolean: "boolean"}[dtype]  # type: ignore[index]
+
+
+MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "0001-window-rows-scores-alerts",
+        (
+            f"CREATE TABLE IF NOT EXISTS {{ks}}.windows (day date, {_columns(WINDOW_SCHEMA)}, "
+            "PRIMARY KEY ((kol_id, window, day), window_start))",
+            f"CREATE TABLE IF NOT EXISTS {{ks}}.alerts (day date, {_columns(ALERT_SCHEMA)}, "
+            "PRIMARY KEY (day, at, alert_id)) WITH CLUSTERING ORDER BY (at DESC, alert_id DESC)",
+            f"CREATE TABLE IF NOT EXISTS {{ks}}.alerts_by_kol (day date, {_columns(ALERT_SCHEMA)}, "
+            "PRIMARY KEY (kol_id, at, alert_id)) WITH CLUSTERING ORDER BY (at DESC, alert_id DESC)",
+            f"CREATE TABLE IF NOT EXISTS {{ks}}.scores ({_columns(SCORE_SCHEMA)}, "
+            "PRIMARY KEY (kol_id, as_of, model)) WITH CLUSTERING ORDER BY (as_of DESC, model ASC)",
+        ),
+    ),
+)

@@ -1,0 +1,86 @@
+"""Behaviour every implementation of a contract must show; each test suite runs them against its own."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import polars as pl
+from polars.testing import assert_frame_equal
+
+from kolray.clock import from_ms
+from kolray.features.window_metrics import METRICS, SUMS
+from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA, WINDOW_SCHEMA, MetricsStore, Version
+
+T0 = from_ms(1_760_000_100_000)
+FIVE = timedelta(minutes=5)
+
+
+def window_rows(kol_id: str, n: int, likes: int = 1, *, final: bool = True) -> pl.DataFrame:
+    """``n`` consecutive five-minute rows; the first has no followers."""
+    base = {name: 0 if name in SUMS else 7 for name in METRICS}
+    rows = [
+        {"kol_id": kol_id, "window": "5m", "window_start": T0 + i * FIVE, "final": final, **base, "likes": likes + i}
+        for i in range(n)
+    ]
+    rows[0] |= {name: None for name in METRICS if name not in SUMS}
+    return pl.DataFrame(rows, schema=WINDOW_SCHEMA)
+
+
+def check_metrics_store(store: MetricsStore, suffix: str = "") -> None:
+    """Upserts, versions, ranges, scans; ``suffix`` keeps KOLs of several runs on one server apart."""
+    store.migrate()
+    assert store.migrate() == []
+    store.ping()
+    kol = f"kol{suffix}"
+    _check_windows(store, kol)
+    _check_alerts(store, kol)
+    _check_scores(store, kol)
+
+
+def _check_windows(store: MetricsStore, kol: str) -> None:
+    rows, late = window_rows(kol, 500), Version(1, 2_000_000_000_000_000)
+    store.upsert_windows(rows, late)
+    store.upsert_windows(rows, late)
+    end = T0 + 500 * FIVE
+    assert_frame_equal(store.windows(kol, "5m", T0, end), rows)
+    assert store.windows(kol, "5m", T0, T0 + FIVE)["likes"].to_list() == [1]
+    assert store.windows(kol, "15m", T0, end).is_empty()
+    assert store.windows("nobody", "5m", T0, end).is_empty()
+    older = Version(1, late.at_us - 1)
+    store.upsert_windows(window_rows(kol, 3, likes=900), older)
+    assert_frame_equal(store.windows(kol, "5m", T0, end), rows)
+    newer = Version(1, late.at_us + 1)
+    store.upsert_windows(window_rows(kol, 3, likes=50), newer)
+    assert store.windows(kol, "5m", T0, T0 + 3 * FIVE)["likes"].to_list() == [50, 51, 52]
+    store.upsert_windows(window_rows(f"{kol}-open", 2, final=False), late)
+    scanned = pl.concat(store.scan_windows()).filter(pl.col("kol_id").str.starts_with(kol))
+    assert scanned.height == 500
+    everything = pl.concat(store.scan_windows(final_only=False)).filter(pl.col("kol_id").str.starts_with(kol))
+    assert everything.height == 502
+    store.upsert_windows(rows.clear(), late)
+
+
+def _check_alerts(store: MetricsStore, kol: str) -> None:
+    rows = pl.DataFrame(
+        [(f"{kol}-a{i}", "spike", kol, "1h", T0, "high", "{}", T0 + i * timedelta(days=1)) for i in range(3)],
+        schema=ALERT_SCHEMA,
+        orient="row",
+    )
+    version = Version(1, 1)
+    store.upsert_alerts(rows, version)
+    store.upsert_alerts(rows, version)
+    assert store.alerts(T0, kol)["alert_id"].to_list() == [f"{kol}-a2", f"{kol}-a1", f"{kol}-a0"]
+    assert store.alerts(T0 + timedelta(hours=1), kol, limit=1)["alert_id"].to_list() == [f"{kol}-a2"]
+    assert set(rows["alert_id"]) <= set(store.alerts(T0, None, 10_000)["alert_id"])
+    assert store.alerts(T0 + timedelta(days=9), kol).is_empty()
+
+
+def _check_scores(store: MetricsStore, kol: str) -> None:
+    def scores(at: datetime, value: float) -> pl.DataFrame:
+        return pl.DataFrame([(kol, "trust:1", at, value, 0.0, 100.0, 0.1)], schema=SCORE_SCHEMA, orient="row")
+
+    store.upsert_scores(scores(T0, 10.0))
+    store.upsert_scores(scores(T0 + FIVE, 20.0))
+    store.upsert_scores(scores(T0, 15.0))
+    assert store.scores(kol)["trust_score"].to_list() == [20.0]
+    assert store.scores(kol, 5)["trust_score"].to_list() == [20.0, 15.0]
