@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from functools import cache
 from typing import Any
+
+from markupsafe import Markup
 
 from kolray.features import FEATURES
 from kolray.serving.dashboard.data import AlertRow
@@ -49,6 +52,12 @@ def percent(value: float | None) -> str:
 def score(value: float | None) -> str:
     """Trust without decimals: the interval is wider than a point anyway."""
     return DASH if value is None or _missing(value) else f"{value:.0f}"
+
+
+def soft(name: str) -> Markup:
+    """An account's name that breaks after its dots, dashes and underscores, before it breaks anywhere."""
+    parts = re.split(r"(?<=[._-])", name)
+    return Markup("<wbr>").join(part for part in parts if part)
 
 
 def signed(value: float) -> str:
@@ -104,7 +113,6 @@ def evidence(t: Translate, alert: AlertRow) -> str:
     """An alert's evidence as a sentence; what the dictionary does not know as ``name: value``."""
     known = alert.evidence
     show = whole if alert.rule == "follower_spike" else percent
-    # The deviations are signed by nature but a rule fires only upwards, so the sign would say nothing.
     values = {k: show(v) for k, v in known.items() if k in {"value", "own_mean", "fell_from"} and not _missing(v)}
     key = f"evidence_{alert.rule}"
     try:

@@ -45,7 +45,7 @@ EN: Mapping[str, str] = {
     "trust_words_low": "The audience looks bought: the model sees a {chance} chance of it. Check before you sign.",
     "trust_interval_narrow": "The score likely lies between {lower} and {upper}, so this verdict is firm.",
     "trust_interval_wide": "The score likely lies between {lower} and {upper}. The interval crosses into another "
-    "verdict: look at the signals below before you decide.",
+    "verdict: look at its signals before you decide.",
     "trust_interval_none": "No interval is known for this score.",
     "trust_none_words": "The model has not seen enough of this account. A score appears once features are computed.",
     "model": "Model",

@@ -50,6 +50,7 @@ def environment(language: str = "en") -> Environment:
         compact=formats.compact,
         percent=formats.percent,
         score=formats.score,
+        soft=formats.soft,
         verdict=formats.verdict,
         age=partial(formats.age, t),
         evidence=partial(formats.evidence, t),
