@@ -106,7 +106,9 @@ def verdict(value: float | None) -> str:
     """``high``, ``mixed`` or ``low``, the key of words and colours; ``none`` without a score."""
     if value is None or _missing(value):
         return "none"
-    return "high" if value >= HIGH_TRUST else "mixed" if value >= LOW_TRUST else "low"
+    # Of the score as shown: a 40 must not be called doubtful because it was 39.6.
+    shown = float(score(value))
+    return "high" if shown >= HIGH_TRUST else "mixed" if shown >= LOW_TRUST else "low"
 
 
 def evidence(t: Translate, alert: AlertRow) -> str:

@@ -48,7 +48,6 @@ EN: Mapping[str, str] = {
     "verdict: look at its signals before you decide.",
     "trust_interval_none": "No interval is known for this score.",
     "trust_none_words": "The model has not seen enough of this account. A score appears once features are computed.",
-    "model": "Model",
     # overview
     "overview_title": "Overview",
     "tile_kols": "Influencers followed",
@@ -89,7 +88,6 @@ EN: Mapping[str, str] = {
     "search_placeholder": "Account name…",
     "kol": "Influencer",
     "rank": "Rank",
-    "interval": "95 % interval",
     "kols_empty_title": "No influencer matches",
     "kols_empty_search": "No account name begins with “{q}”.",
     "kols_empty": "Nobody is ranked by {by} here yet. Try another ranking or all platforms.",

@@ -323,4 +323,4 @@ def test_numbers_as_people_read_them() -> None:
     assert formats.moment(datetime(2026, 3, 1, 23, tzinfo=UTC), timezone(timedelta(hours=7))) == "2 Mar 06:00"
     assert formats.feature_value(T, "comment_repetition", 0.5) == "50.0\u202f%"
     assert formats.feature_value(T, "account_age_days", 1840) == "1,840 days"
-    assert [formats.verdict(v) for v in (None, 39.9, 40, 70)] == ["none", "low", "mixed", "high"]
+    assert [formats.verdict(v) for v in (None, 39.4, 39.6, 70)] == ["none", "low", "mixed", "high"]
