@@ -175,13 +175,12 @@ def feature_matrix(features: pl.DataFrame, names: tuple[str, ...]) -> Floats:
     Raises:
         InvalidInputError: a feature's column holds text.
     """
-    present = set(features.columns)
-    text = [name for name in names if name in present and features.schema[name] == pl.String]
+    schema = features.schema  # once: polars builds it anew at every access
+    text = [name for name in names if schema.get(name) == pl.String]
     if text:
         raise InvalidInputError(f"features {', '.join(text)} hold text where numbers are needed: convert or drop them")
-    columns = [
-        pl.col(name).cast(pl.Float64) if name in present else pl.lit(None, pl.Float64).alias(name) for name in names
-    ]
-    table = features.lazy().select("kol_id", *columns).drop("kol_id").collect()
-    x = table.to_numpy(order="c").astype(np.float64)
+    x = np.full((features.height, len(names)), np.nan)
+    for j, name in enumerate(names):
+        if name in schema:
+            x[:, j] = features.get_column(name).cast(pl.Float64).to_numpy()
     return np.where(np.isfinite(x), x, np.nan)
