@@ -1,7 +1,5 @@
 """Checks every trust model passes: adding a model means adding it to one list."""
 
-# ruff: noqa: S101
-
 from __future__ import annotations
 
 import pickle

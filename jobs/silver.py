@@ -1,0 +1,10 @@
+"""Refine what bronze gained: ``ray job submit --working-dir . -- python jobs/silver.py``."""
+
+import json
+
+from kolray.lake.pipelines import run_silver
+from kolray.models.sentiment import default_classifier
+from kolray.settings import load_settings
+
+if __name__ == "__main__":
+    print(json.dumps(run_silver(load_settings(), default_classifier())))

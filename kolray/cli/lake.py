@@ -1,0 +1,150 @@
+"""``kolray lake``, ``kolray verify`` and ``kolray features``."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import polars as pl
+import typer
+from rich.console import Console
+
+from kolray.errors import InvalidInputError
+from kolray.settings import Settings, load_settings
+
+app = typer.Typer(no_args_is_help=True, help="Refine and query the Delta lake.")
+AS_JSON = typer.Option(False, "--json", help="as JSON")
+
+
+def _show(counts: dict[str, int], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(counts))
+    else:
+        print(", ".join(f"{rows:,} rows to {table}" for table, rows in counts.items()) or "nothing new")
+
+
+@app.command()
+def bronze(as_json: bool = AS_JSON) -> None:
+    """Read the topics to their ends into bronze, exactly once."""
+    from kolray.lake.pipelines import run_bronze
+
+    with Console(stderr=True).status("bronze …"):
+        counts = run_bronze(load_settings())
+    _show(counts, as_json)
+
+
+@app.command()
+def silver(as_json: bool = AS_JSON) -> None:
+    """Deduplicate, validate and type what bronze gained; sentiment of comments."""
+    from kolray.lake.pipelines import run_silver
+    from kolray.models.sentiment import default_classifier
+
+    with Console(stderr=True).status("silver …"):
+        counts = run_silver(load_settings(), default_classifier())
+    _show(counts, as_json)
+
+
+@app.command()
+def gold(
+    as_of: str | None = typer.Option(None, help="ISO time of the features; default: now"), as_json: bool = AS_JSON
+) -> None:
+    """KPIs of the days that changed, and features as of a time."""
+    from kolray.lake.pipelines import run_gold
+
+    with Console(stderr=True).status("gold …"):
+        counts = run_gold(load_settings(), _time(as_of))
+    _show(counts, as_json)
+
+
+@app.command()
+def sql(
+    query: str = typer.Argument(help="one SELECT over bronze.*, silver.*, gold.*, ref.*"),
+    output: str = typer.Option("table", help="table, csv or json"),
+) -> None:
+    """Query the lake with an embedded engine."""
+    from kolray.lake.sql import query as run_query
+
+    rows = run_query(load_settings().lake_root, query)
+    _print(rows, output)
+
+
+def _print(rows: pl.DataFrame, output: str) -> None:
+    if output == "csv":
+        print(rows.write_csv(), end="")
+    elif output == "json":
+        print(rows.write_json())
+    elif output == "table":
+        with pl.Config(tbl_rows=50, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
+            print(rows)
+    else:
+        raise InvalidInputError(f"--output {output}: use table, csv or json")
+
+
+def verify(
+    as_json: bool = AS_JSON,
+    show: int = typer.Option(20, help="differences to list"),
+    refresh: bool = typer.Option(True, help="bring bronze up to date first"),
+) -> None:
+    """Recompute every closed window from the lake and compare it with the store; exit 1 on any difference."""
+    settings = load_settings()
+    with Console(stderr=True).status("verify …"):
+        windows, differences = run_verify(settings, refresh=refresh)
+    if as_json:
+        print(json.dumps({"windows": windows, "differences": differences.height}))
+    else:
+        print(f"{differences.height} differences in {windows:,} windows")
+        if differences.height:
+            _print(differences.head(show), "table")
+    if differences.height:
+        raise typer.Exit(1)
+
+
+def run_verify(settings: Settings, *, refresh: bool) -> tuple[int, pl.DataFrame]:
+    """(windows compared, differences)."""
+    from kolray.lake.tables import LakeTables
+    from kolray.lake.verify import verify as compare
+    from kolray.models.sentiment import default_classifier
+    from kolray.stores.open import open_metrics_store
+
+    if refresh:
+        from kolray.lake.pipelines import run_bronze
+
+        run_bronze(settings)
+    store = open_metrics_store(settings)
+    verdict = compare(LakeTables(settings.lake_root), store, settings.stream.windows, default_classifier())
+    store.close()
+    return verdict.windows, verdict.differences
+
+
+def features(
+    as_of: str | None = typer.Option(None, "--as-of", help="ISO time; default: now"),
+    kol: str | None = typer.Option(None, help="only this KOL"),
+    output: str = typer.Option("table", help="table, csv or json"),
+) -> None:
+    """Features of the KOLs as they could be known at a time, straight from silver."""
+    from kolray.clock import SystemClock
+    from kolray.features import compute_features
+    from kolray.lake.tables import LakeTables
+
+    tables = LakeTables(load_settings().lake_root)
+    social, web = tables.scan("silver.social"), tables.scan("silver.web")
+    if kol is not None:
+        social, web = social.filter(pl.col("kol_id") == kol), web.filter(pl.col("kol_id") == kol)
+    _print(compute_features(social, web, _time(as_of) or SystemClock().now()), output)
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInputError(f"{text!r} is no ISO time, e.g. 2026-01-31T12:00:00Z") from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def register(root: typer.Typer) -> None:
+    """Adds the three."""
+    root.add_typer(app, name="lake")
+    root.command()(verify)
+    root.command()(features)
