@@ -1,0 +1,62 @@
+"""Servers and Ray for the integration tests: free ports, temporary folders, gone with this process whatever happens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import ray
+
+from kolray import local
+from kolray.settings import Settings, load_settings
+from kolray.stores.open import open_metrics_store
+from kolray.stream.topics import ensure_topics
+
+
+def _ready(profile: str, home: Path) -> Settings:
+    local.up(profile, home, owner_pid=os.getpid())
+    settings = load_settings(home=home)
+    ensure_topics(settings.kafka)
+    store = open_metrics_store(settings)
+    store.migrate()
+    store.close()
+    return settings
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Settings]:
+    """The embedded profile, fresh."""
+    home = tmp_path / "home"
+    yield _ready("embedded", home)
+    local.down(home)
+
+
+@pytest.fixture(scope="session")
+def local_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Real Kafka, Cassandra and Redis, once for all tests."""
+    for command in ("java", "mvn"):
+        if shutil.which(command) is None:
+            pytest.skip(f"{command} is not installed, and the local profile needs it")
+    home = tmp_path_factory.mktemp("local")
+    yield _ready("local", home)
+    local.down(home)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[None]:
+    """One Ray for all tests of this process."""
+    ray.init(
+        address="local", num_cpus=3, include_dashboard=False, object_store_memory=200 << 20,
+        log_to_driver=False, logging_level="error",
+    )  # fmt: skip
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def settings_of(request: pytest.FixtureRequest) -> Callable[[str], Settings]:
+    """Settings of a profile by name, for parametrised tests."""
+    return lambda profile: request.getfixturevalue({"embedded": "embedded", "local": "local_servers"}[profile])
