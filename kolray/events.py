@@ -101,7 +101,7 @@ def _social_rules() -> list[tuple[pl.Expr, str]]:
     correction = pl.col("event_type") == "correction"
     sizes = ("followers", "following", "posts")
     return [
-        (~pl.col("event_type").is_in(SOCIAL_TYPES), "unknown: event_type"),
+        (~pl.col("event_type").is_in(SOCIAL_TYPES, nulls_equal=True), "unknown: event_type"),
         (_blank("platform"), "missing: platform"),
         *((~correction & (pl.col(c) < 0), f"negative: {c}") for c in COUNTS),
         *((pl.col(c) < 0, f"negative: {c}") for c in sizes),
@@ -111,7 +111,7 @@ def _social_rules() -> list[tuple[pl.Expr, str]]:
 
 def _web_rules() -> list[tuple[pl.Expr, str]]:
     return [
-        (~pl.col("event_type").is_in(WEB_TYPES), "unknown: event_type"),
+        (~pl.col("event_type").is_in(WEB_TYPES, nulls_equal=True), "unknown: event_type"),
         (_blank("campaign_id"), "missing: campaign_id"),
         ((pl.col("value") < 0) | pl.col("value").is_nan() | pl.col("value").is_infinite(), "out of range: value"),
     ]

@@ -20,8 +20,8 @@ _TRUE, _FALSE = ("true", "1", "yes", "t"), ("false", "0", "no", "f")
 class FileEvents:
     """Rows of files as events: ``frame`` (``SCHEMAS[kind]``, oldest first) and ``dead`` letters.
 
-    ``dead``: ``topic`` (``file:NAME``), ``partition`` 0, ``offset`` (the line, 1 is the first row), ``reason``,
-    ``key``, ``value`` (the row as JSON), ``at``.
+    ``dead``: ``topic`` (``file:NAME``), ``partition`` 0, ``offset`` (from 1: the line of JSON Lines, the row of a
+    table), ``reason``, ``key``, ``value`` (the row as JSON, or the line as it was), ``at``.
     """
 
     kind: Kind
@@ -56,7 +56,6 @@ def chunks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 def _read_file(file: Path, kind: Kind, mapping: Mapping[str, str], constants: Mapping[str, str]) -> FileEvents:
     raw, torn = _load(file)
-    raw = raw.with_row_index("_line", offset=1)
     columns = {field: mapping.get(field, field) for field in SCHEMAS[kind]}
     missing = [column for field, column in mapping.items() if column not in raw.columns]
     if missing:
@@ -78,16 +77,16 @@ def _read_file(file: Path, kind: Kind, mapping: Mapping[str, str], constants: Ma
     return FileEvents(kind, frame, _dead_letters(file, raw, bad, torn))
 
 
-def _load(file: Path) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
-    """The file's rows with the types it has, and (line, text) of rows that cannot be read at all."""
+def _load(file: Path) -> tuple[pl.DataFrame, dict[int, tuple[str, str]]]:
+    """The file's rows with the types it has and ``_line``, and line → (reason, text) of those that are no rows."""
     if not file.is_file():
         raise InvalidInputError(f"{file}: no such file")
     suffix = file.suffix.lower()
     try:
         if suffix == ".parquet":
-            return pl.read_parquet(file), []
+            return _numbered(pl.read_parquet(file)), {}
         if suffix == ".csv":
-            return pl.read_csv(file, infer_schema=False, truncate_ragged_lines=True), []
+            return _numbered(pl.read_csv(file, infer_schema=False, truncate_ragged_lines=True)), {}
         if suffix in (".jsonl", ".ndjson", ".json"):
             return _json_lines(file)
     except pl.exceptions.PolarsError as error:
@@ -95,19 +94,43 @@ def _load(file: Path) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
     raise InvalidInputError(f"{file}: write JSON Lines (.jsonl), CSV (.csv) or Parquet (.parquet)")
 
 
-def _json_lines(file: Path) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
+def _numbered(frame: pl.DataFrame, lines: list[int] | None = None) -> pl.DataFrame:
+    """With ``_line`` as the first column: these numbers, or 1, 2, …"""
+    if lines is None:
+        return frame.with_row_index("_line", offset=1)
+    return frame.select(pl.Series("_line", lines, dtype=pl.UInt32), pl.all())
+
+
+def _json_lines(file: Path) -> tuple[pl.DataFrame, dict[int, tuple[str, str]]]:
+    """Blank lines are no rows."""
+    with file.open("rb") as text:
+        filled = [number for number, line in enumerate(text, start=1) if not line.isspace()]
     try:
-        return pl.read_ndjson(file, infer_schema_length=None), []
-    except pl.exceptions.PolarsError:  # find the lines that are no JSON objects; the others go on
-        rows, torn = [], []
-        for line, text in enumerate(file.read_text(errors="replace").splitlines(), start=1):
-            try:
-                row = json.loads(text)
-                rows.append(row if isinstance(row, dict) else {})
-            except json.JSONDecodeError:
-                rows.append({})
-                torn.append((line, text))
-        return pl.DataFrame(rows, infer_schema_length=None, strict=False), torn
+        frame = pl.read_ndjson(file, infer_schema_length=None)
+        if frame.height == len(filled):
+            return _numbered(frame, filled), {}
+    except pl.exceptions.PolarsError:
+        pass
+    return _line_by_line(file)
+
+
+def _line_by_line(file: Path) -> tuple[pl.DataFrame, dict[int, tuple[str, str]]]:
+    """Finds the lines that are no JSON objects; the others go on."""
+    lines, rows, torn = [], [], {}
+    for number, text in enumerate(file.read_bytes().decode(errors="replace").split("\n"), start=1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+            reason = None if isinstance(row, dict) else "not a JSON object"
+        except json.JSONDecodeError:
+            row, reason = {}, "not JSON"
+        if reason is not None:
+            torn[number] = (reason, text)
+        lines.append(number)
+        rows.append({"_line": number, **row} if reason is None else {"_line": number})
+    frame = pl.DataFrame(rows, infer_schema_length=None, strict=False).drop("_line", strict=False)
+    return _numbered(frame, lines), torn
 
 
 def _typed(text: pl.DataFrame, kind: Kind) -> pl.DataFrame:
@@ -158,12 +181,12 @@ def _unreadable(text: pl.DataFrame, kind: Kind) -> pl.Expr:
     return pl.coalesce(checks) if checks else pl.lit(None, pl.String)
 
 
-def _dead_letters(file: Path, raw: pl.DataFrame, bad: pl.DataFrame, torn: list[tuple[int, str]]) -> pl.DataFrame:
-    texts, rows_of_file = dict(torn), raw.drop("_line")
+def _dead_letters(file: Path, raw: pl.DataFrame, bad: pl.DataFrame, torn: dict[int, tuple[str, str]]) -> pl.DataFrame:
     rows = []
-    for line, reason in bad.iter_rows():
-        content = texts.get(line) or json.dumps(rows_of_file.row(line - 1, named=True), default=str)
-        rows.append((line, "not JSON" if line in texts else reason, content.encode()))
+    contents = bad.select("_line").join(raw, on="_line", how="left", maintain_order="left").drop("_line")
+    for (line, broken), content in zip(bad.iter_rows(), contents.iter_rows(named=True), strict=True):
+        reason, text = torn.get(line) or (broken, json.dumps(content, default=str))
+        rows.append((line, reason, text.encode()))
     return pl.DataFrame(
         rows, schema={"offset": pl.Int64, "reason": pl.String, "value": pl.Binary}, orient="row"
     ).select(
@@ -181,6 +204,8 @@ def load_table(file: Path) -> pl.DataFrame:
     """A reference table as it stands in its file; times of CSV and JSON as ISO text are parsed."""
     frame, torn = _load(file)
     if torn:
-        raise InvalidInputError(f"{file}: line {torn[0][0]} is not JSON")
+        line, (reason, _) = next(iter(torn.items()))
+        raise InvalidInputError(f"{file}: line {line} is {reason}")
+    frame = frame.drop("_line")
     times = [c for c in ("start", "end", "at") if c in frame.columns and frame.schema[c] == pl.String]
     return frame.with_columns(_time(pl.col(c)).alias(c) for c in times)

@@ -188,6 +188,14 @@ def test_a_number_as_text_beside_a_torn_line(tmp_path: Path) -> None:
     assert dead(events) == [(3, "unreadable: likes"), (5, "not JSON")]
 
 
+def test_a_line_separator_in_a_text_ends_no_line(tmp_path: Path) -> None:
+    file = jsonl(tmp_path, {"text": "one\u2028two\x85three"})
+    file.write_text(file.read_text() + "{\n")
+    events = read(file)
+    assert events.frame["text"].to_list() == ["one\u2028two\x85three"]
+    assert dead(events) == [(2, "not JSON")]
+
+
 def test_only_torn_lines(tmp_path: Path) -> None:
     file = tmp_path / "feed.jsonl"
     file.write_text("{\nno\n")
@@ -218,10 +226,10 @@ def test_bytes_that_are_no_utf8(tmp_path: Path) -> None:
         read(table)
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-def test_an_empty_file_has_no_events(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize(("suffix", "text"), [(".jsonl", ""), (".jsonl", "\n \n"), (".csv", "kol_id,likes\n")])
+def test_a_file_without_rows_has_no_events(tmp_path: Path, suffix: str, text: str) -> None:
     file = tmp_path / f"feed{suffix}"
-    file.touch()
+    file.write_text(text)
     events = read(file)
     assert (events.frame.height, events.dead.height) == (0, 0)
     assert events.frame.schema == pl.Schema(SCHEMAS["social"])
@@ -234,6 +242,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     broken.write_bytes(b"not parquet")
     with pytest.raises(InvalidInputError, match=r"feed\.parquet: not readable as parquet"):
         read(broken)
+    headless = tmp_path / "feed.csv"
+    headless.touch()
+    with pytest.raises(InvalidInputError, match=r"feed\.csv: not readable as csv \(empty CSV\)"):
+        read(headless)
     other = tmp_path / "feed.xml"
     other.write_text("<a/>")
     with pytest.raises(InvalidInputError, match=r"write JSON Lines \(\.jsonl\), CSV \(\.csv\) or Parquet"):
