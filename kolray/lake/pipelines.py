@@ -20,6 +20,7 @@ from kolray.lake.commit import PartFile, commit_parts, write_parts
 from kolray.lake.gold import daily, hourly, in_days
 from kolray.lake.silver import SilverTask, plan_silver, refine, split
 from kolray.lake.tables import TABLES, LakeTables, arrow_ready
+from kolray.local.cluster import join_ray
 from kolray.protocols import TextClassifier
 from kolray.settings import Settings
 
@@ -31,6 +32,7 @@ def _spread(work: list[Any], do: Callable[[Any], Iterable[Row]], blocks: int) ->
     """Runs ``do`` on every item by Ray Data and gathers the rows it yields."""
     if not work:
         return []
+    join_ray()
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
 
@@ -76,6 +78,7 @@ def _commit_by_table(tables: LakeTables, written: list[Row]) -> dict[str, int]:
 def run_silver(settings: Settings, classifier: TextClassifier | None = None) -> dict[str, int]:
     """Refines what bronze gained since the last run; returns rows added to each table."""
     tables = LakeTables(settings.lake_root)
+    join_ray()
     plans = {kind: plan_silver(tables, kind) for kind in KINDS}
     held = ray.put(classifier)
     work = [task for tasks, _ in plans.values() for task in tasks]
@@ -95,6 +98,7 @@ def _write_silver(task: SilverTask, root: str, classifier: Any) -> Iterable[Row]
 def run_gold(settings: Settings, as_of: datetime | None = None, clock: Clock | None = None) -> dict[str, int]:
     """Recomputes the KPIs of days silver changed, and the features as of a time (default: now)."""
     tables = LakeTables(settings.lake_root)
+    join_ray()
     counts = {}
     version = sum(tables.table(f"silver.{kind}").version() + 1 for kind in KINDS if tables.exists(f"silver.{kind}"))
     if version and version > (tables.transaction("gold.kpi_hourly", "gold.kpi_hourly/silver") or 0):

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import ray
 from fastapi import FastAPI
 from ray import serve
 
 from kolray.errors import ServiceUnavailableError
+from kolray.local.cluster import join_ray
 from kolray.serving.build import build
 from kolray.settings import Settings, load_settings
 
@@ -36,8 +36,7 @@ def run_serving(settings: Settings) -> str:
     Raises:
         ServiceUnavailableError: the deployment did not become healthy.
     """
-    if not ray.is_initialized():
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    join_ray()
     serve.start(http_options={"host": settings.serving.host, "port": settings.serving.port})
     env = {"env_vars": {"KOLRAY_HOME": str(settings.home)}}
     deployment = Api.options(ray_actor_options={"num_cpus": 1, "runtime_env": env})  # type: ignore[attr-defined]

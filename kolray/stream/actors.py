@@ -11,6 +11,7 @@ import ray
 from ray.exceptions import RayActorError
 
 from kolray.errors import KolrayError
+from kolray.local.cluster import join_ray
 from kolray.protocols import TextClassifier
 from kolray.settings import Settings
 from kolray.stream.build import build_shard
@@ -159,8 +160,7 @@ def run_stream(
 
     Returns the summed counters and ``restarts``; without ``until_end`` it returns only after ``stop``.
     """
-    if not ray.is_initialized():
-        ray.init(num_cpus=settings.stream.shards, include_dashboard=False, log_to_driver=False, logging_level="error")
+    join_ray(settings.stream.shards)
     supervisor = Supervisor(settings, until_end=until_end, classifier=classifier)
     try:
         results = supervisor.run(lambda statuses: on_totals(totals(statuses)) if on_totals else None)

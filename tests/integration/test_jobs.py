@@ -1,0 +1,127 @@
+"""Every job by ``ray job submit`` and ``serve deploy``, on a Ray cluster of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+import yaml
+
+from kolray import local
+from kolray.local.ports import choose_port
+from kolray.serving.tokens import TokenFile
+from kolray.settings import Settings, load_settings
+from kolray.stores.open import open_metrics_store
+from kolray.stream.topics import ensure_topics
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+JOBS = [
+    "generate.py 100 78",
+    "stream.py --until-end",
+    "bronze.py",
+    "silver.py",
+    "gold.py",
+    "train_trust.py",
+    "train_success.py",
+    "verify.py",
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The embedded profile for all jobs of this module."""
+    folder = tmp_path_factory.mktemp("jobs")
+    local.up("embedded", folder, os.getpid())
+    settings = load_settings(home=folder)
+    ensure_topics(settings.kafka)
+    open_metrics_store(settings).migrate()
+    yield settings
+    local.down(folder)
+
+
+@pytest.fixture(scope="module")
+def dashboard(home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A head node on free ports; its address for job submission."""
+    ports = {name: choose_port(name) for name in ("port", "dashboard-port", "ray-client-server-port")}
+    command = [
+        str(BIN / "ray"), "start", "--head", "--block", "--num-cpus=4", "--include-dashboard=true",
+        "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1", "--object-store-memory=300000000",
+        *(f"--{name}={port}" for name, port in ports.items()),
+    ]  # fmt: skip
+    env = os.environ | {"KOLRAY_HOME": str(home.home)}
+    log = (tmp_path_factory.mktemp("ray") / "head.log").open("wb")
+    head = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=ROOT)
+    address = f"http://127.0.0.1:{ports['dashboard-port']}"
+    _wait(f"{address}/api/version", 60)
+    yield address
+    family = psutil.Process(head.pid).children(recursive=True)
+    head.terminate()
+    _, left = psutil.wait_procs([psutil.Process(head.pid), *family], timeout=30)
+    for process in left:
+        process.kill()
+    head.wait()
+
+
+def _wait(url: str, limit_s: float) -> httpx.Response:
+    deadline = time.monotonic() + limit_s
+    while True:
+        try:
+            answer = httpx.get(url, timeout=5)
+            if answer.is_success:
+                return answer
+        except httpx.HTTPError:
+            pass
+        assert time.monotonic() < deadline, f"{url} did not answer"
+        time.sleep(0.3)
+
+
+def _submit(dashboard: str, home: Settings, job: str) -> str:
+    command = [BIN / "ray", "job", "submit", "--address", dashboard, "--", sys.executable, *job.split()]
+    command[-len(job.split())] = str(ROOT / "jobs" / job.split(maxsplit=1)[0])
+    env = os.environ | {"KOLRAY_HOME": str(home.home)}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False, timeout=240, cwd=ROOT)
+    assert done.returncode == 0, f"{job}\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def test_every_job_runs_by_submission_and_serve_deploys(dashboard: str, home: Settings, tmp_path: Path) -> None:
+    assert {job.split()[0] for job in JOBS} | {"demo.py"} == {file.name for file in (ROOT / "jobs").glob("*.py")}
+    outputs = {job.split()[0]: _submit(dashboard, home, job) for job in JOBS}
+    verdict = next(line for line in outputs["verify.py"].splitlines() if line.startswith('{"windows"'))
+    assert json.loads(verdict)["differences"] == 0
+    _check_deployment(dashboard, home, tmp_path)
+
+
+def _check_deployment(dashboard: str, home: Settings, tmp_path: Path) -> None:
+    config = yaml.safe_load((ROOT / "serve_configs" / "dev.yaml").read_text())
+    config["http_options"]["port"] = port = choose_port("serving")
+    file = tmp_path / "dev.yaml"
+    file.write_text(yaml.safe_dump(config))
+    command = [BIN / "serve", "deploy", str(file), "-a", dashboard]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    _wait(f"http://127.0.0.1:{port}/healthz", 90)
+    token = TokenFile(home.tokens_file).create("jobs", ("score",), 100)
+    answer = httpx.post(
+        f"http://127.0.0.1:{port}/kol/score",
+        json={"kol_id": "kol_000001"},
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=30,
+    )
+    assert answer.status_code == 200, answer.text
+    assert 0 <= answer.json()["trust_score"] <= 100
+
+
+def test_cluster_yaml_passes_rays_own_validation() -> None:
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    validate_config(prepare_config(yaml.safe_load((ROOT / "cluster.yaml").read_text())))
