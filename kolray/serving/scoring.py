@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -128,7 +129,11 @@ class ScoringGraph:
         )
 
     def _expected(self, kol_id: str) -> float | None:
-        """Interactions expected in the next 24 hours; None where they cannot be forecast."""
+        """Interactions expected in 24 hours: the batch forecast in Redis, else made now; None without hours."""
+        with suppress(ServiceUnavailableError):
+            held = self.lookup.ranking_value("success", kol_id)
+            if held is not None:
+                return round(held, 1)
         try:
             return round(sum(point.value for point in self.forecast(kol_id).points), 1)
         except NotFoundError:

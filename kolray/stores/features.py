@@ -130,6 +130,12 @@ class FeatureStore:
             held = self._redis.zrevrange(key, 0, limit - 1, withscores=True)
         return [(kol.decode(), float(value)) for kol, value in held]
 
+    def ranking_value(self, by: str, kol_id: str) -> float | None:
+        """A KOL's value in a ranking, or None where it has none."""
+        with self._asking():
+            held = self._redis.zscore(f"rank:{by}", kol_id)
+        return None if held is None else float(held)
+
     def put_live(self, rows: pl.DataFrame) -> None:
         """``WINDOW_SCHEMA`` rows; of each (kol, window) the newest ``window_start`` stays."""
         plain = rows.with_columns(pl.col("window_start").dt.epoch("ms"))
