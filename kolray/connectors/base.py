@@ -114,6 +114,10 @@ def hashed(salt: str, author: str | None) -> str | None:
 
 
 def increments(before: dict[str, Any], now: dict[str, Any]) -> tuple[str, dict[str, int]]:
-    """(``engagement`` or ``correction``, what each count grew by); a count that fell makes it a correction."""
-    grown = {name: now[name] - (before.get(name) or 0) for name in now if now[name] is not None}
+    """(``engagement`` or ``correction``, what each count grew by); a count that fell makes it a correction.
+
+    A count that was hidden at the last poll has no increment: what it shows now is its baseline.
+    """
+    known = [name for name in now if now[name] is not None and before.get(name) is not None]
+    grown = {name: now[name] - before[name] for name in known}
     return ("correction" if any(n < 0 for n in grown.values()) else "engagement"), {k: v for k, v in grown.items() if v}

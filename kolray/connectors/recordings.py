@@ -31,7 +31,7 @@ class RecordedYoutube(httpx.AsyncBaseTransport):
             "youtube#videoListResponse": self.videos,
             "youtube#commentThreadListResponse": self.threads,
         }.get(body.get("kind", "") if isinstance(body, dict) else "")
-        for item in body["items"] if kept is not None else ():
+        for item in body.get("items", ()) if kept is not None else ():
             if kept is not None and ("statistics" in item or item["id"] not in kept):
                 kept[item["id"]] = item
 

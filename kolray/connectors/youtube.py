@@ -85,18 +85,19 @@ class YoutubeConnector:
 
     async def _get(self, resource: str, query: dict[str, Any]) -> dict[str, Any]:
         key = self._settings.api_key
-        if key is not None:
-            query = {**query, "key": key.get_secret_value()}
+        headers = {} if key is None else {"X-Goog-Api-Key": key.get_secret_value()}  # a URL would end up in logs
         try:
             async for attempt in stamina.retry_context(on=_retry_after, attempts=5, timeout=60):
                 with attempt:
-                    answer = await self._http.get(resource, params=query)
+                    answer = await self._http.get(resource, params=query, headers=headers)
                     answer.raise_for_status()
+            body: dict[str, Any] = answer.json()
         except httpx.HTTPStatusError as error:
             raise InvalidInputError(f"YouTube refused {resource}: {reason_of(error.response)}") from None
         except httpx.HTTPError as error:
             raise ServiceUnavailableError("YouTube", self._settings.base_url, f"{type(error).__name__}") from None
-        body: dict[str, Any] = answer.json()
+        except ValueError:
+            raise InvalidInputError(f"YouTube answered {resource} with something that is not JSON") from None
         return body
 
 
@@ -116,7 +117,7 @@ def reason_of(response: httpx.Response) -> str:
         error = response.json()["error"]
         reasons = ", ".join(str(e.get("reason")) for e in error.get("errors", []))
         return f"{error.get('code')} {reasons}: {error.get('message')}"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return f"HTTP {response.status_code}"
 
 

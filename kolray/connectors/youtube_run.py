@@ -87,6 +87,8 @@ def _post(post: Post, state: PollState, now: datetime) -> list[Row]:
         row = _row(f"yt:{post.post_id}:post", post.account_id, "post", post.published_at)
         return [row | {"post_id": post.post_id, "text": post.text, "lang": post.lang}]
     kind, grown = increments(before, post.totals)
+    if not grown:
+        return []
     return [_row(state.next_id(key), post.account_id, kind, now) | {"post_id": post.post_id, **grown}]
 
 
