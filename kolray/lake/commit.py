@@ -129,6 +129,6 @@ def _json(value: Any) -> Any:
         return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, float) and math.isnan(value):  # NaN has no order
+    if isinstance(value, float) and not math.isfinite(value):  # JSON has no such numbers
         return None
     return value

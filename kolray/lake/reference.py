@@ -40,7 +40,7 @@ def upsert_reference(root: str, name: str, frame: pl.DataFrame, clock: Clock | N
     """Adds rows that are new or changed, stamped ``valid_from``; returns how many.
 
     Raises:
-        InvalidInputError: unknown table or missing key columns.
+        InvalidInputError: unknown table, missing key columns, or a value of another type.
     """
     if name not in REFERENCE:
         raise InvalidInputError(f"no reference table {name!r}; there are {', '.join(REFERENCE)}")
@@ -48,9 +48,11 @@ def upsert_reference(root: str, name: str, frame: pl.DataFrame, clock: Clock | N
     missing = [column for column in key if column not in frame.columns]
     if missing:
         raise InvalidInputError(f"ref.{name} needs the columns {', '.join(key)}; missing: {', '.join(missing)}")
-    rows = frame.select(
-        (pl.col(c) if c in frame.columns else pl.lit(None)).cast(dtype).alias(c) for c, dtype in schema.items()
-    ).unique(key, keep="last", maintain_order=True)
+    columns = [(pl.col(c) if c in frame.columns else pl.lit(None)).cast(t).alias(c) for c, t in schema.items()]
+    try:
+        rows = frame.select(columns).unique(key, keep="last", maintain_order=True)
+    except pl.exceptions.PolarsError as error:
+        raise InvalidInputError(f"ref.{name}: {error}") from error
     held = current(root, name)
     changed = rows.join(held, on=list(schema), how="anti", nulls_equal=True)
     if changed.height:

@@ -27,17 +27,15 @@ def plan_silver(tables: LakeTables, kind: Kind) -> tuple[list[SilverTask], dict[
     bronze, silver = f"bronze.{kind}", f"silver.{kind}"
     if not tables.exists(bronze):
         return [], {}
-    table = tables.table(bronze)
+    version = tables.table(bronze).version()
     source = f"{silver}/{bronze}"
     done = tables.transaction(silver, source)
-    files = set(table.file_uris())
+    if done is not None and done >= version:
+        return [], {}
+    files = set(tables.files(bronze, version))
     if done is not None:
-        if done >= table.version():
-            return [], {}
-        before = tables.table(bronze)
-        before.load_as_version(done)
-        files -= set(before.file_uris())
-    return ([SilverTask(kind, tuple(sorted(files)))] if files else []), {source: table.version()}
+        files -= set(tables.files(bronze, done))
+    return ([SilverTask(kind, tuple(sorted(files)))] if files else []), {source: version}
 
 
 def refine(task: SilverTask, tables: LakeTables, classifier: TextClassifier | None) -> pl.DataFrame:

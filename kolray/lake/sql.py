@@ -20,13 +20,23 @@ def query(root: str, sql: str) -> pl.DataFrame:
         for name in tables.names():
             layer = name.split(".")[0]
             db.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
-            files = ", ".join("'" + uri.replace("'", "''") + "'" for uri in tables.table(name).file_uris())
+            files = ", ".join(_quoted(file) for file in tables.files(name))
             if files:
                 db.execute(
                     f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}], "  # noqa: S608
                     "hive_partitioning = true, union_by_name = true)"
                 )
         try:
-            return db.sql(sql).pl()
+            return _select(db, sql).pl()
         except duckdb.Error as error:
             raise InvalidInputError(f"{error}\nTables: {', '.join(tables.names()) or 'none yet'}") from error
+
+
+def _select(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
+    if [statement.type for statement in db.extract_statements(sql)] != [duckdb.StatementType.SELECT]:
+        raise InvalidInputError("write one SELECT: the lake is changed by kolray's own jobs alone")
+    return db.sql(sql)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

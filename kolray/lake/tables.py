@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 import polars as pl
 from deltalake import DeltaTable
@@ -66,10 +67,17 @@ class LakeTables:
         return DeltaTable(self.path(name))
 
     def scan(self, name: str) -> pl.LazyFrame:
-        """Its rows, with the declared columns; an empty frame of them where nothing was written yet."""
+        """Its rows, as ``read_schema`` says; an empty frame where nothing was written yet."""
         if not self.exists(name):
-            return pl.LazyFrame(schema=TABLES[name])
+            return pl.LazyFrame(schema=read_schema(name))
         return pl.scan_delta(self.path(name))
+
+    def files(self, name: str, version: int | None = None) -> list[str]:
+        """Paths of the data files of the newest or a given version."""
+        table = self.table(name)
+        if version is not None:
+            table.load_as_version(version)
+        return [unquote(uri) for uri in table.file_uris()]
 
     def transaction(self, name: str, app_id: str) -> int | None:
         """The version of an application's last transaction on a table."""
@@ -79,6 +87,12 @@ class LakeTables:
         """Tables that exist, as ``layer.table``."""
         found = (log.parent for log in Path(self.root).glob("*/*/_delta_log"))
         return sorted(f"{folder.parent.name}.{folder.name}" for folder in found)
+
+
+def read_schema(name: str) -> pl.Schema:
+    """Columns as they are read: Delta keeps times in microseconds."""
+    read = {column: pl.Datetime("us", "UTC") if dtype == TIME else dtype for column, dtype in TABLES[name].items()}
+    return pl.Schema(read)
 
 
 def arrow_ready(frame: pl.DataFrame, name: str) -> pl.DataFrame:

@@ -38,7 +38,9 @@ def _all_windows(client: TestClient, kol_id: str, window: str) -> pl.DataFrame:
         body = answer.json()
         rows += body["windows"]
         start = body["next"]
-    return pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.col("window_start").str.to_datetime("%+", time_zone="UTC"))
+    return pl.DataFrame(rows, infer_schema_length=None).with_columns(
+        pl.col("window_start").str.to_datetime("%+", time_zone="UTC")
+    )
 
 
 def test_window_sums_over_the_api_equal_the_csv(embedded: Settings, data: Path) -> None:

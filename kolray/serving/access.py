@@ -1,0 +1,44 @@
+"""Who may ask: a bearer token with the scope an endpoint needs, within its requests a minute."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from kolray.serving.limiter import RateLimiter
+from kolray.serving.problems import Problem
+from kolray.serving.tokens import Token, TokenFile
+
+_bearer = HTTPBearer(auto_error=False, description="an API token from `kolray tokens create`")
+
+
+def authorize(tokens: TokenFile, limiter: RateLimiter, text: str | None, scope: str) -> tuple[Token, dict[str, str]]:
+    """The token and the headers of its rate limit.
+
+    Raises:
+        Problem: 401 without a valid token, 429 beyond its rate, 403 without the scope.
+    """
+    token = tokens.check(text) if text else None
+    if token is None:
+        advice = "send 'Authorization: Bearer TOKEN'; `kolray tokens create` makes one"
+        raise Problem(401, "No valid token", advice, {"WWW-Authenticate": "Bearer"})
+    headers = limiter.check(token)
+    if not token.may(scope):
+        detail = f"the token {token.name!r} lacks the scope {scope!r}; use one made with `--scope {scope}`"
+        raise Problem(403, "The token may not do this", detail, headers)
+    return token, headers
+
+
+def needs(scope: str) -> Any:
+    """A FastAPI dependency: the request is authorized for ``scope`` (``admin`` has every scope)."""
+
+    def check(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Token:
+        services = request.app.state.services
+        text = credentials.credentials if credentials else None
+        token, headers = authorize(services.tokens, services.limiter, text, scope)
+        request.state.limit_headers = headers | {"Cache-Control": "no-store"}
+        return token
+
+    return Depends(check)

@@ -1,0 +1,83 @@
+"""Around every request: an id, security headers, its time, and a problem where nothing else caught the error."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kolray.serving.problems import problem_response
+
+log = logging.getLogger(__name__)
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+}
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class Metrics:
+    """Prometheus metrics of this process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.seconds = Histogram(
+            "kolray_http_request_seconds", "Time to answer", ["route", "status"], registry=self.registry
+        )
+        self.cache = Counter("kolray_http_cache_total", "Answers by cache", ["outcome"], registry=self.registry)
+
+
+class Observe:
+    """ASGI middleware; a plain callable, as Starlette's own base class would cost a task for each request."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id(Headers(scope=scope))
+        started, status = time.perf_counter(), 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _complete(MutableHeaders(scope=message), state)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        # The outermost boundary: the log has the reason, the client a problem instead of a dropped connection.
+        except Exception:
+            log.exception("request %s failed", state["request_id"])
+            if status:
+                raise
+            detail = "the request could not be completed; the request id finds the reason in the log"
+            await problem_response(Request(scope), 500, "Internal error", detail)(scope, receive, answer)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self._metrics.seconds.labels(route, str(status)).observe(time.perf_counter() - started)
+
+
+def request_id(headers: Mapping[str, str]) -> str:
+    """The caller's id where it is plain and short, else one of ours: it goes into logs and headers."""
+    given = headers.get("x-request-id", "")
+    return given if _PLAIN_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _complete(headers: MutableHeaders, state: Mapping[str, str | Mapping[str, str]]) -> None:
+    headers["X-Request-Id"] = str(state["request_id"])
+    more = state.get("limit_headers")
+    for name, value in (SECURITY_HEADERS | dict(more if isinstance(more, Mapping) else {})).items():
+        headers.setdefault(name, value)

@@ -1,0 +1,43 @@
+"""Bronze rows in Delta tables of a test's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from kolray.events import Kind
+from kolray.lake.commit import PartFile, commit_parts, write_parts
+from kolray.lake.tables import TABLES, LakeTables
+
+START = datetime(2026, 1, 5, 10, tzinfo=UTC)
+COMMON: dict[str, Any] = {"kol_id": "k1", "event_type": "engagement", "partition": 0, "schema_id": 1}
+OF_KIND: dict[Kind, dict[str, Any]] = {
+    "social": {"platform": "tiktok", "topic": "events.social.raw"},
+    "web": {"campaign_id": "c1", "topic": "events.web.raw", "event_type": "click"},
+}
+
+
+def bronze(kind: Kind, *rows: dict[str, Any]) -> pl.DataFrame:
+    """Bronze rows from the fields that matter; ``s`` is the second of the event, offsets count up."""
+    full = []
+    for offset, row in enumerate(rows):
+        at = START + timedelta(seconds=row.get("s", offset))
+        place = {"event_id": f"e{offset}", "event_time": at, "offset": offset, "kafka_time": at, "ingest_time": at}
+        day = {"dt": row.get("dt", START.date())}
+        full.append(COMMON | OF_KIND[kind] | place | day | {name: v for name, v in row.items() if name != "s"})
+    schema = pl.Schema(TABLES[f"bronze.{kind}"])
+    return pl.DataFrame([{name: row.get(name) for name in schema} for row in full], schema=schema)
+
+
+def add(tables: LakeTables, name: str, frame: pl.DataFrame, sources: dict[str, int] | None = None) -> bool:
+    """One commit of some rows."""
+    parts = write_parts(name, tables.path(name), frame)
+    return commit(tables, name, parts, sources or {})
+
+
+def commit(tables: LakeTables, name: str, parts: Sequence[PartFile], sources: dict[str, int]) -> bool:
+    """Makes written files visible."""
+    return commit_parts(name, tables.path(name), pl.Schema(TABLES[name]), list(parts), sources)

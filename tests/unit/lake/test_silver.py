@@ -1,0 +1,138 @@
+"""Silver: every event once whatever bronze repeats, comments with their sentiment, the broken in quarantine."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from kolray.events import Kind
+from kolray.lake.silver import plan_silver, refine, split
+from kolray.lake.tables import LakeTables, read_schema
+from tests.unit.lake.rows import START, add, bronze
+
+
+class Moods:
+    """``good`` is positive, ``bad`` negative."""
+
+    version = "1"
+
+    def classify(self, texts: pl.Series) -> pl.Series:
+        return texts.replace_strict({"good": 1, "bad": -1}, default=0, return_dtype=pl.Int8)
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> LakeTables:
+    return LakeTables(str(tmp_path / "lake"))
+
+
+def arrive(tables: LakeTables, *rows: dict[str, Any], kind: Kind = "social") -> None:
+    """One more commit in bronze."""
+    add(tables, f"bronze.{kind}", bronze(kind, *rows))
+
+
+def run(tables: LakeTables, kind: Kind = "social", commit: bool = True) -> dict[str, int]:
+    """One run of silver: rows added to each table."""
+    tasks, sources = plan_silver(tables, kind)
+    added = {}
+    for task in tasks:
+        for name, rows in split(kind, refine(task, tables, Moods())).items():
+            added[name] = rows.height
+            if commit:
+                add(tables, name, rows, sources)
+    return added
+
+
+def silver(tables: LakeTables, kind: Kind = "social") -> pl.DataFrame:
+    """What silver holds, by event id."""
+    return tables.scan(f"silver.{kind}").sort("event_id").collect()
+
+
+def test_nothing_to_do_without_bronze(tables: LakeTables) -> None:
+    assert plan_silver(tables, "social") == ([], {})
+
+
+def test_a_copy_in_the_same_run_is_dropped_and_the_first_counts(tables: LakeTables) -> None:
+    late = {"event_id": "a", "kafka_time": START + timedelta(minutes=5), "likes": 2, "offset": 9}
+    arrive(tables, late, {"event_id": "a", "kafka_time": START, "likes": 1, "offset": 3}, {"event_id": "b"})
+    assert run(tables) == {"silver.social": 2}
+    rows = silver(tables)
+    assert rows["event_id"].to_list() == ["a", "b"]
+    assert (rows["likes"][0], rows["offset"][0]) == (1, 3)
+    assert rows["available_at"][0] == START
+    assert rows.schema == read_schema("silver.social")
+
+
+def test_a_copy_in_a_later_run_is_dropped(tables: LakeTables) -> None:
+    arrive(tables, {"event_id": "a", "likes": 1})
+    run(tables)
+    arrive(tables, {"event_id": "a", "likes": 2}, {"event_id": "b"})
+    assert run(tables) == {"silver.social": 1}
+    assert dict(silver(tables).select("event_id", "likes").iter_rows()) == {"a": 1, "b": None}
+    arrive(tables, {"event_id": "a"})
+    assert run(tables) == {}
+
+
+def test_only_new_files_are_read_and_a_second_run_has_nothing_to_do(tables: LakeTables) -> None:
+    arrive(tables, {"event_id": "a"})
+    run(tables)
+    assert plan_silver(tables, "social") == ([], {})
+    arrive(tables, {"event_id": "b"})
+    tasks, sources = plan_silver(tables, "social")
+    assert [len(task.files) for task in tasks] == [1]
+    assert sources == {"silver.social/bronze.social": 1}
+
+
+def test_a_run_that_broke_off_is_repeated(tables: LakeTables) -> None:
+    arrive(tables, {"event_id": "a"}, {"event_id": "b"})
+    run(tables, commit=False)
+    assert run(tables) == {"silver.social": 2}
+    assert run(tables) == {}
+    assert silver(tables).height == 2
+
+
+def test_the_day_is_that_of_the_event(tables: LakeTables) -> None:
+    arrive(tables, {"event_id": "a", "event_time": START - timedelta(days=3), "dt": START.date()})
+    run(tables)
+    assert silver(tables)["dt"].to_list() == [(START - timedelta(days=3)).date()]
+
+
+def test_comments_have_a_sentiment_and_nothing_else_has(tables: LakeTables) -> None:
+    comment = {"event_type": "comment"}
+    arrive(
+        tables,
+        {"text": "good"},
+        comment | {"text": "good"},
+        comment | {"text": "bad"},
+        comment | {"text": "well"},
+        comment,
+    )
+    run(tables)
+    assert silver(tables)["sentiment"].to_list() == [None, 1, -1, 0, None]
+
+
+def test_without_a_classifier_the_sentiment_is_unknown(tables: LakeTables) -> None:
+    arrive(tables, {"event_type": "comment", "text": "good"})
+    (task,), _ = plan_silver(tables, "social")
+    rows = refine(task, tables, None)
+    assert rows.schema["sentiment"] == pl.Int8
+    assert rows["sentiment"].to_list() == [None]
+
+
+def test_rows_that_break_a_rule_are_in_quarantine(tables: LakeTables) -> None:
+    arrive(tables, {"event_id": "a"}, {"event_id": "b", "platform": ""}, {"event_id": "c", "likes": -1})
+    assert run(tables) == {"silver.social": 1, "silver.quarantine": 2}
+    held = tables.scan("silver.quarantine").sort("event_id").collect()
+    reasons = ["missing: platform", "negative: likes"]
+    assert held.select("event_id", "reason").rows() == list(zip(["b", "c"], reasons, strict=True))
+    assert held.schema == read_schema("silver.quarantine")
+
+
+def test_web_events(tables: LakeTables) -> None:
+    arrive(tables, {"value": 1.5}, {"value": -1.0}, kind="web")
+    assert run(tables, "web") == {"silver.web": 1, "silver.quarantine": 1}
+    assert silver(tables, "web").schema == read_schema("silver.web")
+    assert plan_silver(tables, "social") == ([], {})

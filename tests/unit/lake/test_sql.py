@@ -1,0 +1,61 @@
+"""SQL over whatever the lake holds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from kolray.errors import InvalidInputError
+from kolray.lake.reference import upsert_reference
+from kolray.lake.sql import query
+from kolray.lake.tables import LakeTables
+from tests.unit.lake.rows import START, add, bronze
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> str:
+    tables = LakeTables(str(tmp_path / "it's a lake"))
+    add(tables, "bronze.social", bronze("social", {"likes": 1}, {"likes": 2, "kol_id": "k2"}))
+    next_day = {"likes": 4, "dt": START.date() + timedelta(days=1), "event_id": "z"}
+    add(tables, "bronze.social", bronze("social", next_day))
+    upsert_reference(tables.root, "kols", pl.DataFrame({"kol_id": ["k1", "k2"], "tier": ["nano", "mega"]}))
+    return tables.root
+
+
+def test_tables_of_every_layer_can_be_joined(lake: str) -> None:
+    sql = "SELECT tier, sum(likes)::BIGINT AS n FROM bronze.social JOIN ref.kols USING (kol_id) GROUP BY 1 ORDER BY 1"
+    assert query(lake, sql).rows() == [("mega", 2), ("nano", 5)]
+
+
+def test_days_are_dates(lake: str) -> None:
+    rows = query(lake, "SELECT dt, count(*) AS n FROM bronze.social WHERE dt >= DATE '2026-01-06' GROUP BY dt").rows()
+    assert rows == [(START.date() + timedelta(days=1), 1)]
+
+
+def test_times_keep_their_zone(lake: str) -> None:
+    assert query(lake, "SELECT min(event_time) AS t FROM bronze.social")["t"].dt.epoch("ms")[0] == 1_767_607_200_000
+
+
+def test_rows_that_were_replaced_are_not_seen(lake: str) -> None:
+    (Path(lake) / "bronze" / "social" / "dt=2026-01-05" / "part-uncommitted.parquet").write_bytes(b"torn")
+    assert query(lake, "SELECT count(*) FROM bronze.social").item() == 3
+
+
+@pytest.mark.parametrize("sql", ["SELEC 1", "SELECT * FROM bronze.absent", "SELECT nothing FROM bronze.social"])
+def test_a_statement_that_is_refused_names_the_tables(lake: str, sql: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"Tables: bronze.social, ref.kols"):
+        query(lake, sql)
+
+
+def test_a_statement_without_a_result(lake: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"write one SELECT"):
+        query(lake, "CREATE TABLE x (a INTEGER)")
+
+
+def test_a_lake_that_is_empty(tmp_path: Path) -> None:
+    assert query(str(tmp_path), "SELECT 1 AS one").rows() == [(1,)]
+    with pytest.raises(InvalidInputError, match=r"Tables: none yet"):
+        query(str(tmp_path), "SELECT * FROM silver.social")
