@@ -32,7 +32,7 @@ def authorize(tokens: TokenFile, limiter: RateLimiter, text: str | None, scope: 
 
 
 def needs(scope: str) -> Any:
-    """A FastAPI dependency: the request is authorized for ``scope`` (``admin`` has every scope)."""
+    """A FastAPI dependency: the request is authorized for ``scope``."""
 
     def check(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Token:
         services = request.app.state.services

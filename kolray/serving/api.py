@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import time
-import uuid
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AwareDatetime
 
 import kolray
-from kolray.errors import KolrayError, ServiceUnavailableError
+from kolray.errors import KolrayError
 from kolray.serving import problems
+from kolray.serving.access import needs
+from kolray.serving.answers import AnswerCache
 from kolray.serving.contracts import (
     Alert,
     AlertsAnswer,
@@ -35,20 +33,21 @@ from kolray.serving.contracts import (
     Window,
 )
 from kolray.serving.limiter import RateLimiter
-from kolray.serving.problems import Problem
+from kolray.serving.observe import Metrics, Observe
 from kolray.serving.scoring import ScoringGraph
-from kolray.serving.tokens import Token, TokenFile
+from kolray.serving.tokens import TokenFile
 
 PAGE = 5_000
 """Window rows an answer holds at most."""
 ERRORS: dict[int | str, dict[str, Any]] = {
     code: {"model": ProblemDetails, "description": text}
-    for code, text in ((401, "No valid token"), (404, "Not found"), (422, "Not valid"), (429, "Too many requests"))
-}
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
+    for code, text in (
+        (401, "No valid token"),
+        (403, "The token lacks the scope"),
+        (404, "Not found"),
+        (422, "Not valid"),
+        (429, "Too many requests"),
+    )
 }
 
 
@@ -62,59 +61,21 @@ class Services:
     cache_s: int = 300
 
 
-class Metrics:
-    """Prometheus metrics of this process."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.seconds = Histogram(
-            "kolray_http_request_seconds", "Time to answer", ["route", "status"], registry=self.registry
-        )
-        self.cache = Counter("kolray_http_cache_total", "Answers by cache", ["outcome"], registry=self.registry)
-
-
 def build_app(services: Services) -> FastAPI:
     """The application with every endpoint of the contract."""
     app = FastAPI(title="kolray", version=kolray.__version__, description="Trust scores and forecasts for KOLs")
-    app.state.services, app.state.metrics = services, Metrics()
+    metrics = Metrics()
+    app.state.services, app.state.metrics = services, metrics
+    app.state.answers = AnswerCache(services.graph.lookup, services.cache_s, metrics.cache)
     problems.install(app)
-    app.middleware("http")(_observe)
+    app.add_middleware(Observe, metrics=metrics)
     _health(app)
     _scores(app)
     _lists(app)
     return app
 
 
-async def _observe(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Request id, security headers, latency."""
-    request.state.request_id = request.headers.get("x-request-id") or uuid.uuid4().hex
-    started = time.perf_counter()
-    response = await call_next(request)
-    route = getattr(request.scope.get("route"), "path", "unmatched")
-    seconds = request.app.state.metrics.seconds
-    seconds.labels(route, str(response.status_code)).observe(time.perf_counter() - started)
-    response.headers["X-Request-Id"] = request.state.request_id
-    for name, value in (SECURITY_HEADERS | getattr(request.state, "limit_headers", {})).items():
-        response.headers.setdefault(name, value)
-    return response
-
-
-_bearer = HTTPBearer(auto_error=False, description="an API token from `kolray tokens create`")
-
-
-def _authorized(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Token:
-    services: Services = request.app.state.services
-    token = services.tokens.check(credentials.credentials) if credentials else None
-    if token is None:
-        advice = "send 'Authorization: Bearer TOKEN'; `kolray tokens create` makes one"
-        raise Problem(401, "No valid token", advice, {"WWW-Authenticate": "Bearer"})
-    request.state.limit_headers = services.limiter.check(token)
-    return token
-
-
-Authorized = Depends(_authorized)
+READ, SCORE = needs("read"), needs("score")
 
 
 def _health(app: FastAPI) -> None:
@@ -144,50 +105,31 @@ def _health(app: FastAPI) -> None:
 
 
 def _scores(app: FastAPI) -> None:
-    @app.post("/kol/score", dependencies=[Authorized], responses=ERRORS, tags=["scores"])
+    @app.post("/kol/score", dependencies=[SCORE], responses=ERRORS, tags=["scores"])
     def score(body: ScoreRequest) -> ScoreAnswer:
         """How far to trust a KOL's audience: 0–100, higher = more trustworthy."""
         graph = app.state.services.graph
-        key = f"{body.kol_id}:score:{body.explain}:{graph.champions.loaded().get('trust')}"
         if body.as_of is not None:
             return _score(graph, body)
-        return _cached(app, key, ScoreAnswer, lambda: _score(graph, body))
+        key = f"score:{body.explain}:{graph.champions.loaded().get('trust')}"
+        return app.state.answers.get(body.kol_id, key, ScoreAnswer, lambda: _score(graph, body))
 
-    @app.post("/forecast/predict", dependencies=[Authorized], responses=ERRORS, tags=["scores"])
+    @app.post("/forecast/predict", dependencies=[SCORE], responses=ERRORS, tags=["scores"])
     def predict(body: ForecastRequest) -> ForecastAnswer:
         """The next hours of a KOL's metric, with 90 % intervals."""
         graph = app.state.services.graph
         model = graph.champions.loaded().get("success")
-        key = f"{body.kol_id}:forecast:{body.metric}:{body.horizon_h}:{model}"
-        return _cached(app, key, ForecastAnswer, lambda: graph.forecast(body.kol_id, body.metric, body.horizon_h))
+        key = f"forecast:{body.metric}:{body.horizon_h}:{model}"
+        make = partial(graph.forecast, body.kol_id, body.metric, body.horizon_h)
+        return app.state.answers.get(body.kol_id, key, ForecastAnswer, make)
 
 
 def _score(graph: ScoringGraph, body: ScoreRequest) -> ScoreAnswer:
     return graph.score(body.kol_id, body.as_of, explain=body.explain)
 
 
-def _cached(app: FastAPI, key: str, model: type[Any], make: Callable[[], Any]) -> Any:
-    """An answer from the cache in Redis, or made and kept; a Redis that is away costs nothing but the cache."""
-    services: Services = app.state.services
-    lookup, outcome = services.graph.lookup, app.state.metrics.cache
-    if services.cache_s:
-        try:
-            held = lookup.cache_get(key)
-        except ServiceUnavailableError:
-            held = None
-        if held is not None:
-            outcome.labels("hit").inc()
-            return model.model_validate_json(held)
-    outcome.labels("miss").inc()
-    answer = make()
-    if services.cache_s:
-        with suppress(ServiceUnavailableError):
-            lookup.cache_put(key, answer.model_dump_json().encode(), services.cache_s)
-    return answer
-
-
 def _lists(app: FastAPI) -> None:
-    @app.get("/kol/{kol_id}/metrics", dependencies=[Authorized], responses=ERRORS, tags=["metrics"])
+    @app.get("/kol/{kol_id}/metrics", dependencies=[READ], responses=ERRORS, tags=["metrics"])
     def metrics(
         kol_id: str,
         window: Window = "5m",
@@ -203,7 +145,7 @@ def _lists(app: FastAPI) -> None:
         following = rows["window_start"][limit] if rows.height > limit else None
         return MetricsAnswer(kol_id=kol_id, window=window, windows=page, next=following)
 
-    @app.get("/rankings", dependencies=[Authorized], responses=ERRORS, tags=["metrics"])
+    @app.get("/rankings", dependencies=[READ], responses=ERRORS, tags=["metrics"])
     def rankings(
         by: RankBy = "trust", platform: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 20
     ) -> RankingAnswer:
@@ -212,7 +154,7 @@ def _lists(app: FastAPI) -> None:
         ranked = [Ranked(rank=i, kol_id=kol_id, value=value) for i, (kol_id, value) in enumerate(held, start=1)]
         return RankingAnswer(by=by, platform=platform, ranking=ranked)
 
-    @app.get("/alerts", dependencies=[Authorized], responses=ERRORS, tags=["metrics"])
+    @app.get("/alerts", dependencies=[READ], responses=ERRORS, tags=["metrics"])
     def alerts(
         kol_id: str | None = None,
         since: AwareDatetime | None = None,

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from kolray.clock import to_ms
 from kolray.features.window_metrics import FOLLOWER_BITS
 from kolray.stores.metrics import WINDOW_SCHEMA, MetricsStore
 from kolray.stream.windows import PANE_SCHEMA, WindowSpec, windows_of
@@ -27,12 +26,6 @@ def with_open_windows(store: MetricsStore, kol_id: str, window: str, start: date
     rows = windows_of(_packed(panes), spec).with_columns(final=pl.lit(False))
     asked = (pl.col("window_start") >= first) & (pl.col("window_start") < end)
     return pl.concat([closed, rows.filter(asked).select(*WINDOW_SCHEMA).sort("window_start")])
-
-
-def first_start(window: str, start: datetime) -> datetime:
-    """The first start of a window at or after a time: windows are aligned to the epoch."""
-    slide = WindowSpec.parse(window).slide_ms
-    return start + timedelta(milliseconds=-to_ms(start) % slide)
 
 
 def _packed(rows: pl.DataFrame) -> pl.DataFrame:

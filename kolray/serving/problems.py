@@ -69,8 +69,3 @@ def install(app: FastAPI) -> None:
             detail = f"{error.service} does not answer; try again in a moment"
             return problem_response(request, 503, "A service is unavailable", detail, {"Retry-After": "2"})
         return problem_response(request, 500, "Internal error", "the request could not be completed")
-
-    @app.exception_handler(Exception)
-    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.exception("unexpected error", exc_info=error)
-        return problem_response(request, 500, "Internal error", "the request could not be completed")

@@ -25,6 +25,7 @@ from kolray.serving.contracts import (
     ForecastPoint,
     ScoreAnswer,
 )
+from kolray.serving.open_windows import with_open_windows
 from kolray.stores.features import FeatureStore
 from kolray.stores.metrics import MetricsStore
 
@@ -149,5 +150,5 @@ class ScoringGraph:
         return rows.select("kol_id", at="window_start", value=value)
 
     def windows(self, kol_id: str, window: str, start: datetime, end: datetime) -> pl.DataFrame:
-        """Window rows with their ratios, oldest first."""
-        return self.store.windows(kol_id, window, start, end).with_columns(ratio_exprs())
+        """Window rows with their ratios, oldest first; those still open are not ``final``."""
+        return with_open_windows(self.store, kol_id, window, start, end).with_columns(ratio_exprs())

@@ -27,6 +27,10 @@ class Token:
     rate_per_minute: int
     created_at: str
 
+    def may(self, scope: str) -> bool:
+        """Whether it has a scope; ``admin`` has every one."""
+        return scope in self.scopes or "admin" in self.scopes
+
 
 class TokenFile:
     """Tokens in one JSON file; read again when it changes, so a revoked token ends at once."""

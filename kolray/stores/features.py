@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import polars as pl
 import redis
@@ -165,19 +166,19 @@ class FeatureStore:
             held = self._redis.hget(f"forecast:{kol_id}", metric)
         return None if held is None else json.loads(held)
 
-    def cache_get(self, key: str) -> bytes | None:
-        """``key`` is ``{kol_id}:{rest}``."""
+    def cache_get(self, kol_id: str, rest: str) -> bytes | None:
+        """An answer about a KOL that was kept; ``rest`` names it among its answers."""
         with self._asking():
-            held: bytes | None = self._redis.get(f"cache:{key}")
+            held: bytes | None = self._redis.get(_cache_key(kol_id, rest))
         return held
 
-    def cache_put(self, key: str, value: bytes, ttl_s: int) -> None:
+    def cache_put(self, kol_id: str, rest: str, value: bytes, ttl_s: int) -> None:
         """Keeps an answer and remembers it under its KOL, so that ``cache_drop`` finds it."""
-        kol_id = key.split(":", 1)[0]
+        key = _cache_key(kol_id, rest)
         with self._asking():
             pipe = self._redis.pipeline(transaction=False)
-            pipe.set(f"cache:{key}", value, ex=ttl_s)
-            pipe.sadd(f"cached:{kol_id}", f"cache:{key}")
+            pipe.set(key, value, ex=ttl_s)
+            pipe.sadd(f"cached:{kol_id}", key)
             pipe.expire(f"cached:{kol_id}", ttl_s)
             pipe.execute()
 
@@ -205,3 +206,7 @@ class FeatureStore:
 
     def close(self) -> None:
         self._redis.close()
+
+
+def _cache_key(kol_id: str, rest: str) -> str:
+    return f"cache:{quote(kol_id, safe='')}:{rest}"  # an id may hold a colon
