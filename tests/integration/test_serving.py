@@ -1,0 +1,299 @@
+"""The HTTP contract on real stores, models and rate limits: answers, refusals, and what happens while Redis is away."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psutil
+import pytest
+from fastapi.testclient import TestClient
+
+from kolray import local
+from kolray.clock import SystemClock, to_ms
+from kolray.features import compute_features
+from kolray.models.lifecycle import submit
+from kolray.models.lifecycle import train as fit
+from kolray.models.publish import publish_rankings, publish_scores
+from kolray.models.registry import ModelRegistry
+from kolray.serving.build import build
+from kolray.serving.tokens import TokenFile
+from kolray.settings import Settings, load_settings
+from kolray.stores.metrics import ALERT_SCHEMA, MetricsStore, Version
+from kolray.stores.open import open_feature_store, open_metrics_store
+from kolray.stream.windows import PANE_SCHEMA, WindowSpec, conform_panes, pane_rows, windows_of
+from tests.hourly import kpi_hourly
+from tests.silver import START, silver_world
+
+KOL = "kol-0001"
+CLOSED = SystemClock().now().replace(minute=0, second=0, microsecond=0)
+"""Windows that end by this hour are closed; two panes behind it are still open."""
+FIVE = timedelta(minutes=5)
+
+
+def _lake(root: Path) -> None:
+    social, web = silver_world(n_kols=240, events_per_kol=60)
+    features = compute_features(social.lazy(), web.lazy(), START + timedelta(hours=96))
+    features.write_delta(str(root / "gold" / "features"))
+    kpi_hourly(n_kols=60).write_delta(str(root / "gold" / "kpi_hourly"))
+    number = pl.col("kol_id").str.slice(4).cast(pl.Int64)
+    at = pl.lit(START).cast(pl.Datetime("ms", "UTC"))
+    labels = features.select("kol_id", label=(number % 3 == 0).cast(pl.Int8), source=pl.lit("t"), at=at, valid_from=at)
+    labels.write_delta(str(root / "ref" / "labels"))
+    kols = features.select(
+        "kol_id", platform=pl.lit("tiktok"), category=pl.lit("food"), tier=pl.lit("micro"), language=pl.lit("vi")
+    )
+    kols.with_columns(valid_from=at).write_delta(str(root / "ref" / "kols"))
+
+
+def _windows(store: MetricsStore) -> None:
+    """Two likes of ten impressions in every pane of a day and of the ten minutes after."""
+    starts = [to_ms(CLOSED) + i * 300_000 for i in range(-288, 2)]
+    panes = pl.DataFrame({"kol_id": KOL, "pane": starts, "events": 1, "likes": 2, "impressions": 10})
+    panes = conform_panes(panes).select(*PANE_SCHEMA)
+    version = Version(1, 1)
+    for name in ("5m", "15m/5m", "1h"):
+        store.upsert_windows(windows_of(panes, WindowSpec.parse(name), end_ms=to_ms(CLOSED)), version)
+    store.upsert_windows(pane_rows(panes.filter(pl.col("pane") >= to_ms(CLOSED) - 3_600_000)), version)
+    alerts = [(f"a{i}", "spike", KOL, "1h", CLOSED, "high", '{"sigma": 5}', CLOSED + i * FIVE) for i in range(3)]
+    store.upsert_alerts(pl.DataFrame(alerts, schema=ALERT_SCHEMA, orient="row"), version)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The embedded profile with a lake, two champions and their scores, and a day of windows of one KOL."""
+    home = tmp_path_factory.mktemp("serving")
+    local.up("embedded", home, owner_pid=os.getpid())
+    settings = load_settings(home=home)
+    _lake(Path(settings.lake_root))
+    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    store, lookup = open_metrics_store(settings), open_feature_store(settings.redis)
+    store.migrate()
+    for kind in ("trust", "success"):
+        assert submit(registry, kind, fit(kind, settings.lake_root)).promoted
+    publish_scores(settings.lake_root, registry, store, lookup)
+    publish_rankings(settings.lake_root, registry, lookup)
+    _windows(store)
+    yield settings
+    local.down(home)
+
+
+@pytest.fixture(scope="module")
+def app(settings: Settings) -> TestClient:
+    """The application without a token."""
+    return TestClient(build(settings), follow_redirects=False)
+
+
+@pytest.fixture
+def token(settings: Settings, request: pytest.FixtureRequest) -> Callable[..., dict[str, str]]:
+    """Makes the header of a new token."""
+    made = iter(range(99))
+
+    def make(*scopes: str, rate: int = 10_000) -> dict[str, str]:
+        name = f"{request.node.name}-{next(made)}"
+        return {"Authorization": f"Bearer {TokenFile(settings.tokens_file).create(name, scopes, rate)}"}
+
+    return make
+
+
+@pytest.fixture
+def ask(app: TestClient, token: Callable[..., dict[str, str]]) -> Callable[..., Any]:
+    """The body of an answer that is fine."""
+    header = token("read", "score")
+
+    def asked(path: str, body: dict[str, Any] | None = None) -> Any:
+        answer = app.get(path, headers=header) if body is None else app.post(path, json=body, headers=header)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return asked
+
+
+def test_a_score_says_where_it_comes_from_and_what_made_it(ask: Callable[..., Any]) -> None:
+    score = ask("/kol/score", {"kol_id": KOL, "explain": True})
+    assert score["trust_interval"][0] <= score["trust_score"] <= score["trust_interval"][1]
+    assert score["model"] == "trust:1"
+    assert score["features"]["source"] == "redis"
+    assert score["success_forecast"] > 0
+    effects = [abs(c["contribution"]) for c in score["contributions"]]
+    assert effects == sorted(effects, reverse=True)
+    assert "contributions" in score
+    assert ask("/kol/score", {"kol_id": KOL, "explain": True}) == score
+    assert ask("/kol/score", {"kol_id": KOL})["contributions"] is None
+
+
+def test_a_score_of_the_past_reads_the_lake_of_then(ask: Callable[..., Any], app: TestClient, token: Any) -> None:
+    later = (START + timedelta(hours=97)).isoformat()
+    assert ask("/kol/score", {"kol_id": KOL, "as_of": later})["features"] == {"source": "lake", "age_s": 3600.0}
+    body = {"kol_id": KOL, "as_of": START.isoformat()}
+    assert app.post("/kol/score", json=body, headers=token("score")).status_code == 404
+
+
+def test_the_forecast_has_an_hour_a_point_within_its_interval(ask: Callable[..., Any]) -> None:
+    points = ask("/forecast/predict", {"kol_id": KOL, "horizon_h": 6})["points"]
+    hours = [datetime.fromisoformat(p["at"]) for p in points]
+    assert [b - a for a, b in pairwise(hours)] == [timedelta(hours=1)] * 5
+    assert all(0 <= p["lower"] <= p["value"] <= p["upper"] for p in points)
+
+
+def _rows(ask: Callable[..., Any], window: str, start: datetime, end: datetime) -> list[tuple[Any, ...]]:
+    query = f"window={window}&from={start:%Y-%m-%dT%H:%M:%SZ}&to={end:%Y-%m-%dT%H:%M:%SZ}"
+    rows = ask(f"/kol/{KOL}/metrics?{query}")["windows"]
+    return [(datetime.fromisoformat(r["window_start"]), r["final"], r["likes"]) for r in rows]
+
+
+def test_windows_still_open_are_sums_of_their_panes(ask: Callable[..., Any]) -> None:
+    end = CLOSED + timedelta(hours=1)
+    assert _rows(ask, "5m", CLOSED - FIVE, end) == [
+        (CLOSED - FIVE, True, 2),
+        (CLOSED, False, 2),
+        (CLOSED + FIVE, False, 2),
+    ]
+    assert _rows(ask, "1h", CLOSED - timedelta(hours=1), end) == [
+        (CLOSED - timedelta(hours=1), True, 24),
+        (CLOSED, False, 4),
+    ]
+    sliding = _rows(ask, "15m/5m", CLOSED - 3 * FIVE, end)
+    assert sliding == [
+        (CLOSED - 3 * FIVE, True, 6),
+        (CLOSED - 2 * FIVE, False, 6),
+        (CLOSED - FIVE, False, 6),
+        (CLOSED, False, 4),
+        (CLOSED + FIVE, False, 2),
+    ]
+
+
+def test_pages_of_windows_join_without_gap_or_overlap(ask: Callable[..., Any]) -> None:
+    start: str | None = (CLOSED - timedelta(days=1)).isoformat().replace("+00:00", "Z")
+    seen = []
+    while start:
+        page = ask(f"/kol/{KOL}/metrics?from={start}&limit=100")
+        seen += [row["window_start"] for row in page["windows"]]
+        start = page["next"]
+    assert len(seen) == len(set(seen)) == 290
+    assert seen == sorted(seen)
+
+
+def test_a_ratio_without_a_denominator_is_null(ask: Callable[..., Any]) -> None:
+    row = ask(f"/kol/{KOL}/metrics")["windows"][0]
+    assert row["engagement_rate"] == pytest.approx(0.2)
+    assert row["web_ctr"] is None
+
+
+def test_rankings_and_alerts(ask: Callable[..., Any]) -> None:
+    for by in ("trust", "success", "engagement"):
+        ranking = ask(f"/rankings?by={by}&limit=5")["ranking"]
+        assert [r["rank"] for r in ranking] == [1, 2, 3, 4, 5]
+        assert [r["value"] for r in ranking] == sorted((r["value"] for r in ranking), reverse=True)
+    assert ask("/rankings?platform=tiktok&limit=3")["ranking"] == ask("/rankings?limit=3")["ranking"]
+    assert ask("/rankings?platform=nowhere")["ranking"] == []
+    assert [a["alert_id"] for a in ask(f"/alerts?kol_id={KOL}&limit=2")["alerts"]] == ["a2", "a1"]
+    assert ask("/alerts?kol_id=nobody")["alerts"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/kol/score", {}, 422),
+        ("POST", "/kol/score", {"kol_id": ""}, 422),
+        ("POST", "/kol/score", {"kol_id": "x", "surprise": 1}, 422),
+        ("POST", "/kol/score", {"kol_id": KOL, "as_of": "2026-01-01T00:00:00"}, 422),
+        ("POST", "/kol/score", {"kol_id": "nobody"}, 404),
+        ("POST", "/forecast/predict", {"kol_id": KOL, "horizon_h": 25}, 422),
+        ("POST", "/forecast/predict", {"kol_id": KOL, "metric": "luck"}, 422),
+        ("POST", "/forecast/predict", {"kol_id": "nobody"}, 404),
+        ("GET", f"/kol/{KOL}/metrics?window=7m", None, 422),
+        ("GET", f"/kol/{KOL}/metrics?from=yesterday", None, 422),
+        ("GET", "/rankings?limit=0", None, 422),
+        ("GET", "/rankings?by=luck", None, 422),
+        ("GET", "/nothing/here", None, 404),
+        ("DELETE", "/alerts", None, 405),
+    ],
+)
+def test_a_refusal_is_a_problem_that_says_why(
+    app: TestClient, token: Any, method: str, path: str, body: dict[str, Any] | None, status: int
+) -> None:
+    headers = token("read", "score") | {"X-Request-Id": "mine-1"}
+    answer = app.request(method, path, json=body, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status
+    assert problem["request_id"] == answer.headers["X-Request-Id"] == "mine-1"
+    assert problem["instance"] == path.split("?", maxsplit=1)[0]
+    assert problem["detail"]
+
+
+def test_a_body_that_is_not_json(app: TestClient, token: Any) -> None:
+    answer = app.post("/kol/score", content=b"{torn", headers=token("score") | {"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert "JSON" in answer.json()["detail"]
+
+
+def test_tokens_scopes_and_rates(app: TestClient, token: Any, settings: Settings) -> None:
+    assert app.get("/alerts").status_code == 401
+    assert app.get("/alerts", headers={"Authorization": "Bearer wrong"}).headers["WWW-Authenticate"] == "Bearer"
+    refused = app.post("/kol/score", json={"kol_id": KOL}, headers=token("read"))
+    assert (refused.status_code, refused.json()["detail"].count("--scope score")) == (403, 1)
+    assert app.get("/alerts", headers=token("admin")).status_code == 200
+    slow = token("read", rate=3)
+    answers = [app.get("/alerts", headers=slow) for _ in range(4)]
+    assert [a.status_code for a in answers] == [200, 200, 200, 429]
+    assert [a.headers["RateLimit-Remaining"] for a in answers] == ["2", "1", "0", "0"]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+    TokenFile(settings.tokens_file).revoke("test_tokens_scopes_and_rates-2")
+    assert app.get("/alerts", headers=slow).status_code == 401
+
+
+def test_health_needs_no_token_and_metrics_count_requests(app: TestClient) -> None:
+    assert app.get("/healthz").json() == {"status": "ok"}
+    ready = app.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json()["models"] == {"trust": "trust:1", "success": "success:1"}
+    assert 'kolray_http_request_seconds_count{route="/healthz",status="200"}' in app.get("/metrics").text
+    described = app.get("/openapi.json").json()["paths"]
+    assert {"/kol/score", "/forecast/predict", "/kol/{kol_id}/metrics", "/rankings", "/alerts"} <= set(described)
+
+
+def test_the_dashboard_signs_in_with_a_token(app: TestClient, token: Any) -> None:
+    assert app.get("/").is_redirect
+    page = app.get("/dashboard/signin")
+    assert "password" in page.text
+    text = token("read")["Authorization"].removeprefix("Bearer ")
+    browser = TestClient(app.app, follow_redirects=True, base_url="https://testserver")
+    entered = browser.post("/dashboard/signin", data={"token": text})
+    assert entered.status_code == 200
+    assert KOL in browser.get(f"/dashboard/kols/{KOL}").text
+    assert text not in entered.text
+
+
+def test_models_move_with_their_alias(settings: Settings, app: TestClient, ask: Callable[..., Any]) -> None:
+    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    submit(registry, "trust", fit("trust", settings.lake_root))
+    registry.set_alias("trust", 2, "champion")
+    app.app.state.services.graph.champions.refresh()
+    assert ask("/kol/score", {"kol_id": KOL})["model"] == "trust:2"
+
+
+def test_without_redis_scores_come_from_the_lake_and_rankings_say_what_is_missing(
+    settings: Settings, app: TestClient, ask: Callable[..., Any], token: Any
+) -> None:
+    strict = token("read", rate=4)
+    redis = next(s for s in local.status(settings.home) if s.name == "redis")
+    for server in psutil.Process(redis.pid).children():
+        server.kill()
+        server.wait(10)
+    score = ask("/kol/score", {"kol_id": KOL})
+    assert score["features"]["source"] == "lake"
+    assert len(_rows(ask, "5m", CLOSED - FIVE, CLOSED)) == 1
+    ranking = app.get("/rankings", headers=strict)
+    assert (ranking.status_code, ranking.headers["Retry-After"]) == (503, "2")
+    assert "Redis" in ranking.json()["detail"]
+    assert app.get("/alerts", headers=strict).status_code == 429, "a replica alone grants a quarter of the rate"
+    assert app.get("/readyz").status_code == 503
+    assert datetime.fromisoformat(score["timestamp"]).tzinfo == UTC
