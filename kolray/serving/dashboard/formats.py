@@ -46,7 +46,10 @@ def percent(value: float | None) -> str:
     if value is None or _missing(value):
         return DASH
     digits = 0 if abs(value) >= 0.995 or value == 0 else 1
-    return f"{100 * value:.{digits}f}{THIN}%".replace("-", "−")
+    text = f"{100 * value:.{digits}f}"
+    if float(text) == 0:  # neither -0.0 nor 0.0
+        text = "0"
+    return f"{text}{THIN}%".replace("-", "−")
 
 
 def score(value: float | None) -> str:

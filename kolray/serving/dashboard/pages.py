@@ -228,7 +228,9 @@ def _overview(router: APIRouter, site: Site) -> None:
         # With few KOLs the two lists would show the same ones.
         shown = min(5, (len(ranked) + 1) // 2)
         # A full answer was cut off: its end is not the least trusted.
-        worst = ranked[shown:][-5:][::-1] if len(ranked) < EVERYONE else []
+        rest = ranked[shown:] if len(ranked) < EVERYONE else []
+        # By the score shown, not by the lower bound that ranks: many of those are next to 0.
+        worst = sorted(rest, key=lambda kol: kol.value)[:5]
         return site.page(
             request,
             "overview.html",
