@@ -1,6 +1,7 @@
 """``make demo``: one event's whole life on this machine. ``--once`` ends by itself, 0 if every promise held."""
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -60,6 +61,7 @@ def main() -> int:
     args = parser.parse_args()
     home = Path(os.environ.get("KOLRAY_HOME", ".kolray")).absolute() / "demo"
     os.environ["KOLRAY_HOME"] = str(home)
+    logging.disable(logging.INFO)  # the stages tell what happens
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     world = WorldConfig(args.kols, args.hours, args.seed, SystemClock().now())
     demo = Demo(

@@ -29,6 +29,10 @@ from kolray.stream.values import REJECTED
 
 log = logging.getLogger(__name__)
 
+OWNER_GAP_US = 60_000_000
+"""A new owner's first version is at least so far beyond its predecessor's snapshot, whatever the clocks say: more
+than a predecessor writes between two checkpoints."""
+
 
 @dataclass
 class PartitionRunner:
@@ -59,10 +63,12 @@ class PartitionRunner:
         self.publisher.open()
         snapshot = self.checkpoints.newest(self.partition)
         self.offsets = dict.fromkeys(RAW_TOPICS, 0)
+        self._version_us = to_ms(self.clock.now()) * 1000
         if snapshot is not None:
             self._same_broker(snapshot)
             put_back(self.state, snapshot)
-            self.offsets, self.number, self._version_us = dict(snapshot.offsets), snapshot.number, snapshot.version_us
+            self.offsets, self.number = dict(snapshot.offsets), snapshot.number
+            self._version_us = max(self._version_us, snapshot.version_us + OWNER_GAP_US)
             self.publisher.publish(snapshot, again=True)
             log.info("partition %d resumes after checkpoint %d as epoch %d", self.partition, self.number, self.epoch)
         return dict(self.offsets)
@@ -147,8 +153,11 @@ class PartitionRunner:
         return bool(self._outputs.get("alerts"))
 
     def version(self) -> Version:
-        """Rises with every call, and across restarts as far as the wall clock does."""
-        self._version_us = max(to_ms(self.clock.now()) * 1000, self._version_us + 1)
+        """One more than the last; a new owner begins at the wall clock's microseconds.
+
+        It does not follow the clock while it runs: an owner that hung and wakes up would overwrite its successor.
+        """
+        self._version_us += 1
         return Version(self.epoch, self._version_us)
 
     def _hold(self, name: str, frame: pl.DataFrame) -> None:
