@@ -13,6 +13,7 @@ from kolray.features import compute_features
 from kolray.models.lifecycle import promote, submit
 from kolray.models.lifecycle import train as fit
 from kolray.models.registry import ModelRegistry
+from kolray.models.trainers import train_on_ray
 from tests.hourly import kpi_hourly
 from tests.silver import START, silver_world
 
@@ -65,17 +66,11 @@ def test_a_loaded_champion_scores_bit_for_bit_as_the_trained(lake, registry):
     assert_frame_equal(registry.load("trust").model.score(features), trained.model.score(features), check_exact=True)
 
 
+@pytest.mark.usefixtures("cluster")
 def test_ray_tasks_train_both_kinds_to_the_same_models(lake, tmp_path):
-    ray = pytest.importorskip("ray")
-    from kolray.models.trainers import train_on_ray
-
     own = ModelRegistry(f"sqlite:///{tmp_path / 'mlflow.db'}", str(tmp_path / "artifacts"))
-    ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=200 << 20, log_to_driver=False)
-    try:
-        done = train_on_ray(["trust", "success"], lake, own)
-        with pytest.raises(NotFoundError, match="kolray lake gold"):
-            train_on_ray(["trust"], str(tmp_path / "nowhere"), own)
-    finally:
-        ray.shutdown()
+    done = train_on_ray(["trust", "success"], lake, own)
+    with pytest.raises(NotFoundError, match="kolray lake gold"):
+        train_on_ray(["trust"], str(tmp_path / "nowhere"), own)
     assert all(submission.promoted for submission in done.values())
     assert own.load("trust").model.version == fit("trust", lake).model.version
