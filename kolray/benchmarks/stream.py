@@ -19,6 +19,7 @@ from kolray.benchmarks.rows import KafkaRows, NoCheckpoints, NoPublisher, compar
 from kolray.benchmarks.topics import temporary_topics
 from kolray.clock import SystemClock
 from kolray.connectors.producer import EventProducer
+from kolray.errors import KolrayError
 from kolray.events import RAW_TOPICS, Kind
 from kolray.schemas.registry import FileRegistry
 from kolray.settings import KafkaSettings, StreamSettings
@@ -78,25 +79,33 @@ def _measure(
     kafka: KafkaSettings, topics: dict[Kind, str], output: str, shards: int
 ) -> tuple[list[dict[str, Any]], float]:
     spawn = multiprocessing.get_context("spawn")
-    ready, go = spawn.Barrier(shards + 1), spawn.Queue()
-    numbers = range(kafka.partitions)
-    processes = [
-        spawn.Process(target=_shard_process, args=(kafka, topics, output, list(numbers[i::shards]), ready, go))
-        for i in range(shards)
-    ]
-    for process in processes:
+    numbers, ends, processes = range(kafka.partitions), [], []
+    for i in range(shards):
+        mine, theirs = spawn.Pipe()
+        process = spawn.Process(target=_shard_process, args=(kafka, topics, output, list(numbers[i::shards]), theirs))
         process.start()
-    ready.wait()
-    started = time.monotonic()
-    results = [go.get() for _ in processes]
-    wall_s = time.monotonic() - started
-    for process in processes:
-        process.join()
+        theirs.close()  # so that a process that dies is an EOFError here instead of silence
+        ends.append(mine)
+        processes.append(process)
+    try:
+        for end in ends:
+            end.recv()
+        for end in ends:
+            end.send("go")
+        started = time.monotonic()
+        results = [end.recv() for end in ends]
+        wall_s = time.monotonic() - started
+    except EOFError as error:
+        raise KolrayError("a shard process of the benchmark died; its own error stands above") from error
+    finally:
+        for process in processes:
+            process.join(10)
+            process.kill()
     return results, wall_s
 
 
 def _shard_process(
-    kafka: KafkaSettings, topics: dict[Kind, str], output: str, partitions: list[int], ready: Any, results: Any
+    kafka: KafkaSettings, topics: dict[Kind, str], output: str, partitions: list[int], control: Any
 ) -> None:
     rows = KafkaRows(kafka, output)
     settings = StreamSettings(windows=WINDOWS, checkpoint_interval_s=10)
@@ -109,13 +118,14 @@ def _shard_process(
         until_end=True, topics=topics,
     )  # fmt: skip
     shard.restore()
-    ready.wait()
+    control.send("ready")
+    control.recv()
     before = time.process_time()
     while not shard.finished:
         shard.step()
     cpu_s = time.process_time() - before
     events = sum(asdict(runner.state.counters)["events"] for runner in runners.values())
-    results.put({"events": events, "cpu_s": cpu_s, "peak_rss_mb": _peak_rss_mb()})
+    control.send({"events": events, "cpu_s": cpu_s, "peak_rss_mb": _peak_rss_mb()})
     shard.close()
 
 
