@@ -30,6 +30,9 @@ class KafkaSettings(_Part):
     bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port[,host:port]")
     partitions: int = Field(4, ge=1, description="partitions of each raw topic; both raw topics have the same")
     replication: int = Field(1, ge=1, description="replication factor of topics kolray makes")
+    retention_days: float = Field(
+        30, gt=0, description="days that topics kolray makes keep records, by their timestamp"
+    )
     fetch_bytes: int = Field(4 << 20, ge=65_536, description="bytes a fetch may return for each partition")
     transactions: bool = Field(
         default=True, description="the broker's transactions hold (read_committed); false for the embedded broker"

@@ -23,7 +23,9 @@ def temporary_topics(kafka: KafkaSettings, names: list[str]) -> Iterator[None]:
         admin.list_topics(timeout=10)
     except Exception as error:
         raise ServiceUnavailableError("Kafka", kafka.bootstrap, "start it with `kolray up --profile local`") from error
-    made = admin.create_topics([NewTopic(name, kafka.partitions, kafka.replication) for name in names])
+    # Benchmark events lie in the past: retention by time would delete them while they are read.
+    keep = {"retention.ms": "-1"}
+    made = admin.create_topics([NewTopic(name, kafka.partitions, kafka.replication, config=keep) for name in names])
     for future in made.values():
         future.result()
     try:

@@ -14,10 +14,10 @@ from typing import Any
 import google_crc32c
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, OffsetOutOfRangeError
 from kafka.record.default_records import DefaultRecordBatch
 
-from kolray.errors import ServiceUnavailableError
+from kolray.errors import CheckpointError, ServiceUnavailableError
 from kolray.settings import KafkaSettings
 from kolray.stream.codecs import decompress
 
@@ -138,10 +138,16 @@ class BatchFetcher:
         """Batches that arrived, oldest first within a partition; an empty list after ``timeout_s`` without any.
 
         Raises:
+            CheckpointError: the broker no longer has the records that come next.
             ServiceUnavailableError: the broker reports an error that waiting does not mend.
         """
         try:
             got = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=1 << 20)
+        except OffsetOutOfRangeError as error:
+            raise CheckpointError(
+                f"the broker no longer has the records that come next ({error.args[0]}): its retention deleted them, "
+                "or its log was replaced. `kolray stream --reset` starts anew with what there is"
+            ) from error
         except KafkaError as error:
             raise ServiceUnavailableError(
                 "Kafka", str(self._consumer.config["bootstrap_servers"]), str(error)

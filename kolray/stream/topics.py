@@ -8,6 +8,8 @@ from kolray.errors import ServiceUnavailableError, SettingsError
 from kolray.events import RAW_TOPICS, TOPICS
 from kolray.settings import KafkaSettings
 
+DAY_MS = 86_400_000
+
 
 def ensure_topics(kafka: KafkaSettings) -> list[str]:
     """Makes the topics that are missing and returns their names.
@@ -30,7 +32,8 @@ def ensure_topics(kafka: KafkaSettings) -> list[str]:
             )
     missing = [topic for topic in TOPICS if topic not in existing]
     if missing:
-        made = admin.create_topics([NewTopic(topic, kafka.partitions, kafka.replication) for topic in missing])
+        keep = {"retention.ms": str(int(kafka.retention_days * DAY_MS))}
+        made = admin.create_topics([NewTopic(t, kafka.partitions, kafka.replication, config=keep) for t in missing])
         for future in made.values():
             future.result()
     return missing
