@@ -60,6 +60,9 @@ class StreamSettings(_Part):
     far_future_s: float = Field(300, gt=0, description="event time ahead of the Kafka timestamp that is dead-lettered")
     checkpoint_interval_s: float = Field(60, gt=0, description="seconds between checkpoints")
     flush_interval_s: float = Field(1, gt=0, description="seconds between writes of provisional rows")
+    hang_after_s: float = Field(
+        20, gt=0, description="seconds without a heartbeat of a shard's loop after which it is replaced"
+    )
     checkpoints: str | None = Field(None, description="folder of checkpoints; none: <home>/checkpoints")
 
 

@@ -1,55 +1,73 @@
-"""Ray shell of the stream: places shards as actors, watches them, starts them again. [ray]"""
+"""Ray shell of the stream: places shards as actors, looks at them, does what ``supervision.py`` decides. [ray]"""
 
 import logging
 import os
 import threading
 import time
+import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from kolray.errors import KolrayError
+from kolray.clock import SystemClock, to_ms
 from kolray.local.cluster import join_ray
 from kolray.protocols import TextClassifier
 from kolray.settings import Settings
 from kolray.stream.build import build_shard
+from kolray.stream.checkpoint import RunMark
 from kolray.stream.state import Counters
+from kolray.stream.status import StatusFile, report
+from kolray.stream.supervision import Supervision
 
 log = logging.getLogger(__name__)
 
 ClassifierFactory = Callable[[], TextClassifier]
-"""Called in the shard's process: a restarted actor gets its arguments again, so they must be small."""
+"""Called in the shard's process: it must be small to send."""
+STATUS_S = 1.0
+"""Seconds between looks at the shards, and between publications."""
 
 
-@ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=0, concurrency_groups={"ctl": 1})
+@ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0, concurrency_groups={"ctl": 1})
 class ShardActor:
-    """A shard in a process of its own. A restart runs the constructor again, which restores from the checkpoint."""
+    """A shard in a process of its own. It lives once: the supervisor makes another one, which restores."""
 
     def __init__(
         self, settings: Settings, partitions: list[int], until_end: bool, classifier: ClassifierFactory | None
     ) -> None:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
         logging.getLogger("kafka").setLevel(logging.WARNING)
+        self._settings, self._partitions, self._until_end = settings, partitions, until_end
+        self._classifier = classifier
         self._stop = threading.Event()
-        self._shard = build_shard(
-            settings, partitions, until_end=until_end, classifier=classifier() if classifier else None
-        )
-        self._shard.restore()
+        self._beats = 0
+        self._status: dict[str, Any] = {}
+
+    def _beat(self) -> None:
+        self._beats += 1
 
     def run(self) -> dict[str, Any]:
-        """Loops until the input ends (a bounded run) or ``stop``; returns the last status."""
-        while not self._stop.is_set() and not self._shard.finished:
-            self._shard.step()
-        status = self._shard.status()
-        self._shard.close()
-        return status
+        """Restores, then loops until the input ends (a bounded run) or ``stop``; returns the last status."""
+        classifier = self._classifier() if self._classifier else None
+        shard = build_shard(
+            self._settings, self._partitions, until_end=self._until_end, classifier=classifier, beat=self._beat
+        )
+        shard.restore()
+        looked = 0.0
+        while not self._stop.is_set() and not shard.finished:
+            shard.step()
+            if time.monotonic() - looked >= STATUS_S / 2:
+                self._status, looked = shard.status(), time.monotonic()
+        self._status = shard.status()
+        shard.close()
+        return self._status
 
     @ray.method(concurrency_group="ctl")
     def status(self) -> dict[str, Any]:
-        """Counters and progress, while ``run`` is busy."""
-        return self._shard.status() | {"pid": os.getpid()}
+        """The newest status of ``run`` (nothing before it has restored), ``beats`` and ``pid``."""
+        return self._status | {"beats": self._beats, "pid": os.getpid()}
 
     @ray.method(concurrency_group="ctl")
     def stop(self) -> None:
@@ -59,7 +77,7 @@ class ShardActor:
 
 def totals(statuses: list[dict[str, Any]]) -> dict[str, int]:
     """Counters summed over the partitions of all shards."""
-    counters = [part for status in statuses for part in status["partitions"].values()]
+    counters = [part for status in statuses for part in status.get("partitions", {}).values()]
     return {name: sum(part[name] for part in counters) for name in Counters.__dataclass_fields__}
 
 
@@ -75,78 +93,124 @@ class Supervisor:
     ) -> None:
         numbers = range(settings.kafka.partitions)
         shards = min(settings.stream.shards, settings.kafka.partitions)
-        self._actors = [
-            ShardActor.options(name=None).remote(settings, list(numbers[i::shards]), until_end, classifier)  # type: ignore[attr-defined]
-            for i in range(shards)
-        ]
-        self.restarts = 0
+        groups = [list(numbers[i::shards]) for i in range(shards)]
+        self.watch = Supervision(groups, SystemClock(), settings.stream.hang_after_s, until_end)
+        self._settings, self._until_end, self._classifier = settings, until_end, classifier
+        self._actors: dict[int, Any] = {}
+        self._runs: dict[Any, int] = {}
+        self._asked: dict[Any, int] = {}
+        self._answers: dict[int, dict[str, Any]] = {}
+        self._mark = RunMark(Path(settings.checkpoints), uuid.uuid4().hex)
+        self._file = StatusFile(settings.home)
+
+    @property
+    def restarts(self) -> int:
+        """Starts of all shards beyond their first."""
+        return self.watch.restarts
 
     def run(self, on_status: Callable[[list[dict[str, Any]]], None] | None = None) -> list[dict[str, Any]]:
-        """Blocks until every shard ended; a shard that died is run again from its checkpoint.
+        """Blocks until every shard ended; a shard that died, hung or failed is run again from its checkpoint.
 
         Raises:
-            KolrayError: a shard cannot go on (wrong settings, fenced, a checkpoint of another broker).
+            KolrayError: a shard cannot go on (wrong settings, a checkpoint of another broker, another run took over).
         """
-        running = {actor.run.remote(): actor for actor in self._actors}
-        results = []
-        while running:
-            done, _ = ray.wait(list(running), timeout=1.0)
-            for ref in done:
-                actor = running.pop(ref)
-                outcome = self._outcome(ref)
-                if outcome is None:
-                    self.restarts += 1
-                    running[actor.run.remote()] = actor
-                else:
-                    results.append(outcome)
+        self._mark.take()
+        while not self.watch.done:
+            for index in self.watch.due():
+                self._start(index)
+            self._look()
+            for index in self.watch.hung():
+                self._drop(index)
+                self.watch.hangs(index)
+                log.warning("shard %d: %s; replaced", index, self.watch.shards[index].reason)
             if on_status is not None:
                 on_status(self.status())
-        return results
+        return self.status()
 
-    @staticmethod
-    def _outcome(ref: Any) -> dict[str, Any] | None:
+    def _start(self, index: int) -> None:
+        partitions = self.watch.shards[index].partitions
+        actor = ShardActor.options(name=None).remote(  # type: ignore[attr-defined]
+            self._settings, partitions, self._until_end, self._classifier
+        )
+        self._actors[index] = actor
+        self._runs[actor.run.remote()] = index
+        self.watch.started(index)
+
+    def _look(self) -> None:
+        """Waits for the next second or the first end of a shard; takes what the shards answered."""
+        for index, actor in self._actors.items():
+            if index not in self._asked.values():
+                self._asked[actor.status.remote()] = index
+        if self._runs:
+            ray.wait(list(self._runs), timeout=STATUS_S)
+        else:
+            time.sleep(STATUS_S / 10)
+        for ref in _ready(self._asked):
+            self._answered(ref, self._asked.pop(ref))
+        for ref in _ready(self._runs):
+            self._ended(ref, self._runs.pop(ref))
+        self.publish("running")
+
+    def _answered(self, ref: Any, index: int) -> None:
         try:
-            return ray.get(ref)
-        except RayActorError as error:
-            cause = getattr(error, "cause", None) or error.__cause__
-            if isinstance(cause, KolrayError):
-                raise cause from error
-            if "The actor died because of an error raised in its creation task" in str(error):
-                raise KolrayError(f"a shard could not start: {str(error).splitlines()[-1]}") from error
-            log.warning("a shard died and is started again from its checkpoint")
-            time.sleep(0.5)
-            return None
-        except ray.exceptions.RayTaskError as error:
-            cause = error.cause
-            if isinstance(cause, KolrayError):
-                raise cause from error
-            raise
+            answer = ray.get(ref)
+        except RayError:
+            return  # its run tells why
+        parts = answer.get("partitions")
+        if parts:
+            self._answers[index] = answer
+        self.watch.beat(index, answer["beats"], sum(part["checkpoint"] for part in parts.values()) if parts else None)
+
+    def _ended(self, ref: Any, index: int) -> None:
+        try:
+            self._answers[index] = ray.get(ref)
+        except RayActorError:
+            self._drop(index)
+            self.watch.died(index)
+        except RayTaskError as error:
+            self._drop(index)
+            cause = error.cause if isinstance(error.cause, Exception) else error
+            self.watch.failed(index, cause, taken_over=not self._mark.held())
+        else:
+            self.watch.ended(index)
+            return
+        log.warning("shard %d: %s; started again from its checkpoint", index, self.watch.shards[index].reason)
+
+    def _drop(self, index: int) -> None:
+        """Lets go of an actor: killed where it can be; what it still does is fenced."""
+        actor = self._actors.pop(index)
+        for known in (self._runs, self._asked):
+            for ref in [ref for ref, of in known.items() if of == index]:
+                del known[ref]
+        ray.kill(actor)
 
     def status(self) -> list[dict[str, Any]]:
-        """One status a shard that answers within a second."""
-        answers = [actor.status.remote() for actor in self._actors]
-        done, _ = ray.wait(answers, num_returns=len(answers), timeout=1.0)
-        out = []
-        for ref in done:
-            try:
-                out.append(ray.get(ref))
-            except (RayActorError, ray.exceptions.RayTaskError):
-                continue
-        return out
+        """The newest status known of each shard."""
+        return list(self._answers.values())
+
+    def publish(self, state: str) -> None:
+        """Writes the status file."""
+        self._file.write(report(self.watch, self._answers, state, to_ms(SystemClock().now()) / 1000))
 
     def stop(self) -> None:
         """Asks every shard to end after its round."""
-        for actor in self._actors:
+        for actor in self._actors.values():
             actor.stop.remote()
 
     def kill(self, index: int) -> None:
-        """Kills one shard's process, as a crash would; Ray starts it again. For the crash tests."""
-        ray.kill(self._actors[index], no_restart=False)
+        """Kills one shard's process, as a crash would. For the crash tests."""
+        if index in self._actors:
+            ray.kill(self._actors[index])
 
     def close(self) -> None:
         """Ends the actors."""
-        for actor in self._actors:
+        for actor in self._actors.values():
             ray.kill(actor)
+        self.publish("ended")
+
+
+def _ready(refs: dict[Any, int]) -> list[Any]:
+    return ray.wait(list(refs), num_returns=len(refs), timeout=0)[0] if refs else []
 
 
 def run_stream(

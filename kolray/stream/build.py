@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
@@ -21,6 +25,8 @@ from kolray.stream.shard import Shard
 from kolray.stream.sinks import StoreWriter
 from kolray.stream.state import new_state
 
+CLASSIFY_ROWS = 512
+
 
 def build_shard(
     settings: Settings,
@@ -29,11 +35,16 @@ def build_shard(
     until_end: bool = False,
     classifier: TextClassifier | None = None,
     clock: Clock | None = None,
+    beat: Callable[[], None] = lambda: None,
 ) -> Shard:
-    """A shard over some partition numbers of both raw topics, on the servers the settings name."""
+    """A shard over some partition numbers of both raw topics, on the servers the settings name.
+
+    Args:
+        beat: called by the loop at least once a round, and while it waits for a store or a model.
+    """
     clock = clock or SystemClock()
     registry = open_registry(settings.registry.url)
-    writer = StoreWriter(open_metrics_store(settings), open_feature_store(settings.redis))
+    writer = StoreWriter(open_metrics_store(settings), open_feature_store(settings.redis), beat)
     broker = broker_identity(settings.kafka)
     runners = {
         number: PartitionRunner(
@@ -44,7 +55,7 @@ def build_shard(
             writer=writer,
             clock=clock,
             broker=broker,
-            classifier=classifier,
+            classifier=BeatingClassifier(classifier, beat) if classifier else None,
         )
         for number in partitions
     }
@@ -55,7 +66,27 @@ def build_shard(
         settings=settings.stream,
         clock=clock,
         until_end=until_end,
+        beat=beat,
     )
+
+
+@dataclass
+class BeatingClassifier:
+    """Classifies in parts with a heartbeat between: a transformer on a CPU takes its time."""
+
+    inner: TextClassifier
+    beat: Callable[[], None]
+
+    def __post_init__(self) -> None:
+        self.version = self.inner.version
+
+    def classify(self, texts: pl.Series) -> pl.Series:
+        """As the inner one, text by text."""
+        parts = []
+        for at in range(0, len(texts), CLASSIFY_ROWS):
+            self.beat()
+            parts.append(self.inner.classify(texts[at : at + CLASSIFY_ROWS]))
+        return pl.concat(parts) if parts else self.inner.classify(texts)
 
 
 def broker_identity(kafka: KafkaSettings) -> dict[str, str]:

@@ -92,3 +92,27 @@ class FolderCheckpoints:
             return Snapshot.from_bytes(names[-1].read_bytes())
         except CheckpointError as error:
             raise CheckpointError(f"{names[-1]}: {error}") from error
+
+
+class RunMark:
+    """``<folder>/run``: which run of the stream began last on these checkpoints.
+
+    Two runs would fence each other for ever; the older one sees here that it is the older one.
+    """
+
+    def __init__(self, folder: Path, run: str) -> None:
+        self._file, self._run = folder / "run", run
+
+    def take(self) -> None:
+        """This run is the newest."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._file.with_name(f"run-{self._run}")
+        temporary.write_text(self._run)
+        temporary.replace(self._file)
+
+    def held(self) -> bool:
+        """No run began since."""
+        try:
+            return self._file.read_text() == self._run
+        except FileNotFoundError:
+            return False  # `--reset` of another run removed it

@@ -172,5 +172,11 @@ class BatchFetcher:
         high = self._consumer.highwater(tp)
         return high is not None and int(self._consumer.position(tp)) >= high
 
+    def lag(self, topic: str, partition: int) -> int | None:
+        """Offsets between the position and the log's end; None before the first answer."""
+        tp = TopicPartition(topic, partition)
+        high = self._consumer.highwater(tp)
+        return None if high is None else max(0, high - int(self._consumer.position(tp)))
+
     def close(self) -> None:
         self._consumer.close()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from kolray.clock import Clock
+from kolray.clock import Clock, to_ms
 from kolray.events import RAW_TOPICS, Kind
 from kolray.settings import StreamSettings
 from kolray.stream.decode import BatchDecoder
@@ -22,6 +22,8 @@ class BatchSource(Protocol):
 
     def at_end(self, topic: str, partition: int) -> bool: ...
 
+    def lag(self, topic: str, partition: int) -> int | None: ...
+
     def close(self) -> None: ...
 
 
@@ -33,6 +35,7 @@ class Shard:
         open_source: makes the source from (topic, partition) → first offset, once the partitions are restored.
         until_end: stop when every partition's log was read to its end, and close all windows.
         topics: the topic of each kind of event.
+        beat: called at least once a round: the loop's sign of life.
     """
 
     runners: dict[int, PartitionRunner]
@@ -42,20 +45,21 @@ class Shard:
     clock: Clock
     until_end: bool = False
     topics: dict[Kind, str] = field(default_factory=lambda: dict(RAW_TOPICS))
+    beat: Callable[[], None] = lambda: None
     _source: BatchSource | None = None
     _next_checkpoint: float = 0.0
     _next_flush: float = 0.0
     _last_checkpoint: float = 0.0
+    _checkpoint_took: float = 0.0
     _finished: bool = False
     _caught_up: set[int] = field(default_factory=set)
 
     def restore(self) -> None:
         """Claims all partitions and opens the source where they resume."""
-        starts = {
-            (self.topics[kind], number): offset
-            for number, runner in self.runners.items()
-            for kind, offset in runner.restore().items()
-        }
+        starts: dict[tuple[str, int], int] = {}
+        for number, runner in self.runners.items():
+            self.beat()
+            starts |= {(self.topics[kind], number): offset for kind, offset in runner.restore().items()}
         self._source = self.open_source(starts)
         now = self.clock.monotonic()
         self._last_checkpoint = now
@@ -75,6 +79,7 @@ class Shard:
 
     def step(self) -> None:
         """One round of the loop; waits at most the flush interval for records."""
+        self.beat()
         batches = self.source.poll(min(self.settings.flush_interval_s, 0.5))
         self._count(batches)
         for number, runner in self.runners.items():
@@ -106,6 +111,7 @@ class Shard:
             rejected = decoded.rejected.partition_by("partition", as_dict=True)
             for (of_kind, number), end in ends.items():
                 if of_kind == kind:
+                    self.beat()
                     mine = events.get((number,), decoded.frame.clear())
                     self.runners[number].on_frame(
                         kind, mine.sort("offset"), rejected.get((number,), decoded.rejected.clear()), end
@@ -121,9 +127,12 @@ class Shard:
         self._next_flush = now + self.settings.flush_interval_s
 
     def _checkpoint(self) -> None:
+        started = self.clock.monotonic()
         for runner in self.runners.values():
+            self.beat()
             runner.checkpoint()
         self._last_checkpoint = self.clock.monotonic()
+        self._checkpoint_took = self._last_checkpoint - started
         self._next_checkpoint = self._last_checkpoint + self.settings.checkpoint_interval_s
 
     def _finish(self) -> None:
@@ -133,22 +142,29 @@ class Shard:
         self._finished = True
 
     def status(self) -> dict[str, Any]:
-        """Counters and progress of each partition, for ``kolray status`` and the supervisor."""
+        """Counters and progress of each partition; asked for by the loop's own thread, as the source is not shared."""
         return {
             "finished": self._finished,
-            "checkpoint_age_s": round(self.clock.monotonic() - self._last_checkpoint, 1),
+            "checkpoint_at": to_ms(self.clock.now()) / 1000 - (self.clock.monotonic() - self._last_checkpoint),
+            "checkpoint_took_s": round(self._checkpoint_took, 3),
             "partitions": {
                 number: asdict(runner.state.counters)
                 | {
                     "offsets": dict(runner.offsets),
+                    "lag": self._lag(number),
                     "watermark_ms": runner.state.watermark.current_ms,
                     "epoch": runner.epoch,
                     "checkpoint": runner.number,
-                    "panes": runner.state.panes.height,
+                    "state_bytes": runner.state.size_bytes,
                 }
                 for number, runner in self.runners.items()
             },
         }
+
+    def _lag(self, number: int) -> int | None:
+        """Offsets of both topics still to be read; None before the broker's first answer."""
+        lags = [self.source.lag(topic, number) for topic in self.topics.values()]
+        return None if None in lags else sum(lag for lag in lags if lag is not None)
 
     def close(self) -> None:
         """Stops without a checkpoint; what was not checkpointed is read again."""

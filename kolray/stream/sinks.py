@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import BoundedSemaphore, Event
 from typing import Protocol
 
@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 IN_FLIGHT = 8
 """Writes queued before the stream waits: that is the back-pressure."""
+BEAT_S = 1.0
+"""Seconds between heartbeats while the stream waits for a store."""
 
 
 class LiveStore(Protocol):
@@ -45,10 +47,13 @@ class StoreWriter:
     """One background thread, so that writes of a row keep their order.
 
     A store that is away is asked again with growing pauses; nothing is dropped, the stream waits.
+
+    Args:
+        beat: called while the stream waits, so that a slow store is not taken for a hang.
     """
 
-    def __init__(self, metrics: MetricsStore, live: LiveStore | None) -> None:
-        self._metrics, self._live = metrics, live
+    def __init__(self, metrics: MetricsStore, live: LiveStore | None, beat: Callable[[], None] = lambda: None) -> None:
+        self._metrics, self._live, self._beat = metrics, live, beat
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-writer")
         self._room = BoundedSemaphore(IN_FLIGHT)
         self._pending: list[Future[None]] = []
@@ -83,7 +88,8 @@ class StoreWriter:
 
     def _submit(self, write: Callable[[], None]) -> None:
         self._raise_failed()
-        self._room.acquire()
+        while not self._room.acquire(timeout=BEAT_S):
+            self._beat()
         future = self._pool.submit(self._until_done, write)
         future.add_done_callback(lambda _: self._room.release())
         self._pending.append(future)
@@ -108,6 +114,8 @@ class StoreWriter:
         """Returns when everything handed over is durable; raises what a write raised."""
         self.refresh_live()
         for future in self._pending:
+            while wait([future], BEAT_S).not_done:
+                self._beat()
             future.result()
         self._pending = []
 

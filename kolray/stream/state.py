@@ -173,6 +173,12 @@ class PartitionState:
         for seen in self.seen.values():
             seen.forget_before(horizon)
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the panes and the duplicate filters."""
+        panes = sum(frame.estimated_size() for frame in (self.panes, *self._fresh))
+        return int(panes) + 8 * sum(len(seen) for seen in self.seen.values())
+
     def settled_panes(self) -> pl.DataFrame:
         """All panes, merged: what a snapshot holds."""
         self._merge()

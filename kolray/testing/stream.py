@@ -38,7 +38,10 @@ class MemorySource:
         return out
 
     def at_end(self, topic: str, partition: int) -> bool:
-        return not any((b.topic, b.partition) == (topic, partition) for b in self._todo)
+        return self.lag(topic, partition) == 0
+
+    def lag(self, topic: str, partition: int) -> int | None:
+        return sum(b.count for b in self._todo if (b.topic, b.partition) == (topic, partition))
 
     def close(self) -> None: ...
 

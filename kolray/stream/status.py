@@ -1,0 +1,122 @@
+"""What a running stream says about itself: one JSON file under home, replaced whole every second.
+
+A file, because ``kolray status`` must answer without joining Ray and also while Redis, the broker or the store is
+what is broken. The supervisor writes it, so it lies where the run was started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from kolray.clock import Clock, SystemClock, to_ms
+from kolray.stream.supervision import Supervision
+
+FILE = "stream.json"
+STALE_S = 10.0
+"""A file older than this was left by a run that was killed."""
+
+
+def report(watch: Supervision, answers: dict[int, dict[str, Any]], state: str, at: float) -> dict[str, Any]:
+    """The published form.
+
+    Args:
+        answers: shard number → its newest status (``Shard.status`` with ``pid``).
+        at: unix time in seconds; ages are counted up to it.
+    """
+    shards = []
+    for number, shard in enumerate(watch.shards):
+        answer = answers.get(number, {})
+        shards.append(
+            {
+                "shard": number,
+                "state": shard.state,
+                "pid": answer.get("pid"),
+                "restarts": shard.restarts,
+                "reason": shard.reason,
+                "checkpoint_age_s": _age(answer.get("checkpoint_at"), at),
+                "checkpoint_took_s": answer.get("checkpoint_took_s"),
+                "partitions": {
+                    str(partition): {k: v for k, v in part.items() if k != "watermark_ms"}
+                    | {"watermark_delay_s": _age(part["watermark_ms"] / 1000, at) if part["watermark_ms"] > 0 else None}
+                    for partition, part in answer.get("partitions", {}).items()
+                },
+            }
+        )
+    return {"state": state, "at": at, "pid": os.getpid(), "restarts": watch.restarts, "shards": shards}
+
+
+def _age(then: float | None, now: float) -> float | None:
+    return None if then is None else round(now - then, 1)
+
+
+class StatusFile:
+    """``<home>/stream.json``."""
+
+    def __init__(self, home: Path, clock: Clock | None = None) -> None:
+        self._path, self._clock = home / FILE, clock or SystemClock()
+
+    def write(self, published: dict[str, Any]) -> None:
+        """Replaces the file at once: a reader sees the old or the new one."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(json.dumps(published))
+        temporary.replace(self._path)
+
+    def read(self) -> dict[str, Any] | None:
+        """What was written last, None where no stream ran here; ``state`` is ``gone`` when its process is."""
+        try:
+            published: dict[str, Any] = json.loads(self._path.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        silent = to_ms(self._clock.now()) / 1000 - published["at"] > STALE_S
+        if published["state"] == "running" and (silent or not psutil.pid_exists(published["pid"])):
+            published["state"] = "gone"
+        return published
+
+
+PARTITION_METRICS = (
+    ("lag_records", "gauge", "lag", "offsets of both topics still to be read"),
+    ("watermark_delay_seconds", "gauge", "watermark_delay_s", "how far event time is behind"),
+    ("state_bytes", "gauge", "state_bytes", "panes and duplicate filter"),
+    ("events_total", "counter", "events", "valid events read"),
+    ("duplicates_total", "counter", "duplicates", "events seen before"),
+    ("late_total", "counter", "late", "events later than allowed"),
+    ("dead_letters_total", "counter", "rejected", "records that could not be used"),
+    ("windows_total", "counter", "windows", "windows closed"),
+    ("alerts_total", "counter", "alerts", "alerts raised"),
+)
+SHARD_METRICS = (
+    ("checkpoint_age_seconds", "gauge", "checkpoint_age_s", "time since the last checkpoint"),
+    ("checkpoint_duration_seconds", "gauge", "checkpoint_took_s", "time the last checkpoint took"),
+    ("restarts_total", "counter", "restarts", "starts beyond the first"),
+)
+
+
+def prometheus(published: dict[str, Any] | None) -> str:
+    """The same as Prometheus text, every name beginning ``kolray_stream_``."""
+    shards = published["shards"] if published else []
+    up = int(bool(published) and published["state"] == "running") if published else 0
+    lines = [
+        "# HELP kolray_stream_up whether the stream runs",
+        "# TYPE kolray_stream_up gauge",
+        f"kolray_stream_up {up}",
+    ]
+    parts = [(f'partition="{number}"', part) for shard in shards for number, part in shard["partitions"].items()]
+    lines += _family(PARTITION_METRICS, parts)
+    lines += _family(SHARD_METRICS, [(f'shard="{shard["shard"]}"', shard) for shard in shards])
+    return "\n".join(lines) + "\n"
+
+
+def _family(metrics: tuple[tuple[str, str, str, str], ...], rows: list[tuple[str, dict[str, Any]]]) -> Iterator[str]:
+    for name, kind, field, about in metrics:
+        yield f"# HELP kolray_stream_{name} {about}"
+        yield f"# TYPE kolray_stream_{name} {kind}"
+        for label, row in rows:
+            if row.get(field) is not None:
+                yield f"kolray_stream_{name}{{{label}}} {row[field]}"
