@@ -43,6 +43,28 @@ def stream(
         raise typer.Exit(1)
 
 
+@app.command()
+def chaos(
+    kills: int = typer.Option(30, min=1, help="how often something is killed or stopped"),
+    seed: int = typer.Option(1, help="the same seed strikes the same parts in the same order"),
+    as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),
+) -> None:
+    """Kill shards, supervisor, Redis and broker of a running stream; then nothing may be lost, doubled or stale."""
+    from kolray.benchmarks.chaos.run import run
+
+    with Console(stderr=True).status(f"{kills} kills …"):
+        report = run(load_settings(), kills, seed)
+    if as_json:
+        print(json.dumps(asdict(report)))
+    else:
+        table = Table("figure", "value", title="kolray bench chaos")
+        for name, value in asdict(report).items():
+            table.add_row(name, str(value))
+        Console().print(table)
+    if not report.right:
+        raise typer.Exit(1)
+
+
 def register(root: typer.Typer) -> None:
     """Adds ``kolray bench``."""
     root.add_typer(app, name="bench")

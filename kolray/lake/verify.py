@@ -47,7 +47,7 @@ def verify(
     stream = stream.filter(pl.col("window").is_in([spec.name for spec in specs]))
     events: dict[Kind, pl.DataFrame] = {kind: _counted(tables, kind) for kind in ("social", "web")}
     partitions = pl.concat(frame.select("kol_id", "partition") for frame in events.values()).unique("kol_id")
-    lake = _recomputed(events, specs, classifier)
+    lake = recomputed(events, specs, classifier)
     return Verdict(stream.height, _differences(stream, _closed(lake, stream, specs, partitions)))
 
 
@@ -58,9 +58,10 @@ def _counted(tables: LakeTables, kind: Kind) -> pl.DataFrame:
     return events.sort("partition", "offset").unique(["partition", "event_id"], keep="first", maintain_order=True)
 
 
-def _recomputed(
+def recomputed(
     events: dict[Kind, pl.DataFrame], specs: list[WindowSpec], classifier: TextClassifier | None
 ) -> pl.DataFrame:
+    """Every window of these events, each counted once, as ``WINDOW_SCHEMA``: the stream's work as one batch."""
     pane = pane_ms(specs)
     social = events["social"]
     if classifier is not None:

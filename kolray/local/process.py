@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psutil
@@ -22,12 +22,14 @@ from kolray.errors import ServiceUnavailableError
 
 @dataclass(frozen=True)
 class Running:
-    """A server that was started: its watchdog's identity and where it answers."""
+    """A server that was started: its watchdog's identity, where it answers, and how it was started."""
 
     name: str
     pid: int
     started: float
     address: str
+    command: list[str] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
 
     def alive(self) -> bool:
         """The same process as then: a recycled pid has another start time."""
@@ -61,7 +63,7 @@ class RunFolder:
             process = subprocess.Popen(
                 watchdog, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=os.environ | env, start_new_session=True
             )
-        running = Running(name, process.pid, psutil.Process(process.pid).create_time(), address)
+        running = Running(name, process.pid, psutil.Process(process.pid).create_time(), address, command, env)
         (self._run / f"{name}.json").write_text(json.dumps(asdict(running)))
         return running
 

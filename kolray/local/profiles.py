@@ -11,6 +11,7 @@ from kolray.errors import KolrayError, SettingsError
 from kolray.local import servers
 from kolray.local.cassandra import cassandra
 from kolray.local.kafka import kafka
+from kolray.local.ports import accepts
 from kolray.local.process import RunFolder, wait_until
 from kolray.local.servers import Server
 
@@ -66,6 +67,21 @@ def _start(server: Server, home: Path, owner_pid: int | None) -> None:
     folder = RunFolder(home)
     running = folder.start(server.name, server.command, server.address, server.env, owner_pid)
     wait_until(server.name, running, folder.log(server.name), server.answers, server.start_s)
+
+
+def start_again(name: str, home: Path, owner_pid: int | None = None) -> None:
+    """Starts a server of this home that ended by itself: same address, same data folder. Returns when it answers.
+
+    Raises:
+        ServiceUnavailableError: it did not start.
+    """
+    folder = RunFolder(home)
+    [was] = [running for running in folder.running() if running.name == name]
+    if was.alive():
+        return
+    running = folder.start(name, was.command, was.address, was.env, owner_pid)
+    port = int(was.address.rsplit(":", 1)[1])
+    wait_until(name, running, folder.log(name), lambda: accepts(port), limit_s=120)
 
 
 def down(home: Path) -> list[str]:
