@@ -56,6 +56,7 @@ def kafka(home: Path) -> Server:
 
 def _format(base: list[str], properties: Path) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    cluster = "A" + cluster[1:]  # one that begins with a dash would be read as an option
     command = [*base, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -12,6 +12,7 @@ import polars as pl
 from cassandra import DriverException, OperationTimedOut, RequestExecutionException
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
 from cassandra.concurrent import execute_concurrent
+from cassandra.policies import ExponentialReconnectionPolicy
 from cassandra.query import BatchStatement, BatchType, tuple_factory
 
 from kolray.errors import ServiceUnavailableError
@@ -23,6 +24,8 @@ BATCH_ROWS = 20
 """Rows of one partition sent together: measured here, 20 reach five times the rate of single inserts."""
 IN_FLIGHT = 64
 SCAN_ROWS = 50_000
+RECONNECT_S = 5.0
+"""Longest pause between attempts to reach a node that went away; the driver's own is ten minutes."""
 FAILURES = (NoHostAvailable, OperationTimedOut, RequestExecutionException, DriverException)
 
 
@@ -39,18 +42,21 @@ class CassandraStore:
         hosts, _, port = parts.netloc.partition(":")
         self._address, self._keyspace, self._replication = parts.netloc, parts.path.strip("/") or "kolray", replication
         logging.getLogger("cassandra").setLevel(logging.ERROR)
-        profile = ExecutionProfile(request_timeout=30, row_factory=tuple_factory)
-        self._cluster = Cluster(
-            hosts.split(","),
-            port=int(port or 9042),
-            execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-            connect_timeout=10,
-        )
+        self._hosts, self._port = hosts.split(","), int(port or 9042)
+        self._cluster: Any = None
         self._prepared: dict[str, Any] = {}
         self._session: Any = None
 
     def _connected(self) -> Any:
         if self._session is None:
+            profile = ExecutionProfile(request_timeout=30, row_factory=tuple_factory)
+            self._cluster = Cluster(  # a new one each time: one that could not connect is shut down for good
+                self._hosts,
+                port=self._port,
+                execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+                connect_timeout=10,
+                reconnection_policy=ExponentialReconnectionPolicy(0.5, RECONNECT_S),
+            )
             try:
                 self._session = self._cluster.connect()
             except FAILURES as error:
@@ -174,7 +180,8 @@ class CassandraStore:
         self._query_all([(self._prepare("SELECT name FROM {ks}.migrations LIMIT 1"), ())])
 
     def close(self) -> None:
-        self._cluster.shutdown()
+        if self._cluster is not None:
+            self._cluster.shutdown()
 
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:

@@ -22,6 +22,8 @@ from kolray.settings import RedisSettings
 
 PIPELINE = 2000
 """Commands sent together."""
+REFILL_S = 120
+"""Seconds until another process may begin a refill that was not completed."""
 
 _NEWER = """
 for i = 1, #ARGV, 3 do
@@ -198,6 +200,20 @@ class FeatureStore:
     def ping(self) -> None:
         with self._asking():
             self._redis.ping()
+
+    def claim_refill(self) -> bool:
+        """Whether Redis is empty, or lost its memory, and nobody else is filling it: the caller does, then ``filled``.
+
+        A key of its own tells it, not ``run_id``: a Redis that restarted with its memory needs nothing.
+        """
+        with self._asking():
+            return not self._redis.exists("filled") and bool(self._redis.set("filling", 1, nx=True, ex=REFILL_S))
+
+    def filled(self) -> None:
+        """The refill is complete."""
+        with self._asking():
+            self._redis.set("filled", 1)
+            self._redis.delete("filling")
 
     def run_id(self) -> str:
         """Changes when Redis restarted, with or without its memory."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import BoundedSemaphore, Event
@@ -12,19 +13,24 @@ import polars as pl
 
 from kolray.errors import ServiceUnavailableError
 from kolray.stores.metrics import MetricsStore, Version
+from kolray.stores.refill import Refillable, refill
 
 log = logging.getLogger(__name__)
 
 IN_FLIGHT = 8
 """Writes queued before the stream waits: that is the back-pressure."""
+LOOK_S = 5.0
+"""Seconds between looks whether Redis still has its memory."""
 BEAT_S = 1.0
 """Seconds between heartbeats while the stream waits for a store."""
 
 
-class LiveStore(Protocol):
+class LiveStore(Refillable, Protocol):
     """The part of the feature store the stream writes."""
 
-    def put_live(self, rows: pl.DataFrame) -> None: ...
+    def claim_refill(self) -> bool: ...
+
+    def filled(self) -> None: ...
 
     def cache_drop(self, kol_ids: list[str]) -> None: ...
 
@@ -59,6 +65,7 @@ class StoreWriter:
         self._pending: list[Future[None]] = []
         self._stop = Event()
         self._newest: list[pl.DataFrame] = []
+        self._next_look = 0.0
 
     def windows(self, rows: pl.DataFrame, version: Version) -> None:
         """Window or pane rows (``WINDOW_SCHEMA``)."""
@@ -72,11 +79,22 @@ class StoreWriter:
             self._submit(lambda: self._metrics.upsert_alerts(rows, version))
 
     def refresh_live(self) -> None:
-        """Sends the newest row of each (KOL, window) since the last call: only that is ever read."""
+        """Sends the newest row of each (KOL, window) since the last call: only that is ever read.
+
+        Also looks, every few seconds, whether Redis lost its memory.
+        """
+        if self._live is not None and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK_S
+            self._submit(self._refill)
         if self._newest and self._live is not None:
             rows = pl.concat(self._newest).sort("window_start").unique(["kol_id", "window"], keep="last")
             self._submit(lambda: self._to_redis(rows))
         self._newest = []
+
+    def _refill(self) -> None:
+        if self._live is not None and self._live.claim_refill():
+            refill(self._metrics, self._live)
+            self._live.filled()
 
     def _to_redis(self, rows: pl.DataFrame) -> None:
         if self._live is None:

@@ -34,12 +34,25 @@ def embedded(tmp_path: Path) -> Iterator[Settings]:
     local.down(home)
 
 
-@pytest.fixture(scope="session")
-def local_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Real Kafka, Cassandra and Redis, once for all tests."""
+def _needs_java() -> None:
     for command in ("java", "mvn"):
         if shutil.which(command) is None:
             pytest.skip(f"{command} is not installed, and the local profile needs it")
+
+
+@pytest.fixture
+def own_local(tmp_path: Path) -> Iterator[Settings]:
+    """Real Kafka, Cassandra and Redis for one test that harms them."""
+    _needs_java()
+    home = tmp_path / "home"
+    yield _ready("local", home)
+    local.down(home)
+
+
+@pytest.fixture(scope="session")
+def local_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Real Kafka, Cassandra and Redis, once for all tests."""
+    _needs_java()
     home = tmp_path_factory.mktemp("local")
     yield _ready("local", home)
     local.down(home)

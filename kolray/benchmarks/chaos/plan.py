@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-Kind = Literal["shard", "driver", "redis", "broker", "hang", "zombie"]
-SHARES: dict[Kind, int] = {"shard": 16, "driver": 4, "redis": 4, "broker": 2, "hang": 3, "zombie": 1}
+Kind = Literal["shard", "driver", "redis", "broker", "store", "hang", "zombie"]
+SHARES: dict[Kind, int] = {"shard": 18, "driver": 2, "redis": 4, "broker": 2, "store": 1, "hang": 2, "zombie": 1}
 """Of thirty strikes. ``hang``: a shard stops and its partitions move. ``zombie``: a shard stops, its supervisor is
 killed, and it wakes up when its successor runs."""
 
@@ -25,7 +25,7 @@ def plan(kills: int, seed: int) -> list[Strike]:
     """``kills`` strikes at random moments, every kind with its share.
 
     >>> sorted({strike.kind for strike in plan(30, seed=1)})
-    ['broker', 'driver', 'hang', 'redis', 'shard', 'zombie']
+    ['broker', 'driver', 'hang', 'redis', 'shard', 'store', 'zombie']
     """
     random = Random(seed)  # noqa: S311 - not a secret: a repeatable plan
     kinds = [kind for kind, share in SHARES.items() for _ in range(share)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -20,9 +21,12 @@ from kolray.clock import SystemClock
 from kolray.connectors.generator import EventBatch, WorldConfig, batches, build_world
 from kolray.connectors.producer import EventProducer
 from kolray.errors import KolrayError, SettingsError
+from kolray.lake.pipelines import run_bronze
 from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
 from kolray.stream.status import StatusFile
+
+log = logging.getLogger(__name__)
 
 STREAM = {
     "KOLRAY_STREAM__CHECKPOINT_INTERVAL_S": "1",
@@ -44,7 +48,7 @@ class ChaosReport(Comparison):
     wall_s: float
 
 
-def run(settings: Settings, kills: int, seed: int, n_kols: int = 1000, hours: int = 48) -> ChaosReport:
+def run(settings: Settings, kills: int, seed: int, n_kols: int = 300, hours: int = 24) -> ChaosReport:
     """Strikes ``kills`` times while a world of ``n_kols`` over ``hours`` is sent.
 
     Raises:
@@ -60,7 +64,8 @@ def run(settings: Settings, kills: int, seed: int, n_kols: int = 1000, hours: in
     strikes = plan(kills, seed)
     victim = Victim(settings.home, _environment(settings), clock, os.getpid())
     producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
-    sent = 0
+    sent = _send(producer, todo.popleft())
+    producer.flush()  # a topic that never held a record holds no window back
     try:
         for number, strike in enumerate(strikes):
             while todo and total - len(todo) < total * (number + 1) / len(strikes):
@@ -68,11 +73,14 @@ def run(settings: Settings, kills: int, seed: int, n_kols: int = 1000, hours: in
             victim.ensure_driver()
             clock.sleep(strike.after_s)
             victim.strike(strike)
+            log.info("strike %d of %d: %s", number + 1, len(strikes), strike.kind)
         producer.flush()
         victim.ensure_driver()
     finally:
         victim.close()
+    log.info("reading to the end")
     counts = _to_the_end(settings)
+    log.info("comparing")
     found = compare(settings, sent, counts)
     kinds = [strike.kind for strike in strikes]
     return ChaosReport(
@@ -121,7 +129,7 @@ def _send(producer: EventProducer, batch: EventBatch) -> int:
 def _to_the_end(settings: Settings) -> dict[str, int]:
     """Reads what is left, closes all windows, and loads the lake; returns the stream's counters."""
     counts: dict[str, int] = json.loads(_kolray(settings, "stream", "--until-end", "--json"))
-    _kolray(settings, "lake", "bronze")
+    run_bronze(settings)
     return counts
 
 

@@ -21,7 +21,7 @@ from kolray.stream.status import StatusFile
 LIMIT_S = 180.0
 """Seconds the stream has to be there again."""
 MAIN = "from kolray.cli import main; main()"
-SERVERS = {"redis": "redis", "broker": "kafka"}
+SERVERS = {"redis": "redis", "broker": "kafka", "store": "cassandra"}
 T = TypeVar("T")
 
 

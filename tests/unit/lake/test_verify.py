@@ -153,6 +153,17 @@ def test_a_copy_is_counted_once_by_its_first_offset(bench: Bench) -> None:
     assert bench.rows.schema == pl.Schema(WINDOW_SCHEMA)
 
 
+def test_a_copy_of_a_late_event_is_not_to_be_counted_either(bench: Bench) -> None:
+    social, web = bronze("social", *SOCIAL), bronze("web", *WEB)
+    schema = pl.Schema(TABLES["bronze.late_events"])
+    late = social.filter(pl.col("offset") == 31)
+    place = late.with_columns(watermark="event_time", late_partition=pl.lit(0), late_offset=pl.lit(0)).select(*schema)
+    add(bench.tables, "bronze.late_events", place.cast(schema))
+    add(bench.tables, "bronze.social", bronze("social", SOCIAL[31] | {"offset": 1000}))
+    bench.write(stream_rows(social.filter(pl.col("offset") != 31), web))
+    assert bench.found() == []
+
+
 def test_sentiment_is_recomputed(bench: Bench) -> None:
     class Glad:
         version = "1"
