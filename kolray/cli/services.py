@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from kolray import local
+from kolray.cli.show_status import show_status
 from kolray.settings import load_settings
 
 
@@ -33,20 +33,24 @@ def down() -> None:
     print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running here")
 
 
-def status(as_json: bool = typer.Option(False, "--json", help="as JSON")) -> None:
-    """Show the servers of this home folder."""
-    services = local.status(load_settings().home)
-    if as_json:
-        print(json.dumps([asdict(service) for service in services]))
-    elif not services:
+def status(
+    as_json: bool = typer.Option(False, "--json", help="as JSON"),
+    as_prometheus: bool = typer.Option(False, "--prometheus", help="the stream's metrics as Prometheus text"),
+) -> None:
+    """Show the servers of this home folder and the stream's shards; exits 1 when one of them is gone."""
+    from kolray.stream.status import StatusFile, prometheus
+
+    home = load_settings().home
+    services, stream = local.status(home), StatusFile(home).read()
+    if as_prometheus:
+        print(prometheus(stream), end="")
+    elif as_json:
+        print(json.dumps({"services": [asdict(service) for service in services], "stream": stream}))
+    elif not services and stream is None:
         print("nothing is running here; start with `kolray up`")
     else:
-        table = Table("service", "address", "pid", "state")
-        for service in services:
-            state = "running" if service.running else "gone"
-            table.add_row(service.name, service.address, str(service.pid), state)
-        Console().print(table)
-    if any(not service.running for service in services):
+        show_status(services, stream)
+    if any(not service.running for service in services) or (stream or {}).get("state") == "gone":
         raise typer.Exit(1)
 
 

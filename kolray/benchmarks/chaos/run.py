@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -16,14 +13,16 @@ from pathlib import Path
 from kolray import local
 from kolray.benchmarks.chaos.compare import Comparison, compare
 from kolray.benchmarks.chaos.plan import plan
-from kolray.benchmarks.chaos.strikes import MAIN, Victim
+from kolray.benchmarks.chaos.strikes import Victim
 from kolray.clock import SystemClock
 from kolray.connectors.generator import EventBatch, WorldConfig, batches, build_world
 from kolray.connectors.producer import EventProducer
-from kolray.errors import KolrayError, SettingsError
+from kolray.errors import SettingsError
 from kolray.lake.pipelines import run_bronze
+from kolray.models.sentiment import default_classifier
 from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
+from kolray.stream.actors import run_stream
 from kolray.stream.status import StatusFile
 
 log = logging.getLogger(__name__)
@@ -128,15 +127,6 @@ def _send(producer: EventProducer, batch: EventBatch) -> int:
 
 def _to_the_end(settings: Settings) -> dict[str, int]:
     """Reads what is left, closes all windows, and loads the lake; returns the stream's counters."""
-    counts: dict[str, int] = json.loads(_kolray(settings, "stream", "--until-end", "--json"))
+    counts = run_stream(settings, default_classifier, until_end=True)
     run_bronze(settings)
     return counts
-
-
-def _kolray(settings: Settings, *command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", MAIN, *command], capture_output=True, text=True, check=False, env=_environment(settings)
-    )
-    if done.returncode:
-        raise KolrayError(f"kolray {' '.join(command)} failed under chaos: {done.stderr.strip()[-500:]}")
-    return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""

@@ -1,0 +1,83 @@
+"""What a stream publishes about itself, and what a reader makes of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from kolray.clock import to_ms
+from kolray.stream.status import StatusFile, prometheus, report
+from kolray.stream.supervision import Supervision
+from kolray.testing.clock import FakeClock
+
+AT = to_ms(FakeClock().now()) / 1000
+
+
+def _published() -> dict[str, Any]:
+    watch = Supervision([[0], [1]], FakeClock(), hang_after_s=20)
+    watch.started(0)
+    watch.beat(0, 1, 4)
+    watch.died(1)
+    part = {"events": 9, "duplicates": 1, "late": 2, "rejected": 3, "windows": 5, "alerts": 0}
+    part |= {"lag": 7, "state_bytes": 4096, "watermark_ms": int((AT - 12) * 1000), "checkpoint": 4, "epoch": 2}
+    answer = {"pid": 4711, "checkpoint_at": AT - 3, "checkpoint_took_s": 0.25, "partitions": {0: part}}
+    return report(watch, {0: answer}, "running", AT)
+
+
+def test_ages_are_counted_up_to_the_publication() -> None:
+    first, second = _published()["shards"]
+    assert (first["state"], first["pid"], first["checkpoint_age_s"]) == ("running", 4711, 3.0)
+    assert first["partitions"]["0"]["watermark_delay_s"] == 12.0
+    assert first["partitions"]["0"]["lag"] == 7
+    assert (second["state"], second["restarts"], second["reason"]) == ("waiting", 1, "its process died")
+
+
+def test_a_partition_without_events_has_no_delay() -> None:
+    watch = Supervision([[0]], FakeClock(), hang_after_s=20)
+    [shard] = report(watch, {0: {"partitions": {0: {"watermark_ms": -1}}}}, "running", AT)["shards"]
+    assert shard["partitions"]["0"]["watermark_delay_s"] is None
+    assert shard["checkpoint_age_s"] is None
+
+
+def test_the_file_is_read_as_it_was_written(tmp_path: Path) -> None:
+    file = StatusFile(tmp_path, FakeClock())
+    assert file.read() is None
+    file.write(_published())
+    assert file.read() == _published()
+    assert [path.name for path in tmp_path.iterdir()] == ["stream.json"]
+
+
+def test_a_run_that_was_killed_is_gone(tmp_path: Path) -> None:
+    clock = FakeClock()
+    file = StatusFile(tmp_path, clock)
+    file.write(_published())
+    clock.advance(11)
+    read = file.read()
+    assert read is not None
+    assert read["state"] == "gone"
+
+
+def test_a_run_that_ended_stays_ended(tmp_path: Path) -> None:
+    clock = FakeClock()
+    file = StatusFile(tmp_path, clock)
+    file.write(_published() | {"state": "ended", "pid": os.getpid()})
+    clock.advance(3600)
+    read = file.read()
+    assert read is not None
+    assert read["state"] == "ended"
+
+
+def test_prometheus_names_carry_units_and_labels() -> None:
+    lines = prometheus(_published()).splitlines()
+    assert "kolray_stream_up 1" in lines
+    assert 'kolray_stream_lag_records{partition="0"} 7' in lines
+    assert 'kolray_stream_watermark_delay_seconds{partition="0"} 12.0' in lines
+    assert 'kolray_stream_checkpoint_duration_seconds{shard="0"} 0.25' in lines
+    assert 'kolray_stream_restarts_total{shard="1"} 1' in lines
+    assert 'kolray_stream_dead_letters_total{partition="0"} 3' in lines
+    assert not any("checkpoint_age" in line and 'shard="1"' in line for line in lines)
+
+
+def test_prometheus_says_when_nothing_runs() -> None:
+    assert "kolray_stream_up 0" in prometheus(None).splitlines()
