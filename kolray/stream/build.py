@@ -21,6 +21,7 @@ from kolray.stream.decode import BatchDecoder
 from kolray.stream.fetch import BatchFetcher
 from kolray.stream.outputs import open_publisher
 from kolray.stream.partition import PartitionRunner
+from kolray.stream.patterns.watching import open_rules
 from kolray.stream.shard import Shard
 from kolray.stream.sinks import StoreWriter
 from kolray.stream.state import new_state
@@ -46,16 +47,18 @@ def build_shard(
     registry = open_registry(settings.registry.url)
     writer = StoreWriter(open_metrics_store(settings), open_feature_store(settings.redis), beat)
     broker = broker_identity(settings.kafka)
+    rules = open_rules(settings.stream.patterns_file, settings.stream.windows, clock)
     runners = {
         number: PartitionRunner(
             partition=number,
-            state=new_state(settings.stream),
+            state=new_state(settings.stream, rules()),
             checkpoints=FolderCheckpoints(settings.checkpoints),
             publisher=open_publisher(settings.kafka, registry, number),
             writer=writer,
             clock=clock,
             broker=broker,
             classifier=BeatingClassifier(classifier, beat) if classifier else None,
+            rules=rules,
         )
         for number in partitions
     }

@@ -11,6 +11,7 @@ A checkpoint's order, and why a crash between any two steps neither loses nor do
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -22,6 +23,7 @@ from kolray.protocols import TextClassifier
 from kolray.stores.metrics import Version
 from kolray.stream.checkpoint import CheckpointStore
 from kolray.stream.outputs import Publisher
+from kolray.stream.patterns import Rule
 from kolray.stream.sinks import RowWriter
 from kolray.stream.snapshot import Snapshot, fingerprint, put_back, take
 from kolray.stream.state import PartitionState
@@ -46,6 +48,8 @@ class PartitionRunner:
     clock: Clock
     broker: dict[str, str]
     classifier: TextClassifier | None = None
+    rules: Callable[[], tuple[Rule, ...]] | None = None
+    """The newest patterns, asked for before windows close; none: those of the state."""
     offsets: dict[Kind, int] = field(default_factory=dict)
     """Kind of event → offset of its topic after the last record counted."""
     epoch: int = 0
@@ -107,6 +111,9 @@ class PartitionRunner:
 
     def advance(self, at_end: dict[Kind, bool]) -> None:
         """Closes windows the watermark has passed. ``at_end``: our position is the topic's log end."""
+        rules = self.rules() if self.rules else self.state.patterns.rules
+        if rules is not self.state.patterns.rules:
+            self.state.patterns.replace(rules)
         self._closed(*self.state.advance(to_ms(self.clock.now()), at_end))
 
     def end_of_input(self) -> None:

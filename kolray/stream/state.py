@@ -185,12 +185,12 @@ class PartitionState:
         return self.panes
 
 
-def new_state(stream: StreamSettings) -> PartitionState:
+def new_state(stream: StreamSettings, rules: tuple[Rule, ...] = RULES) -> PartitionState:
     """An empty state with the windows and durations of the settings."""
     timing = Timing(
         int(stream.disorder_s * 1000), int(stream.allowed_lateness_s * 1000), int(stream.idle_after_s * 1000)
     )
-    return PartitionState([WindowSpec.parse(text) for text in stream.windows], timing)
+    return PartitionState([WindowSpec.parse(text) for text in stream.windows], timing, rules)
 
 
 def _starts(spec: WindowSpec) -> list[pl.Expr]:
