@@ -60,12 +60,20 @@ def _check_sql(text: str | None, key: str, columns: Columns, where: str) -> None
         ) from None
     except PolarsError as error:
         raise SettingsError(f"{where}: {key} = {text!r} is no SQL expression ({str(error).splitlines()[0]})") from None
-    if not expr.meta.is_row_separable():
+    if not _sees_one_row(expr, columns):
         raise SettingsError(f"{where}: {key} = {text!r} looks at several rows; an expression sees one window")
     if key == "value" and not found.is_numeric():
         raise SettingsError(f"{where}: value = {text!r} is {found}, not a number")
     if key != "value" and found != pl.Boolean:
         raise SettingsError(f"{where}: {key} = {text!r} is {found}, not a condition; compare it, e.g. likes > 100")
+
+
+def _sees_one_row(expr: pl.Expr, columns: Columns) -> bool:
+    """The same over rows together as over each alone: no sum, mean, rank or order."""
+    numbers = [[(7 * row + 3 * place) % 11 + place + 1 for row in range(5)] for place in range(len(columns))]
+    rows = pl.DataFrame(dict(zip(columns, numbers, strict=True))).cast(pl.Schema(columns))
+    alone = pl.concat(one.select(found=expr) for one in rows.iter_slices(1))
+    return rows.select(found=expr).equals(alone)
 
 
 def _check_numbers(step: Step, where: str) -> None:
