@@ -61,7 +61,7 @@ def dashboard(home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
     log = (tmp_path_factory.mktemp("ray") / "head.log").open("wb")
     head = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=ROOT)
     address = f"http://127.0.0.1:{ports['dashboard-port']}"
-    _wait(f"{address}/api/version", 60)
+    _wait_for_jobs(address, 90)
     yield address
     family = psutil.Process(head.pid).children(recursive=True)
     head.terminate()
@@ -69,6 +69,21 @@ def dashboard(home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
     for process in left:
         process.kill()
     head.wait()
+
+
+def _wait_for_jobs(address: str, limit_s: float) -> None:
+    """A head answers before its agent has registered, and refuses jobs until then: one that does nothing tells."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        try:
+            answer = httpx.post(f"{address}/api/jobs/", json={"entrypoint": "true"}, timeout=30)
+            if answer.is_success:
+                return
+            refusal = answer.text
+        except httpx.HTTPError as error:
+            refusal = str(error)
+        assert time.monotonic() < deadline, f"{address} takes no jobs: {refusal}"
+        time.sleep(0.3)
 
 
 def _wait(url: str, limit_s: float) -> httpx.Response:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import polars as pl
 import psutil
 import pytest
 
+from kolray import local
 from kolray.clock import SystemClock
 from kolray.connectors.generator import WorldConfig, build_world
 from kolray.lake.world import send_world
+from kolray.local.process import RunFolder
 from kolray.settings import Settings
+from kolray.stores.metrics import SCORE_SCHEMA
+from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.actors import Supervisor, totals
 
 pytestmark = [pytest.mark.usefixtures("cluster"), pytest.mark.embedded]
+
+SCORE = ("kol_000001", "trust:1", datetime(2026, 1, 1, tzinfo=UTC), 70.0, 60.0, 80.0, 0.3)
 
 
 def _supervised(settings: Settings, **changes: object) -> tuple[Supervisor, int]:
@@ -73,3 +81,46 @@ def test_a_hung_shard_is_replaced_and_its_partitions_go_on(embedded: Settings) -
     assert "no progress for" in str([shard.reason for shard in supervisor.watch.shards])
     psutil.wait_procs(stopped, timeout=10)
     assert not stopped[0].is_running()
+
+
+def test_a_store_that_is_away_for_long_is_waited_for_and_is_not_a_hang(embedded: Settings) -> None:
+    supervisor, sent = _supervised(embedded, hang_after_s=3)
+    locker = sqlite3.connect(embedded.metrics_url.removeprefix("sqlite:///"), check_same_thread=False)
+
+    def lock() -> None:
+        locker.execute("BEGIN IMMEDIATE")  # no shard can write from here on
+        _until(lambda: any(shard.state == "running" for shard in supervisor.watch.shards))
+        SystemClock().sleep(10)
+        locker.rollback()
+
+    _run_beside(supervisor, sent, lock)
+    locker.close()
+    assert supervisor.restarts == 0
+
+
+def test_a_redis_that_lost_its_memory_is_filled_again_while_the_stream_runs(embedded: Settings) -> None:
+    supervisor, sent = _supervised(embedded)
+    live = open_feature_store(embedded.redis)
+    store = open_metrics_store(embedded)
+
+    def lose() -> None:
+        _until(lambda: totals(supervisor.status())["windows"] > 0)
+        _until(lambda: any(rows.height for rows in store.scan_windows()))
+        store.upsert_scores(pl.DataFrame([SCORE], schema=SCORE_SCHEMA, orient="row"))
+        [redis] = [running for running in RunFolder(embedded.home).running() if running.name == "redis"]
+        for process in psutil.Process(redis.pid).children():
+            process.kill()
+        _until(lambda: not redis.alive())
+        local.start_again("redis", embedded.home, os.getpid())
+        _until(lambda: not live.claim_refill() and live.get_score("kol_000001") is not None)
+
+    _run_beside(supervisor, sent, lose)
+    assert live.get_score("kol_000001") == dict(zip(SCORE_SCHEMA, SCORE, strict=True))
+    assert live.rankings("trust", None, 10) == [("kol_000001", 60.0)]
+    closed = pl.concat(store.scan_windows()).sort("window_start").unique(["kol_id", "window"], keep="last")
+    held = {(kol, row["window"]): row for kol in closed["kol_id"].unique() for row in live.get_live(kol)}
+    newest = {(row["kol_id"], row["window"]): row["window_start"] for row in closed.to_dicts()}
+    assert {key: held[key]["window_start"] for key in newest} == newest
+    assert supervisor.restarts == 0
+    store.close()
+    live.close()

@@ -18,11 +18,9 @@ from kolray.clock import SystemClock
 from kolray.connectors.generator import EventBatch, WorldConfig, batches, build_world
 from kolray.connectors.producer import EventProducer
 from kolray.errors import SettingsError
-from kolray.lake.pipelines import run_bronze
 from kolray.models.sentiment import default_classifier
 from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
-from kolray.stream.actors import run_stream
 from kolray.stream.status import StatusFile
 
 log = logging.getLogger(__name__)
@@ -127,6 +125,9 @@ def _send(producer: EventProducer, batch: EventBatch) -> int:
 
 def _to_the_end(settings: Settings) -> dict[str, int]:
     """Reads what is left, closes all windows, and loads the lake; returns the stream's counters."""
+    from kolray.lake.pipelines import run_bronze  # here: only these two need Ray
+    from kolray.stream.actors import run_stream
+
     counts = run_stream(settings, default_classifier, until_end=True)
     run_bronze(settings)
     return counts
