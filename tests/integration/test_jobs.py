@@ -51,7 +51,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.fixture(scope="module")
 def dashboard(home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A head node on free ports; its address for job submission."""
-    ports = {name: choose_port(name) for name in ("port", "dashboard-port", "ray-client-server-port")}
+    agents = ("dashboard-agent-listen-port", "dashboard-agent-grpc-port", "runtime-env-agent-port")
+    # An agent that finds its usual port taken, by another Ray of this machine, never takes a job.
+    ports = {name: choose_port(name) for name in ("port", "dashboard-port", "ray-client-server-port", *agents)}
     command = [
         str(BIN / "ray"), "start", "--head", "--block", "--num-cpus=4", "--include-dashboard=true",
         "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1", "--object-store-memory=300000000",

@@ -112,7 +112,7 @@ def test_a_redis_that_lost_its_memory_is_filled_again_while_the_stream_runs(embe
             process.kill()
         _until(lambda: not redis.alive())
         local.start_again("redis", embedded.home, os.getpid())
-        _until(lambda: not live.claim_refill() and live.get_score("kol_000001") is not None)
+        _until(lambda: live.get_score("kol_000001") is not None)
 
     _run_beside(supervisor, sent, lose)
     assert live.get_score("kol_000001") == dict(zip(SCORE_SCHEMA, SCORE, strict=True))
