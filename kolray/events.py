@@ -69,6 +69,13 @@ EARLIEST_MS = 946_684_800_000
 """2000-01-01: an event before the platforms existed is a unit error (seconds for milliseconds)."""
 
 
+MAX_ID_BYTES = 128
+IDS = ("event_id", "kol_id")
+NEEDED_TEXTS: dict[Kind, tuple[str, ...]] = {"social": (*IDS, "platform"), "web": (*IDS, "campaign_id")}
+TYPES: dict[Kind, tuple[str, ...]] = {"social": SOCIAL_TYPES, "web": WEB_TYPES}
+SIZES = ("followers", "following", "posts")
+
+
 def kind_of(frame_columns: list[str]) -> Kind:
     """Which kind of event a frame with these columns holds."""
     return "web" if "campaign_id" in frame_columns else "social"
@@ -80,10 +87,9 @@ def invalid_reason(kind: Kind) -> pl.Expr:
     Columns as in ``SCHEMAS[kind]``. Used alike by the stream (dead letters), the connectors and the lake.
     """
     rules = [
-        (_blank("event_id"), "missing: event_id"),
-        (_blank("kol_id"), "missing: kol_id"),
-        (pl.col("kol_id").str.len_bytes() > 128, "too long: kol_id"),
-        (pl.col("event_id").str.len_bytes() > 128, "too long: event_id"),
+        *((_blank(c), f"missing: {c}") for c in NEEDED_TEXTS[kind]),
+        *((pl.col(c).str.len_bytes() > MAX_ID_BYTES, f"too long: {c}") for c in IDS),
+        (~pl.col("event_type").is_in(TYPES[kind], nulls_equal=True), "unknown: event_type"),
         (
             pl.col("event_time").is_null() | (pl.col("event_time").dt.epoch("ms") < EARLIEST_MS),
             "out of range: event_time",
@@ -99,19 +105,14 @@ def _blank(column: str) -> pl.Expr:
 
 def _social_rules() -> list[tuple[pl.Expr, str]]:
     correction = pl.col("event_type") == "correction"
-    sizes = ("followers", "following", "posts")
     return [
-        (~pl.col("event_type").is_in(SOCIAL_TYPES, nulls_equal=True), "unknown: event_type"),
-        (_blank("platform"), "missing: platform"),
         *((~correction & (pl.col(c) < 0), f"negative: {c}") for c in COUNTS),
-        *((pl.col(c) < 0, f"negative: {c}") for c in sizes),
-        *((pl.col(c).abs() > MAX_COUNT, f"out of range: {c}") for c in (*COUNTS, *sizes)),
+        *((pl.col(c) < 0, f"negative: {c}") for c in SIZES),
+        *((pl.col(c).abs() > MAX_COUNT, f"out of range: {c}") for c in (*COUNTS, *SIZES)),
     ]
 
 
 def _web_rules() -> list[tuple[pl.Expr, str]]:
     return [
-        (~pl.col("event_type").is_in(WEB_TYPES, nulls_equal=True), "unknown: event_type"),
-        (_blank("campaign_id"), "missing: campaign_id"),
         ((pl.col("value") < 0) | pl.col("value").is_nan() | pl.col("value").is_infinite(), "out of range: value"),
     ]

@@ -27,7 +27,7 @@ from kolray.stream.decode import BatchDecoder
 from kolray.stream.fetch import BatchFetcher
 from kolray.stream.partition import PartitionRunner
 from kolray.stream.shard import Shard
-from kolray.stream.state import new_state
+from kolray.stream.state import COLUMNS, new_state
 
 WINDOWS = ("5m", "15m/5m")
 
@@ -113,8 +113,9 @@ def _shard_process(
         number: PartitionRunner(number, new_state(settings), NoCheckpoints(), NoPublisher(), rows, SystemClock(), {})
         for number in partitions
     }
+    decoder = BatchDecoder(FileRegistry(), columns=COLUMNS)
     shard = Shard(
-        runners, lambda starts: BatchFetcher(kafka, starts), BatchDecoder(FileRegistry()), settings, SystemClock(),
+        runners, lambda starts: BatchFetcher(kafka, starts), decoder, settings, SystemClock(),
         until_end=True, topics=topics,
     )  # fmt: skip
     shard.restore()

@@ -24,7 +24,7 @@ from kolray.stream.partition import PartitionRunner
 from kolray.stream.patterns.watching import open_rules
 from kolray.stream.shard import Shard
 from kolray.stream.sinks import StoreWriter
-from kolray.stream.state import new_state
+from kolray.stream.state import COLUMNS, new_state
 
 CLASSIFY_ROWS = 512
 
@@ -65,7 +65,7 @@ def build_shard(
     return Shard(
         runners=runners,
         open_source=lambda starts: BatchFetcher(settings.kafka, starts),
-        decoder=BatchDecoder(registry, settings.stream.far_future_s),
+        decoder=BatchDecoder(registry, settings.stream.far_future_s, COLUMNS),
         settings=settings.stream,
         clock=clock,
         until_end=until_end,

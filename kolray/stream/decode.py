@@ -2,15 +2,15 @@
 
 Three ways, each taken only for what the one before it doubted:
 
-1. whole batches of one schema as one Avro container (no Python object per record),
-2. the values of one batch as a container of their own (mixed schemas, headers, null keys),
+1. all batches of one schema in one compiled pass that checks every byte and every rule (``records.py``),
+2. the doubted records' values, columnar, as an Avro container of their own (mixed schemas, headers, null keys),
 3. record by record, which says what is wrong with each bad one; the good ones stay columns.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,18 +19,17 @@ import polars as pl
 from kolray.errors import SchemaError
 from kolray.events import SCHEMAS, Kind, invalid_reason
 from kolray.schemas.registry import Registry
-from kolray.stream.container import Container, record_container, varint_width
 from kolray.stream.fetch import RawBatch
+from kolray.stream.program import Program, compile_program
+from kolray.stream.scanned import Scanned, scan_batches
 from kolray.stream.values import PLACE, REJECTED, ValueDecoder, conform, records_of
-
-_CHECKED = ["_len", "_attr", "_ts", "_off", "_key", "_magic", "_sid", "_hdr"]
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """``frame``: valid events, ``SCHEMAS[kind]`` and ``PLACE``. ``rejected``: the others with a reason, ``REJECTED``.
+    """``frame``: valid events, the columns asked for and ``PLACE``, by offset in each partition.
 
-    Together they hold every record of the batches once.
+    ``rejected``: the others with a reason, ``REJECTED``. Together they hold every record of the batches once.
     """
 
     frame: pl.DataFrame
@@ -43,60 +42,74 @@ class BatchDecoder:
     Args:
         registry: knows the writers' schemas.
         far_future_s: seconds an event's time may be ahead of its Kafka timestamp.
+        columns: the columns wanted of each kind, of ``SCHEMAS``; none: all. The others are checked, not kept.
     """
 
-    def __init__(self, registry: Registry, far_future_s: float = 300) -> None:
+    def __init__(
+        self, registry: Registry, far_future_s: float = 300, columns: Mapping[Kind, Sequence[str]] | None = None
+    ) -> None:
         self.registry = registry
         self._far_future_ms = int(far_future_s * 1000)
-        self._records: dict[int, tuple[Container, list[str]]] = {}
+        self._columns: Mapping[Kind, Sequence[str]] = columns or {kind: tuple(SCHEMAS[kind]) for kind in SCHEMAS}
+        self._programs: dict[tuple[Kind, int], Program | None] = {}
         self._values = ValueDecoder(registry)
 
     def decode(self, kind: Kind, batches: Iterable[RawBatch]) -> Decoded:
-        """Every record of the batches from ``first_offset`` on, as valid event or as reject."""
+        """Every record of one topic's batches from ``first_offset`` on, as valid event or as reject."""
         groups: dict[int | None, list[RawBatch]] = defaultdict(list)
         for batch in batches:
             whole = not batch.problem and batch.count == batch.last_offset - batch.base_offset + 1
             groups[_first_schema_id(batch.body) if whole else None].append(batch)
-        parts = [part for schema_id, group in groups.items() for part in self._columns(kind, schema_id, group)]
-        return Decoded(
-            pl.concat([pl.DataFrame(schema={**SCHEMAS[kind], **PLACE}), *(p.frame for p in parts)]),
-            pl.concat([pl.DataFrame(schema=REJECTED), *(p.rejected for p in parts)]),
-        )
+        frames, rejects, careful = [], [], False
+        for schema_id, group in groups.items():
+            scanned = self._scan(kind, schema_id, group)
+            if scanned is not None and schema_id is not None:
+                frames.append(self._placed(kind, scanned, schema_id, group))
+            doubts = [(batch, None) for batch in group] if scanned is None else scanned.doubts(group)
+            for batch, offsets in doubts:
+                careful = True
+                judged = self._carefully(kind, batch, offsets)
+                frames.append(judged.frame)
+                rejects.append(judged.rejected)
+        frame = frames[0] if len(frames) == 1 else pl.concat([self._empty(kind), *frames])
+        frame = frame.sort("partition", "offset") if careful or len(groups) > 1 else frame
+        return Decoded(frame, pl.concat([pl.DataFrame(schema=REJECTED), *rejects]))
 
-    def _columns(self, kind: Kind, schema_id: int | None, group: list[RawBatch]) -> list[Decoded]:
-        """The first way for as many batches at once as it holds for, the others for what remains."""
-        rows = self._whole(kind, schema_id, group)
-        if rows is not None:
-            return [self._judge(kind, rows, group)]
-        if len(group) == 1:
-            rows, undecodable = self._values.decode(kind, group[0])
-            judged = self._judge(kind, rows, group)
-            return [judged, Decoded(judged.frame.clear(), undecodable)]
-        return [part for batch in group for part in self._columns(kind, schema_id, [batch])]
+    def _empty(self, kind: Kind) -> pl.DataFrame:
+        return pl.DataFrame(schema={**{name: SCHEMAS[kind][name] for name in self._columns[kind]}, **PLACE})
 
-    def _whole(self, kind: Kind, schema_id: int | None, group: list[RawBatch]) -> pl.DataFrame | None:
-        """The first way: rows as ``SCHEMAS[kind]``, ``PLACE`` and ``_key``; None on any doubt."""
-        known = self._container(kind, schema_id)
-        if known is None or schema_id is None:
-            return None
-        container, fields = known
-        counts = np.array([batch.count for batch in group])
-        read = container.read(int(counts.sum()), [batch.body for batch in group], [*_CHECKED, *fields])
-        if read is None or not _believable(read, schema_id, group, counts):
-            return None
-        return _placed(kind, read, schema_id, group, counts)
-
-    def _container(self, kind: Kind, schema_id: int | None) -> tuple[Container, list[str]] | None:
+    def _scan(self, kind: Kind, schema_id: int | None, group: list[RawBatch]) -> Scanned | None:
+        """The first way; None where the schema is unknown or not flat."""
         if schema_id is None:
             return None
-        if schema_id not in self._records:
+        if (kind, schema_id) not in self._programs:
             try:
                 writer = self.registry.schema(schema_id)
             except SchemaError:
                 return None
-            fields = [f["name"] for f in writer["fields"] if f["name"] in SCHEMAS[kind]]
-            self._records[schema_id] = record_container(writer), fields
-        return self._records[schema_id]
+            self._programs[kind, schema_id] = compile_program(kind, writer, self._columns[kind])
+        program = self._programs[kind, schema_id]
+        return None if program is None else scan_batches(program, group, schema_id, self._far_future_ms)
+
+    def _placed(self, kind: Kind, scanned: Scanned, schema_id: int, group: list[RawBatch]) -> pl.DataFrame:
+        """The events that the first way believed, with their places."""
+        partitions = np.array([batch.partition for batch in group], dtype=np.int32)
+        [topic] = {batch.topic for batch in group}
+        frame = scanned.frame.select(
+            *conform(kind, scanned.frame.columns, self._columns[kind]),
+            pl.lit(topic).alias("topic"),
+            pl.Series("partition", np.repeat(partitions, [batch.count for batch in group])),
+            "offset",
+            "kafka_ms",
+            pl.lit(schema_id, dtype=pl.Int32).alias("schema_id"),
+        )
+        return frame if scanned.good is None else frame.filter(scanned.good)
+
+    def _carefully(self, kind: Kind, batch: RawBatch, offsets: pl.Series | None) -> Decoded:
+        """The second way, which takes the third for what it doubts. ``offsets``: only these; none: all."""
+        rows, undecodable = self._values.decode(kind, batch, offsets)
+        judged = self._judge(kind, rows, [batch])
+        return Decoded(judged.frame.select(*self._columns[kind], *PLACE), pl.concat([judged.rejected, undecodable]))
 
     def _judge(self, kind: Kind, rows: pl.DataFrame, group: list[RawBatch]) -> Decoded:
         """Splits decoded rows into valid events and rejects."""
@@ -112,48 +125,6 @@ class BatchDecoder:
             return Decoded(rows.select(columns), pl.DataFrame(schema=REJECTED))
         bad = rows.filter(pl.col("reason").is_not_null()).select("topic", "partition", "offset", "kafka_ms", "reason")
         return Decoded(rows.filter(pl.col("reason").is_null()).select(columns), _with_values(bad, group))
-
-
-def _believable(read: pl.DataFrame, schema_id: int, group: list[RawBatch], counts: np.ndarray) -> bool:
-    """Frame fields as a writer of these records must have left them; sizes add up batch by batch."""
-    constant = read.lazy().select(
-        ok=(
-            (pl.col("_attr") == b"\x00")
-            & (pl.col("_magic") == b"\x00")
-            & (pl.col("_sid") == schema_id.to_bytes(4, "big"))
-            & (pl.col("_hdr") == 0)
-            & pl.col("_len").is_between(1, (1 << 31) - 1)
-        ).all(),
-    )
-    if not constant.collect().item():
-        return False
-    starts = np.cumsum(counts) - counts
-    if not np.array_equal(read["_off"].to_numpy(), np.arange(counts.sum()) - np.repeat(starts, counts)):
-        return False
-    widths = read.select(pl.col("_len") + varint_width(pl.col("_len"))).to_series().to_numpy()
-    sizes = np.array([len(batch.body) for batch in group])
-    return np.array_equal(np.add.reduceat(widths, starts), sizes)
-
-
-def _placed(kind: Kind, read: pl.DataFrame, schema_id: int, group: list[RawBatch], counts: np.ndarray) -> pl.DataFrame:
-    heads = pl.DataFrame(
-        {
-            "topic": [b.topic for b in group],
-            "partition": pl.Series([b.partition for b in group], dtype=pl.Int32),
-            "_base": [b.base_offset for b in group],
-            "_first": [b.first_offset for b in group],
-            "_first_ms": [b.first_ms for b in group],
-            "_append_ms": pl.Series([b.append_ms for b in group], dtype=pl.Int64),
-        }
-    )
-    rows = read.hstack(heads[np.repeat(np.arange(len(group)), counts)]).with_columns(
-        offset=pl.col("_base") + pl.col("_off"),
-        kafka_ms=pl.coalesce("_append_ms", pl.col("_first_ms") + pl.col("_ts")),
-        schema_id=pl.lit(schema_id, dtype=pl.Int32),
-    )
-    if any(batch.first_offset > batch.base_offset for batch in group):
-        rows = rows.filter(pl.col("offset") >= pl.col("_first"))
-    return rows.select(*conform(kind, read.columns), *PLACE, "_key")
 
 
 def _with_values(bad: pl.DataFrame, group: list[RawBatch]) -> pl.DataFrame:

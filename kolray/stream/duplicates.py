@@ -1,4 +1,4 @@
-"""Counts an ``event_id`` once while its panes are retained: sorted runs of 64-bit hashes, probed by binary search."""
+"""Counts an ``event_id`` once while its panes are retained: sets of 64-bit hashes, one a span of event time."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-Hashes = npt.NDArray[np.uint64]
-MERGE_AT = 4
-"""Runs of a bucket before they are merged into one."""
+from kolray.stream.hashset import Flags, Hashes, empty_set, insert, mark_known
 
 
 class DuplicateFilter:
@@ -20,54 +18,74 @@ class DuplicateFilter:
 
     def __init__(self, bucket_ms: int) -> None:
         self._bucket_ms = bucket_ms
-        self._runs: dict[int, list[Hashes]] = {}
+        self._sets: dict[int, Hashes] = {}
+        self._sizes: dict[int, int] = {}
 
     def first_seen(self, events: pl.DataFrame) -> pl.Series:
         """Boolean, one a row: this row's ``event_id`` is new. Remembers the new ones.
 
         ``events`` needs ``event_id`` and ``event_time``, oldest offset first.
         """
-        hashes = events["event_id"].hash(7)
-        fresh = hashes.is_first_distinct()
-        values = hashes.to_numpy()
-        known = np.zeros(len(values), dtype=bool)
-        for run in (run for runs in self._runs.values() for run in runs):
-            at = np.searchsorted(run, values)
-            known |= run[np.minimum(at, len(run) - 1)] == values
-        new = fresh & pl.Series(~known)
-        if new.any():
-            self._remember(values, (events["event_time"].dt.epoch("ms") // self._bucket_ms).to_numpy(), new.to_numpy())
-        return new
+        if not events.height:
+            return pl.Series(dtype=pl.Boolean)
+        hashed = events["event_id"].hash(7)
+        hashes = hashed.to_numpy()
+        buckets = events["event_time"].to_physical().to_numpy() // self._bucket_ms
+        own = np.unique(buckets)
+        # An id that comes twice at once, with times of two buckets, would be new to both.
+        known = (
+            np.zeros(len(hashes), np.bool_) if len(own) == 1 else (~hashed.is_first_distinct()).to_numpy(writable=True)
+        )
+        for bucket, table in self._sets.items():
+            if len(own) > 1 or bucket != own[0]:
+                mark_known(table, hashes, known)
+        for bucket in own:
+            self._remember(int(bucket), hashes, known, None if len(own) == 1 else buckets != bucket)
+        return pl.Series(~known)
 
-    def _remember(self, hashes: Hashes, buckets: npt.NDArray[np.int64], new: npt.NDArray[np.bool_]) -> None:
-        hashes, buckets = hashes[new], buckets[new]
-        for bucket in np.unique(buckets):
-            runs = self._runs.setdefault(int(bucket), [])
-            runs.append(np.sort(hashes[buckets == bucket]))
-            if len(runs) >= MERGE_AT:
-                self._runs[int(bucket)] = [np.sort(np.concatenate(runs))]
+    def _remember(self, bucket: int, hashes: Hashes, known: Flags, others: Flags | None) -> None:
+        """Adds the unknown hashes of a bucket, and marks those that it has already as known."""
+        skip = known if others is None else known | others
+        wanted = len(hashes) - int(skip.sum())
+        size = self._sizes.get(bucket, 0)
+        if bucket not in self._sets or 2 * (size + wanted) > len(self._sets[bucket]):
+            self._grow(bucket, size + wanted)
+        self._sizes[bucket] = size + insert(self._sets[bucket], hashes, skip)
+        if others is not None:
+            known |= skip & ~others
+
+    def _grow(self, bucket: int, n: int) -> None:
+        old = self._sets.get(bucket)
+        self._sets[bucket] = empty_set(2 * n)
+        if old is not None:
+            held = old[old != 0]
+            insert(self._sets[bucket], held, np.zeros(len(held), np.bool_))
 
     def forget_before(self, ms: int) -> None:
         """Drops buckets that end at or before this event time."""
-        for bucket in [b for b in self._runs if (b + 1) * self._bucket_ms <= ms]:
-            del self._runs[bucket]
+        for bucket in [b for b in self._sets if (b + 1) * self._bucket_ms <= ms]:
+            del self._sets[bucket], self._sizes[bucket]
 
     def __len__(self) -> int:
-        return sum(len(run) for runs in self._runs.values() for run in runs)
+        return sum(self._sizes.values())
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of the sets."""
+        return sum(table.nbytes for table in self._sets.values())
 
     def snapshot(self) -> pl.DataFrame:
         """Every hash with its bucket."""
-        parts = [
-            pl.DataFrame({"bucket": np.full(len(run), bucket, dtype=np.int64), "hash": run})
-            for bucket, runs in self._runs.items()
-            for run in runs
-        ]
+        parts = [_column(bucket, table[table != 0]) for bucket, table in self._sets.items()]
         return pl.concat([pl.DataFrame(schema={"bucket": pl.Int64, "hash": pl.UInt64}), *parts])
 
     def restore(self, snapshot: pl.DataFrame) -> None:
         """Takes over the hashes of ``snapshot()``."""
-        self._runs = {
-            int(bucket[0]): [np.sort(part["hash"].to_numpy())]
-            for bucket, part in snapshot.group_by("bucket")
-            if part.height
-        }
+        self._sets, self._sizes = {}, {}
+        for (bucket,), part in snapshot.group_by("bucket"):
+            hashes = part["hash"].to_numpy()
+            self._remember(int(bucket), hashes, np.zeros(len(hashes), np.bool_), None)
+
+
+def _column(bucket: int, hashes: npt.NDArray[np.uint64]) -> pl.DataFrame:
+    return pl.DataFrame({"bucket": np.full(len(hashes), bucket, dtype=np.int64), "hash": hashes})

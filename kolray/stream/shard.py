@@ -99,23 +99,13 @@ class Shard:
 
     def _count(self, batches: list[RawBatch]) -> None:
         kind_of = {topic: kind for kind, topic in self.topics.items()}
-        by_kind: dict[Kind, list[RawBatch]] = defaultdict(list)
-        ends: dict[tuple[Kind, int], int] = {}
+        groups: dict[tuple[Kind, int], list[RawBatch]] = defaultdict(list)
         for batch in batches:
-            kind = kind_of[batch.topic]
-            by_kind[kind].append(batch)
-            ends[kind, batch.partition] = batch.last_offset + 1
-        for kind, group in by_kind.items():
+            groups[kind_of[batch.topic], batch.partition].append(batch)
+        for (kind, number), group in groups.items():
+            self.beat()
             decoded = self.decoder.decode(kind, group)
-            events = decoded.frame.partition_by("partition", as_dict=True)
-            rejected = decoded.rejected.partition_by("partition", as_dict=True)
-            for (of_kind, number), end in ends.items():
-                if of_kind == kind:
-                    self.beat()
-                    mine = events.get((number,), decoded.frame.clear())
-                    self.runners[number].on_frame(
-                        kind, mine.sort("offset"), rejected.get((number,), decoded.rejected.clear()), end
-                    )
+            self.runners[number].on_frame(kind, decoded.frame, decoded.rejected, group[-1].last_offset + 1)
 
     def _at_end(self) -> bool:
         return all(self.source.at_end(topic, number) for number in self.runners for topic in self.topics.values())

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from kolray.events import Kind
+from kolray.events import COUNTS, Kind
 from kolray.settings import StreamSettings
 from kolray.stores.metrics import WINDOW_SCHEMA
 from kolray.stream.duplicates import DuplicateFilter
@@ -35,6 +35,11 @@ from kolray.stream.windows import (
     windows_of,
 )
 
+COLUMNS: dict[Kind, tuple[str, ...]] = {
+    "social": ("event_id", "kol_id", "event_type", "event_time", *COUNTS, "followers", "text"),
+    "web": ("event_id", "kol_id", "event_type", "event_time", "visitor", "consent"),
+}
+"""What the state, and the classifier before it, read of an event."""
 LATE_COLUMNS = ("topic", "partition", "offset", "event_id", "kol_id", "event_time")
 
 
@@ -177,7 +182,7 @@ class PartitionState:
     def size_bytes(self) -> int:
         """Bytes of the panes and the duplicate filters."""
         panes = sum(frame.estimated_size() for frame in (self.panes, *self._fresh))
-        return int(panes) + 8 * sum(len(seen) for seen in self.seen.values())
+        return int(panes) + sum(seen.size_bytes for seen in self.seen.values())
 
     def settled_panes(self) -> pl.DataFrame:
         """All panes, merged: what a snapshot holds."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 from kafka.errors import KafkaError
@@ -94,9 +94,17 @@ class ValueDecoder:
         self._registry = registry
         self._containers: dict[int, ValueContainer] = {}
 
-    def decode(self, kind: Kind, batch: RawBatch) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Decoded rows as ``SCHEMAS[kind]``, ``PLACE`` and ``_key``, and the undecodable as ``REJECTED``."""
+    def decode(
+        self, kind: Kind, batch: RawBatch, offsets: pl.Series | None = None
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Decoded rows as ``SCHEMAS[kind]``, ``PLACE`` and ``_key``, and the undecodable as ``REJECTED``.
+
+        Args:
+            offsets: only these records of the batch; none: all.
+        """
         records = records_of(batch)
+        if offsets is not None:
+            records = records.filter(pl.col("offset").is_in(offsets.implode()))
         broken = records.filter(pl.col("reason").is_not_null())
         good, bad = [], [broken]
         whole = records.filter(pl.col("reason").is_null()).with_columns(head=pl.col("value").bin.head(HEADER_BYTES))
@@ -147,11 +155,11 @@ class ValueDecoder:
         return placed.select(*conform(kind, placed.columns), *PLACE, "_key")
 
 
-def conform(kind: Kind, present: list[str]) -> list[pl.Expr]:
-    """The columns of ``SCHEMAS[kind]`` from those present: cast, and null where a writer did not know them."""
+def conform(kind: Kind, present: list[str], columns: Sequence[str] | None = None) -> list[pl.Expr]:
+    """Columns of ``SCHEMAS[kind]`` (none: all) from those present: cast, and null where a writer did not know them."""
     return [
-        (pl.col(name) if name in present else pl.lit(None)).cast(dtype).alias(name)
-        for name, dtype in SCHEMAS[kind].items()
+        (pl.col(name) if name in present else pl.lit(None)).cast(SCHEMAS[kind][name]).alias(name)
+        for name in columns or SCHEMAS[kind]
     ]
 
 
