@@ -12,6 +12,7 @@ from kolray.features.window_metrics import METRICS
 from kolray.lake.tables import LakeTables
 from kolray.protocols import TextClassifier
 from kolray.stores.metrics import WINDOW_SCHEMA, MetricsStore
+from kolray.stream.visitors import with_visitors
 from kolray.stream.windows import WindowSpec, merge_panes, pane_aggregate, pane_ms, windows_of
 
 KEYS = ["kol_id", "window", "window_start"]
@@ -72,7 +73,7 @@ def recomputed(
             column.scatter(spoken.arg_true(), classifier.classify(social["text"].filter(spoken)))
         )
     merged = merge_panes([pane_aggregate("social", social, pane), pane_aggregate("web", events["web"], pane)])
-    return pl.concat(windows_of(merged, spec) for spec in specs)
+    return with_visitors(pl.concat(windows_of(merged, spec) for spec in specs), events["web"], specs)
 
 
 def _closed(

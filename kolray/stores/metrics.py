@@ -21,7 +21,9 @@ WINDOW_SCHEMA: Columns = {
     "final": pl.Boolean,
     **dict.fromkeys(METRICS, pl.Int64),
 }
-"""Identity: ``(kol_id, window, window_start)``. ``window`` is ``5m``, ``15m``, ``15m/5m``, ``1h`` or ``pane``."""
+"""Identity: ``(kol_id, window, window_start)``. ``window`` is ``5m``, ``15m``, ``15m/5m``, ``1h`` or ``pane``.
+
+Rows written before ``unique_visitors`` existed have null there until the stream writes them again."""
 
 ALERT_SCHEMA: Columns = {
     "alert_id": pl.String,
@@ -45,6 +47,11 @@ SCORE_SCHEMA: Columns = {
     "probability": pl.Float64,
 }
 """Identity: ``(kol_id, model, as_of)``. ``model`` is ``name:version``."""
+
+
+def without(schema: Columns, *later: str) -> Columns:
+    """A schema as it was before these columns came: a migration once applied must not change."""
+    return {name: dtype for name, dtype in schema.items() if name not in later}
 
 
 class Version(NamedTuple):

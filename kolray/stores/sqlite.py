@@ -13,7 +13,8 @@ import polars as pl
 from kolray.clock import to_ms
 from kolray.errors import ServiceUnavailableError
 from kolray.events import Columns
-from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA, WINDOW_SCHEMA, Version
+from kolray.features.window_metrics import VISITORS
+from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA, WINDOW_SCHEMA, Version, without
 
 SCAN_ROWS = 200_000
 BUSY_MS = 60_000
@@ -29,13 +30,14 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "0001-window-rows-scores-alerts",
         (
-            f"CREATE TABLE windows ({_columns(WINDOW_SCHEMA)}, epoch INTEGER, at_us INTEGER, "
+            f"CREATE TABLE windows ({_columns(without(WINDOW_SCHEMA, VISITORS))}, epoch INTEGER, at_us INTEGER, "
             "PRIMARY KEY (kol_id, window, window_start)) WITHOUT ROWID",
             f"CREATE TABLE alerts ({_columns(ALERT_SCHEMA)}, PRIMARY KEY (alert_id)) WITHOUT ROWID",
             "CREATE INDEX alerts_at ON alerts (at DESC)",
             f"CREATE TABLE scores ({_columns(SCORE_SCHEMA)}, PRIMARY KEY (kol_id, as_of, model)) WITHOUT ROWID",
         ),
     ),
+    ("0002-unique-visitors", (f"ALTER TABLE windows ADD COLUMN {VISITORS} INTEGER",)),
 )
 
 
@@ -89,7 +91,8 @@ class SqliteStore:
             with self._db as db:
                 db.executemany(sql, plain.iter_rows())
         except sqlite3.OperationalError as error:
-            raise ServiceUnavailableError("SQLite", str(self._path), str(error)) from error
+            advice = "; run `kolray init`" if "no " in str(error) else ""  # no such table, no column named …
+            raise ServiceUnavailableError("SQLite", str(self._path), f"{error}{advice}") from error
 
     def windows(self, kol_id: str, window: str, start: datetime, end: datetime) -> pl.DataFrame:
         sql = "WHERE kol_id = ? AND window = ? AND window_start >= ? AND window_start < ? ORDER BY window_start"
