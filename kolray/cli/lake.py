@@ -57,6 +57,21 @@ def gold(
 
 
 @app.command()
+def scores(as_json: bool = AS_JSON) -> None:
+    """Copy new scores of the stream and of `kolray score` from the metrics store to gold.scores."""
+    from kolray.lake.scores import NAME, copy_scores
+    from kolray.lake.tables import LakeTables
+    from kolray.stores.open import open_metrics_store
+
+    settings = load_settings()
+    store = open_metrics_store(settings)
+    with Console(stderr=True).status("scores …"):
+        copied = copy_scores(LakeTables(settings.lake_root), store)
+    store.close()
+    _show({NAME: copied} if copied else {}, as_json)
+
+
+@app.command()
 def sql(
     query: str = typer.Argument(help="one SELECT over bronze.*, silver.*, gold.*, ref.*"),
     output: str = typer.Option("table", help="table, csv or json"),

@@ -14,7 +14,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from kolray.clock import SystemClock, to_ms
 from kolray.local.cluster import join_ray
-from kolray.protocols import TextClassifier
+from kolray.protocols import BatchScorer, TextClassifier
 from kolray.settings import Settings
 from kolray.stream.build import build_shard
 from kolray.stream.checkpoint import RunMark
@@ -25,7 +25,8 @@ from kolray.stream.supervision import Supervision
 log = logging.getLogger(__name__)
 
 ClassifierFactory = Callable[[], TextClassifier]
-"""Called in the shard's process: it must be small to send."""
+ScorerFactory = Callable[[], BatchScorer]
+"""Called in the shard's process: they must be small to send."""
 STATUS_S = 1.0
 """Seconds between looks at the shards, and between publications."""
 
@@ -35,12 +36,17 @@ class ShardActor:
     """A shard in a process of its own. It lives once: the supervisor makes another one, which restores."""
 
     def __init__(
-        self, settings: Settings, partitions: list[int], until_end: bool, classifier: ClassifierFactory | None
+        self,
+        settings: Settings,
+        partitions: list[int],
+        until_end: bool,
+        classifier: ClassifierFactory | None,
+        scorer: ScorerFactory | None,
     ) -> None:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
         logging.getLogger("kafka").setLevel(logging.WARNING)
         self._settings, self._partitions, self._until_end = settings, partitions, until_end
-        self._classifier = classifier
+        self._classifier, self._scorer = classifier, scorer
         self._stop = threading.Event()
         self._beats = 0
         self._status: dict[str, Any] = {}
@@ -52,7 +58,12 @@ class ShardActor:
         """Restores, then loops until the input ends (a bounded run) or ``stop``; returns the last status."""
         classifier = self._classifier() if self._classifier else None
         shard = build_shard(
-            self._settings, self._partitions, until_end=self._until_end, classifier=classifier, beat=self._beat
+            self._settings,
+            self._partitions,
+            until_end=self._until_end,
+            classifier=classifier,
+            scorer=self._scorer,
+            beat=self._beat,
         )
         shard.restore()
         looked = 0.0
@@ -89,13 +100,19 @@ class Supervisor:
     """
 
     def __init__(
-        self, settings: Settings, *, until_end: bool = False, classifier: ClassifierFactory | None = None
+        self,
+        settings: Settings,
+        *,
+        until_end: bool = False,
+        classifier: ClassifierFactory | None = None,
+        scorer: ScorerFactory | None = None,
     ) -> None:
         numbers = range(settings.kafka.partitions)
         shards = min(settings.stream.shards, settings.kafka.partitions)
         groups = [list(numbers[i::shards]) for i in range(shards)]
         self.watch = Supervision(groups, SystemClock(), settings.stream.hang_after_s, until_end)
-        self._settings, self._until_end, self._classifier = settings, until_end, classifier
+        self._settings, self._until_end = settings, until_end
+        self._classifier, self._scorer = classifier, scorer
         self._actors: dict[int, Any] = {}
         self._runs: dict[Any, int] = {}
         self._asked: dict[Any, int] = {}
@@ -130,7 +147,7 @@ class Supervisor:
     def _start(self, index: int) -> None:
         partitions = self.watch.shards[index].partitions
         actor = ShardActor.options(name=None).remote(  # type: ignore[attr-defined]
-            self._settings, partitions, self._until_end, self._classifier
+            self._settings, partitions, self._until_end, self._classifier, self._scorer
         )
         self._actors[index] = actor
         self._runs[actor.run.remote()] = index
@@ -216,6 +233,7 @@ def _ready(refs: dict[Any, int]) -> list[Any]:
 def run_stream(
     settings: Settings,
     classifier: ClassifierFactory | None,
+    scorer: ScorerFactory | None = None,
     *,
     until_end: bool,
     on_totals: Callable[[dict[str, int]], None] | None = None,
@@ -225,7 +243,7 @@ def run_stream(
     Returns the summed counters and ``restarts``; without ``until_end`` it returns only after ``stop``.
     """
     join_ray(settings.stream.shards)
-    supervisor = Supervisor(settings, until_end=until_end, classifier=classifier)
+    supervisor = Supervisor(settings, until_end=until_end, classifier=classifier, scorer=scorer)
     try:
         results = supervisor.run(lambda statuses: on_totals(totals(statuses)) if on_totals else None)
     finally:

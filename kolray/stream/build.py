@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 from kafka import KafkaAdminClient
@@ -12,7 +13,7 @@ from kafka.errors import KafkaError
 from kolray.clock import Clock, SystemClock
 from kolray.errors import ServiceUnavailableError
 from kolray.events import RAW_TOPICS
-from kolray.protocols import TextClassifier
+from kolray.protocols import BatchScorer, TextClassifier
 from kolray.schemas.registry import open_registry
 from kolray.settings import KafkaSettings, Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
@@ -22,6 +23,7 @@ from kolray.stream.fetch import BatchFetcher
 from kolray.stream.outputs import open_publisher
 from kolray.stream.partition import PartitionRunner
 from kolray.stream.patterns.watching import open_rules
+from kolray.stream.scoring import Scoring
 from kolray.stream.shard import Shard
 from kolray.stream.sinks import StoreWriter
 from kolray.stream.state import new_state
@@ -35,12 +37,14 @@ def build_shard(
     *,
     until_end: bool = False,
     classifier: TextClassifier | None = None,
+    scorer: Callable[[], BatchScorer] | None = None,
     clock: Clock | None = None,
     beat: Callable[[], None] = lambda: None,
 ) -> Shard:
     """A shard over some partition numbers of both raw topics, on the servers the settings name.
 
     Args:
+        scorer: makes what scores KOLs whose windows close, in a thread of its own; unused with ``stream.scores`` off.
         beat: called by the loop at least once a round, and while it waits for a store or a model.
     """
     clock = clock or SystemClock()
@@ -48,6 +52,7 @@ def build_shard(
     writer = StoreWriter(open_metrics_store(settings), open_feature_store(settings.redis), beat)
     broker = broker_identity(settings.kafka)
     rules = open_rules(settings.stream.patterns_file, settings.stream.windows, clock)
+    scoring = _scoring(settings, scorer) if scorer and settings.stream.scores else None
     runners = {
         number: PartitionRunner(
             partition=number,
@@ -59,6 +64,7 @@ def build_shard(
             broker=broker,
             classifier=BeatingClassifier(classifier, beat) if classifier else None,
             rules=rules,
+            on_closed=partial(scoring.closed, number) if scoring else None,
         )
         for number in partitions
     }
@@ -70,7 +76,12 @@ def build_shard(
         clock=clock,
         until_end=until_end,
         beat=beat,
+        scoring=scoring,
     )
+
+
+def _scoring(settings: Settings, scorer: Callable[[], BatchScorer]) -> Scoring:
+    return Scoring(scorer, partial(open_metrics_store, settings), partial(open_feature_store, settings.redis))
 
 
 @dataclass

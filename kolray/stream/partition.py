@@ -50,6 +50,8 @@ class PartitionRunner:
     classifier: TextClassifier | None = None
     rules: Callable[[], tuple[Rule, ...]] | None = None
     """The newest patterns, asked for before windows close; none: those of the state."""
+    on_closed: Callable[[pl.Series], None] | None = None
+    """Told the KOLs whose windows closed, each once; must return at once."""
     offsets: dict[Kind, int] = field(default_factory=dict)
     """Kind of event → offset of its topic after the last record counted."""
     epoch: int = 0
@@ -124,6 +126,8 @@ class PartitionRunner:
         self.writer.windows(rows, self.version())
         self.writer.alerts(alerts, self.version())
         self._hold("alerts", alerts)
+        if self.on_closed is not None and rows.height:
+            self.on_closed(rows["kol_id"].unique())
 
     def write_provisional(self) -> None:
         """Upserts what changed in open panes."""
