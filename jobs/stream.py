@@ -5,12 +5,12 @@ import sys
 from functools import partial
 
 from kolray.models.champion_scorer import champion_scorer
-from kolray.models.sentiment import default_classifier
+from kolray.models.sentiment import kept_classifiers
 from kolray.settings import load_settings
 from kolray.stream.actors import run_stream
 
 if __name__ == "__main__":
     settings = load_settings()
-    scorer = partial(champion_scorer, settings)
-    totals = run_stream(settings, default_classifier, scorer, until_end="--until-end" in sys.argv)
+    scorer, sentiment = partial(champion_scorer, settings), kept_classifiers(settings)
+    totals = run_stream(settings, sentiment, scorer, older=sentiment.find, until_end="--until-end" in sys.argv)
     print(json.dumps(totals))

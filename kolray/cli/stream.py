@@ -24,14 +24,16 @@ def stream(
     if reset:
         shutil.rmtree(settings.checkpoints, ignore_errors=True)
     from kolray.models.champion_scorer import champion_scorer
-    from kolray.models.sentiment import default_classifier
+    from kolray.models.sentiment import kept_classifiers
     from kolray.stream.actors import run_stream
 
+    sentiment = kept_classifiers(settings)
     with Live(console=Console(stderr=True), refresh_per_second=2) as live:
         totals = run_stream(
             settings,
-            default_classifier,
+            sentiment,
             partial(champion_scorer, settings),
+            older=sentiment.find,
             until_end=until_end,
             on_totals=lambda t: live.update(_table(t)),
         )

@@ -18,6 +18,7 @@ from kolray.protocols import BatchScorer, TextClassifier
 from kolray.settings import Settings
 from kolray.stream.build import build_shard
 from kolray.stream.checkpoint import RunMark
+from kolray.stream.sentiment import FindModel, no_model
 from kolray.stream.state import Counters
 from kolray.stream.status import StatusFile, report
 from kolray.stream.supervision import Supervision
@@ -41,12 +42,13 @@ class ShardActor:
         partitions: list[int],
         until_end: bool,
         classifier: ClassifierFactory | None,
+        older: FindModel,
         scorer: ScorerFactory | None,
     ) -> None:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
         logging.getLogger("kafka").setLevel(logging.WARNING)
         self._settings, self._partitions, self._until_end = settings, partitions, until_end
-        self._classifier, self._scorer = classifier, scorer
+        self._classifier, self._older, self._scorer = classifier, older, scorer
         self._stop = threading.Event()
         self._beats = 0
         self._status: dict[str, Any] = {}
@@ -62,6 +64,7 @@ class ShardActor:
             self._partitions,
             until_end=self._until_end,
             classifier=classifier,
+            older=self._older,
             scorer=self._scorer,
             beat=self._beat,
         )
@@ -105,6 +108,7 @@ class Supervisor:
         *,
         until_end: bool = False,
         classifier: ClassifierFactory | None = None,
+        older: FindModel = no_model,
         scorer: ScorerFactory | None = None,
     ) -> None:
         numbers = range(settings.kafka.partitions)
@@ -112,7 +116,7 @@ class Supervisor:
         groups = [list(numbers[i::shards]) for i in range(shards)]
         self.watch = Supervision(groups, SystemClock(), settings.stream.hang_after_s, until_end)
         self._settings, self._until_end = settings, until_end
-        self._classifier, self._scorer = classifier, scorer
+        self._classifier, self._older, self._scorer = classifier, older, scorer
         self._actors: dict[int, Any] = {}
         self._runs: dict[Any, int] = {}
         self._asked: dict[Any, int] = {}
@@ -147,7 +151,7 @@ class Supervisor:
     def _start(self, index: int) -> None:
         partitions = self.watch.shards[index].partitions
         actor = ShardActor.options(name=None).remote(  # type: ignore[attr-defined]
-            self._settings, partitions, self._until_end, self._classifier, self._scorer
+            self._settings, partitions, self._until_end, self._classifier, self._older, self._scorer
         )
         self._actors[index] = actor
         self._runs[actor.run.remote()] = index
@@ -236,6 +240,7 @@ def run_stream(
     scorer: ScorerFactory | None = None,
     *,
     until_end: bool,
+    older: FindModel = no_model,
     on_totals: Callable[[dict[str, int]], None] | None = None,
 ) -> dict[str, int]:
     """Runs all shards on the Ray that is there, the one ``RAY_ADDRESS`` names, or one of its own.
@@ -243,7 +248,7 @@ def run_stream(
     Returns the summed counters and ``restarts``; without ``until_end`` it returns only after ``stop``.
     """
     join_ray(settings.stream.shards)
-    supervisor = Supervisor(settings, until_end=until_end, classifier=classifier, scorer=scorer)
+    supervisor = Supervisor(settings, until_end=until_end, classifier=classifier, older=older, scorer=scorer)
     try:
         results = supervisor.run(lambda statuses: on_totals(totals(statuses)) if on_totals else None)
     finally:

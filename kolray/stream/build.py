@@ -24,6 +24,7 @@ from kolray.stream.outputs import open_publisher
 from kolray.stream.partition import PartitionRunner
 from kolray.stream.patterns.watching import open_rules
 from kolray.stream.scoring import Scoring
+from kolray.stream.sentiment import FindModel, no_model
 from kolray.stream.shard import Shard
 from kolray.stream.sinks import StoreWriter
 from kolray.stream.state import new_state
@@ -37,6 +38,7 @@ def build_shard(
     *,
     until_end: bool = False,
     classifier: TextClassifier | None = None,
+    older: FindModel = no_model,
     scorer: Callable[[], BatchScorer] | None = None,
     clock: Clock | None = None,
     beat: Callable[[], None] = lambda: None,
@@ -44,6 +46,7 @@ def build_shard(
     """A shard over some partition numbers of both raw topics, on the servers the settings name.
 
     Args:
+        older: sentiment models by version, for comments of panes in which another than ``classifier`` was in force.
         scorer: makes what scores KOLs whose windows close, in a thread of its own; unused with ``stream.scores`` off.
         beat: called by the loop at least once a round, and while it waits for a store or a model.
     """
@@ -63,6 +66,7 @@ def build_shard(
             clock=clock,
             broker=broker,
             classifier=BeatingClassifier(classifier, beat) if classifier else None,
+            older=older,
             rules=rules,
             on_closed=partial(scoring.closed, number) if scoring else None,
         )
