@@ -16,7 +16,7 @@ from kolray.clock import SystemClock, to_ms
 from kolray.local.cluster import join_ray
 from kolray.protocols import BatchScorer, TextClassifier
 from kolray.settings import Settings
-from kolray.stream.build import build_shard
+from kolray.stream.build import Models, build_shard
 from kolray.stream.checkpoint import RunMark
 from kolray.stream.sentiment import FindModel, no_model
 from kolray.stream.state import Counters
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 ClassifierFactory = Callable[[], TextClassifier]
 ScorerFactory = Callable[[], BatchScorer]
-"""Called in the shard's process: they must be small to send."""
 STATUS_S = 1.0
 """Seconds between looks at the shards, and between publications."""
 
@@ -36,19 +35,11 @@ STATUS_S = 1.0
 class ShardActor:
     """A shard in a process of its own. It lives once: the supervisor makes another one, which restores."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        partitions: list[int],
-        until_end: bool,
-        classifier: ClassifierFactory | None,
-        older: FindModel,
-        scorer: ScorerFactory | None,
-    ) -> None:
+    def __init__(self, settings: Settings, partitions: list[int], until_end: bool, models: Models) -> None:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
         logging.getLogger("kafka").setLevel(logging.WARNING)
         self._settings, self._partitions, self._until_end = settings, partitions, until_end
-        self._classifier, self._older, self._scorer = classifier, older, scorer
+        self._models = models
         self._stop = threading.Event()
         self._beats = 0
         self._status: dict[str, Any] = {}
@@ -58,16 +49,7 @@ class ShardActor:
 
     def run(self) -> dict[str, Any]:
         """Restores, then loops until the input ends (a bounded run) or ``stop``; returns the last status."""
-        classifier = self._classifier() if self._classifier else None
-        shard = build_shard(
-            self._settings,
-            self._partitions,
-            until_end=self._until_end,
-            classifier=classifier,
-            older=self._older,
-            scorer=self._scorer,
-            beat=self._beat,
-        )
+        shard = build_shard(self._settings, self._partitions, self._models, until_end=self._until_end, beat=self._beat)
         shard.restore()
         looked = 0.0
         while not self._stop.is_set() and not shard.finished:
@@ -116,7 +98,7 @@ class Supervisor:
         groups = [list(numbers[i::shards]) for i in range(shards)]
         self.watch = Supervision(groups, SystemClock(), settings.stream.hang_after_s, until_end)
         self._settings, self._until_end = settings, until_end
-        self._classifier, self._older, self._scorer = classifier, older, scorer
+        self._models = Models(classifier, older, scorer)
         self._actors: dict[int, Any] = {}
         self._runs: dict[Any, int] = {}
         self._asked: dict[Any, int] = {}
@@ -151,7 +133,7 @@ class Supervisor:
     def _start(self, index: int) -> None:
         partitions = self.watch.shards[index].partitions
         actor = ShardActor.options(name=None).remote(  # type: ignore[attr-defined]
-            self._settings, partitions, self._until_end, self._classifier, self._older, self._scorer
+            self._settings, partitions, self._until_end, self._models
         )
         self._actors[index] = actor
         self._runs[actor.run.remote()] = index

@@ -14,7 +14,7 @@ from kolray.clock import Clock, SystemClock
 from kolray.errors import ServiceUnavailableError
 from kolray.events import RAW_TOPICS
 from kolray.protocols import BatchScorer, TextClassifier
-from kolray.schemas.registry import open_registry
+from kolray.schemas.registry import Registry, open_registry
 from kolray.settings import KafkaSettings, Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.checkpoint import FolderCheckpoints
@@ -32,48 +32,38 @@ from kolray.stream.state import new_state
 CLASSIFY_ROWS = 512
 
 
+@dataclass(frozen=True)
+class Models:
+    """What judges and scores beside the stream, as factories that are small to send to a shard's process.
+
+    Args:
+        classifier: the sentiment model for new comments.
+        older: sentiment models by version, for comments of panes in which another one is in force.
+        scorer: scores KOLs whose windows close, in a thread of its own; unused with ``stream.scores`` off.
+    """
+
+    classifier: Callable[[], TextClassifier] | None = None
+    older: FindModel = no_model
+    scorer: Callable[[], BatchScorer] | None = None
+
+
 def build_shard(
     settings: Settings,
     partitions: list[int],
+    models: Models,
     *,
     until_end: bool = False,
-    classifier: TextClassifier | None = None,
-    older: FindModel = no_model,
-    scorer: Callable[[], BatchScorer] | None = None,
-    clock: Clock | None = None,
     beat: Callable[[], None] = lambda: None,
 ) -> Shard:
     """A shard over some partition numbers of both raw topics, on the servers the settings name.
 
     Args:
-        older: sentiment models by version, for comments of panes in which another than ``classifier`` was in force.
-        scorer: makes what scores KOLs whose windows close, in a thread of its own; unused with ``stream.scores`` off.
         beat: called by the loop at least once a round, and while it waits for a store or a model.
     """
-    clock = clock or SystemClock()
-    registry = open_registry(settings.registry.url)
-    writer = StoreWriter(open_metrics_store(settings), open_feature_store(settings.redis), beat)
-    broker = broker_identity(settings.kafka)
-    rules = open_rules(settings.stream.patterns_file, settings.stream.windows, clock)
-    scoring = _scoring(settings, scorer) if scorer and settings.stream.scores else None
-    runners = {
-        number: PartitionRunner(
-            partition=number,
-            state=new_state(settings.stream, rules()),
-            checkpoints=FolderCheckpoints(settings.checkpoints),
-            publisher=open_publisher(settings.kafka, registry, number),
-            writer=writer,
-            clock=clock,
-            broker=broker,
-            classifier=BeatingClassifier(classifier, beat) if classifier else None,
-            older=older,
-            rules=rules,
-            on_closed=partial(scoring.closed, number) if scoring else None,
-        )
-        for number in partitions
-    }
+    clock, registry = SystemClock(), open_registry(settings.registry.url)
+    scoring = _scoring(settings, models.scorer) if models.scorer and settings.stream.scores else None
     return Shard(
-        runners=runners,
+        runners=_runners(settings, partitions, models, registry, clock, beat, scoring),
         open_source=lambda starts: BatchFetcher(settings.kafka, starts),
         decoder=BatchDecoder(registry, settings.stream.far_future_s),
         settings=settings.stream,
@@ -86,6 +76,37 @@ def build_shard(
 
 def _scoring(settings: Settings, scorer: Callable[[], BatchScorer]) -> Scoring:
     return Scoring(scorer, partial(open_metrics_store, settings), partial(open_feature_store, settings.redis))
+
+
+def _runners(
+    settings: Settings,
+    partitions: list[int],
+    models: Models,
+    registry: Registry,
+    clock: Clock,
+    beat: Callable[[], None],
+    scoring: Scoring | None,
+) -> dict[int, PartitionRunner]:
+    writer = StoreWriter(open_metrics_store(settings), open_feature_store(settings.redis), beat)
+    broker = broker_identity(settings.kafka)
+    rules = open_rules(settings.stream.patterns_file, settings.stream.windows, clock)
+    classifier = BeatingClassifier(models.classifier(), beat) if models.classifier else None
+    return {
+        number: PartitionRunner(
+            partition=number,
+            state=new_state(settings.stream, rules()),
+            checkpoints=FolderCheckpoints(settings.checkpoints),
+            publisher=open_publisher(settings.kafka, registry, number),
+            writer=writer,
+            clock=clock,
+            broker=broker,
+            classifier=classifier,
+            older=models.older,
+            rules=rules,
+            on_closed=partial(scoring.closed, number) if scoring else None,
+        )
+        for number in partitions
+    }
 
 
 @dataclass

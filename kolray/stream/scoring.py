@@ -22,6 +22,8 @@ REST = 4
 """The pause is at least so many times what the batch took: scoring costs a fifth of a core at most."""
 RETRY_S = 5.0
 BEAT_S = 1.0
+CLOSE_S = 5.0
+"""Longest wait for the batch at work when a shard ends: it may not look like a hang."""
 
 
 class Waiting:
@@ -94,7 +96,9 @@ class Scoring:
             self._stopping = True
             self._turn.notify_all()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(CLOSE_S)
+            if self._thread.is_alive():
+                return  # a call that does not come back; the thread ends with the process
         if self._parts is not None:
             self._parts[1].close()
             self._parts[2].close()

@@ -27,7 +27,7 @@ from kolray.schemas.registry import open_registry
 from kolray.serving.scoring import ScoringGraph
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
-from kolray.stream.build import build_shard
+from kolray.stream.build import Models, build_shard
 from kolray.stream.shard import Shard
 from tests.silver import START, silver_world
 
@@ -105,7 +105,7 @@ def test_closed_windows_bring_scores_that_follow_the_alias(settings: Settings) -
     now = SystemClock().now()
     hours = iter(now - timedelta(hours=h) for h in range(20, 0, -2))
     send(settings, next(hours))
-    shard = build_shard(settings, list(range(4)), scorer=partial(hurried_scorer, settings))
+    shard = build_shard(settings, list(range(4)), Models(scorer=partial(hurried_scorer, settings)))
     shard.restore()
     assert closed(shard, settings, next(hours)) == 0, "there is no champion yet"
     assert not Path(settings.mlflow_uri.removeprefix("sqlite:///")).exists(), "and no registry is made to find that out"
@@ -128,7 +128,7 @@ def test_a_bounded_run_scores_before_it_ends_unless_told_not_to(settings: Settin
     factory = pickle.loads(pickle.dumps(partial(champion_scorer, settings)))  # noqa: S301 - as Ray sends it
     off = settings.model_copy(update={"stream": settings.stream.model_copy(update={"scores": False})})
     for chosen in (off, settings):
-        shard = build_shard(chosen, list(range(4)), until_end=True, scorer=factory)
+        shard = build_shard(chosen, list(range(4)), Models(scorer=factory), until_end=True)
         shard.restore()
         while not shard.finished:
             shard.step()

@@ -34,12 +34,14 @@ class Fixed:
 
     def __init__(self, *errors: Exception | None, gate: threading.Event | None = None) -> None:
         self.batches: list[list[str]] = []
-        self.begun = threading.Event()
+        self.begun, self.twice = threading.Event(), threading.Event()
         self._errors, self._gate = list(errors), gate
 
     def score(self, kol_ids: list[str]) -> pl.DataFrame:
         self.batches.append(sorted(kol_ids))
         self.begun.set()
+        if len(self.batches) == 2:
+            self.twice.set()
         if self._gate is not None:
             self._gate.wait(30)
         error = self._errors.pop(0) if self._errors else None
@@ -114,10 +116,11 @@ def test_kols_wait_for_a_server_that_is_away(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("kolray.stream.scoring.RETRY_S", 0.0)
     bench = Bench(Fixed(ServiceUnavailableError("Redis", "x:1", "start it"), None))
     bench.close_windows("a", "b")
-    while bench.scoring.scored < 2:
-        threading.Event().wait(0.01)
+    assert bench.scorer.twice.wait(30)
+    bench.scoring.drain()
     bench.scoring.close()
     assert bench.scorer.batches == [["a", "b"], ["a", "b"]]
+    assert bench.scoring.scored == 2
 
 
 def test_a_bounded_run_does_not_wait_for_a_server_that_is_away() -> None:
