@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -24,12 +25,17 @@ from kolray.demo.run import Demo
 from kolray.errors import KolrayError
 from kolray.lake.pipelines import run_bronze, run_gold, run_silver
 from kolray.local.ports import choose_port
+from kolray.models.champion_scorer import champion_scorer
 from kolray.models.registry import ModelRegistry
 from kolray.models.sentiment import default_classifier
 from kolray.models.trainers import train_on_ray
 from kolray.serving.deployments import run_serving
 from kolray.settings import Settings
 from kolray.stream.actors import run_stream
+
+
+def _stream(settings: Settings) -> dict[str, int]:
+    return run_stream(settings, default_classifier, partial(champion_scorer, settings), until_end=True)
 
 
 def _lake(settings: Settings) -> dict[str, int]:
@@ -66,7 +72,7 @@ def main() -> int:
     world = WorldConfig(args.kols, args.hours, args.seed, SystemClock().now())
     demo = Demo(
         home, world, args.file,
-        run_stream=lambda settings: run_stream(settings, default_classifier, until_end=True),
+        run_stream=_stream,
         run_lake=_lake, train=_train, serve=_serve,
     )  # fmt: skip
     try:

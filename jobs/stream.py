@@ -2,11 +2,15 @@
 
 import json
 import sys
+from functools import partial
 
-from kolray.models.sentiment import default_classifier
+from kolray.models.champion_scorer import champion_scorer
+from kolray.models.sentiment import kept_classifiers
 from kolray.settings import load_settings
 from kolray.stream.actors import run_stream
 
 if __name__ == "__main__":
-    totals = run_stream(load_settings(), default_classifier, until_end="--until-end" in sys.argv)
+    settings = load_settings()
+    scorer, sentiment = partial(champion_scorer, settings), kept_classifiers(settings)
+    totals = run_stream(settings, sentiment, scorer, older=sentiment.find, until_end="--until-end" in sys.argv)
     print(json.dumps(totals))

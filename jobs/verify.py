@@ -7,6 +7,7 @@ from kolray.cli.lake import run_verify
 from kolray.settings import load_settings
 
 if __name__ == "__main__":
-    windows, differences = run_verify(load_settings(), refresh=True)
-    print(json.dumps({"windows": windows, "differences": differences.height}))
-    sys.exit(1 if differences.height else 0)
+    verdict = run_verify(load_settings(), refresh=True)
+    found = {"windows": verdict.windows, "differences": verdict.differences.height, "unchecked": verdict.unchecked}
+    print(json.dumps(found))
+    sys.exit(1 if verdict.differences.height else 0)

@@ -64,6 +64,9 @@ class StreamSettings(_Part):
         20, gt=0, description="seconds without a heartbeat of a shard's loop after which it is replaced"
     )
     checkpoints: str | None = Field(None, description="folder of checkpoints; none: <home>/checkpoints")
+    scores: bool = Field(
+        default=True, description="score KOLs with the trust champion when their windows close, beside the stream"
+    )
     patterns_file: str | None = Field(
         None, description="TOML file of the patterns that alert, read again when it changes; none: those kolray ships"
     )

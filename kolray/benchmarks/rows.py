@@ -15,6 +15,7 @@ from kolray.stores.metrics import WINDOW_SCHEMA, Version
 from kolray.stream.fetch import BatchFetcher
 from kolray.stream.snapshot import Snapshot
 from kolray.stream.values import records_of
+from kolray.stream.visitors import Visitors
 from kolray.stream.windows import WindowSpec, merge_panes, pane_aggregate, pane_ms, windows_of
 
 KEYS = ["kol_id", "window", "window_start"]
@@ -86,8 +87,13 @@ def compare_rows(
     """(rows in the topic, rows missing, repeated, extra or different from the batch computation)."""
     specs = [WindowSpec.parse(text) for text in windows]
     pane = pane_ms(specs)
-    merged = merge_panes([pane_aggregate(kind, frame, pane) for kind, frame in events])
-    want = pl.concat(windows_of(merged, spec) for spec in specs)
+    visitors, parts = Visitors(specs), []
+    for kind, frame in events:
+        parts.append(pane_aggregate(kind, frame, pane))
+        if kind == "web":
+            visitors.add(frame)
+    merged = merge_panes(parts)
+    want = visitors.counted(pl.concat(windows_of(merged, spec) for spec in specs))
     got = _read_rows(kafka, topic)
     same = want.join(got, on=list(want.columns), how="inner", nulls_equal=True).height
     return got.height, (want.height - same) + (got.height - same)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import polars as pl
 import typer
@@ -11,6 +12,9 @@ from rich.console import Console
 
 from kolray.errors import InvalidInputError
 from kolray.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from kolray.lake.verify import Verdict
 
 app = typer.Typer(no_args_is_help=True, help="Refine and query the Delta lake.")
 AS_JSON = typer.Option(False, "--json", help="as JSON")
@@ -57,6 +61,21 @@ def gold(
 
 
 @app.command()
+def scores(as_json: bool = AS_JSON) -> None:
+    """Copy new scores of the stream and of `kolray score` from the metrics store to gold.scores."""
+    from kolray.lake.scores import NAME, copy_scores
+    from kolray.lake.tables import LakeTables
+    from kolray.stores.open import open_metrics_store
+
+    settings = load_settings()
+    store = open_metrics_store(settings)
+    with Console(stderr=True).status("scores …"):
+        copied = copy_scores(LakeTables(settings.lake_root), store)
+    store.close()
+    _show({NAME: copied} if copied else {}, as_json)
+
+
+@app.command()
 def sql(
     query: str = typer.Argument(help="one SELECT over bronze.*, silver.*, gold.*, ref.*"),
     output: str = typer.Option("table", help="table, csv or json"),
@@ -88,32 +107,39 @@ def verify(
     """Recompute every closed window from the lake and compare it with the store; exit 1 on any difference."""
     settings = load_settings()
     with Console(stderr=True).status("verify …"):
-        windows, differences = run_verify(settings, refresh=refresh)
+        verdict = run_verify(settings, refresh=refresh)
+    differences = verdict.differences
     if as_json:
-        print(json.dumps({"windows": windows, "differences": differences.height}))
+        found = {"windows": verdict.windows, "differences": differences.height, "unchecked": verdict.unchecked}
+        print(json.dumps(found))
     else:
-        print(f"{differences.height} differences in {windows:,} windows")
+        print(f"{differences.height} differences in {verdict.windows:,} windows")
+        if verdict.unchecked:
+            print(f"sentiment was not compared where {', '.join(verdict.unchecked)} judged: that model is not kept")
         if differences.height:
             _print(differences.head(show), "table")
     if differences.height:
         raise typer.Exit(1)
 
 
-def run_verify(settings: Settings, *, refresh: bool) -> tuple[int, pl.DataFrame]:
-    """(windows compared, differences)."""
+def run_verify(settings: Settings, *, refresh: bool) -> Verdict:
+    """Compares the stores with the lake; sentiment by the models the stream's checkpoints name."""
     from kolray.lake.tables import LakeTables
+    from kolray.lake.verify import SentimentHistory
     from kolray.lake.verify import verify as compare
-    from kolray.models.sentiment import default_classifier
+    from kolray.models.sentiment import default_classifier, kept_classifiers
     from kolray.stores.open import open_metrics_store
+    from kolray.stream.checkpoint import recorded_sentiment
 
     if refresh:
         from kolray.lake.pipelines import run_bronze
 
         run_bronze(settings)
     store = open_metrics_store(settings)
-    verdict = compare(LakeTables(settings.lake_root), store, settings.stream.windows, default_classifier())
+    history = SentimentHistory(recorded_sentiment(settings.checkpoints), kept_classifiers(settings).find)
+    verdict = compare(LakeTables(settings.lake_root), store, settings.stream.windows, default_classifier(), history)
     store.close()
-    return verdict.windows, verdict.differences
+    return verdict
 
 
 def features(

@@ -39,8 +39,8 @@ def score(
 ) -> None:
     """Trust score of one KOL, computed here from the same stores the API uses."""
     from kolray.lake.tables import LakeTables
+    from kolray.models.champions import Champions
     from kolray.models.registry import ModelRegistry
-    from kolray.serving.champions import Champions
     from kolray.serving.scoring import ScoringGraph
     from kolray.stores.open import open_feature_store, open_metrics_store
 

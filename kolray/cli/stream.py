@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 
 import typer
 from rich.console import Console
@@ -22,12 +23,19 @@ def stream(
     settings = load_settings()
     if reset:
         shutil.rmtree(settings.checkpoints, ignore_errors=True)
-    from kolray.models.sentiment import default_classifier
+    from kolray.models.champion_scorer import champion_scorer
+    from kolray.models.sentiment import kept_classifiers
     from kolray.stream.actors import run_stream
 
+    sentiment = kept_classifiers(settings)
     with Live(console=Console(stderr=True), refresh_per_second=2) as live:
         totals = run_stream(
-            settings, default_classifier, until_end=until_end, on_totals=lambda t: live.update(_table(t))
+            settings,
+            sentiment,
+            partial(champion_scorer, settings),
+            older=sentiment.find,
+            until_end=until_end,
+            on_totals=lambda t: live.update(_table(t)),
         )
     print(json.dumps(totals) if as_json else _line(totals))
 

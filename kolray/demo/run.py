@@ -21,6 +21,7 @@ from kolray.demo.memory import PeakMemory
 from kolray.demo.report import DemoReport, curl_line, show
 from kolray.demo.topics import count_records
 from kolray.events import ALERTS_TOPIC, DLQ_TOPIC
+from kolray.lake.scores import copy_scores
 from kolray.lake.tables import LakeTables
 from kolray.lake.verify import verify
 from kolray.lake.world import send_world
@@ -119,6 +120,7 @@ class Demo:
         with self.stage("score every KOL") as say:
             store, lookup = open_metrics_store(settings), open_feature_store(settings.redis)
             scored = publish_scores(settings.lake_root, registry, store, lookup)
+            self.report.lake["gold.scores"] = copy_scores(LakeTables(settings.lake_root), store)
             publish_rankings(settings.lake_root, registry, lookup)
             say(f"{scored:,} KOLs")
         self.report.mlflow = settings.mlflow_uri

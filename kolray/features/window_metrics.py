@@ -17,8 +17,13 @@ SOCIAL_SUMS = ("events", *COUNTS, "positive", "negative")
 WEB_SUMS = ("web_events", "web_impressions", "web_clicks", "web_conversions")
 SUMS = (*SOCIAL_SUMS, *WEB_SUMS)
 FOLLOWERS = ("followers_first", "followers_first_ms", "followers_last", "followers_last_ms")
-METRICS = (*SUMS, *FOLLOWERS)
-"""Integer columns of a window row. Sums are never null; the follower columns are null without an observation."""
+VISITORS = "unique_visitors"
+METRICS = (*SUMS, *FOLLOWERS, VISITORS)
+"""Integer columns of a window row. Sums and unique visitors are never null; followers are without an observation.
+
+Unique visitors are the distinct ``visitor`` of web events, whether or not there was consent: a sender without consent
+leaves the field null. Counted by ``kolray.stream.visitors``, exactly below 1,024, else with a standard error of 3 %.
+"""
 
 RATIOS = ("engagement_rate", "ctr", "sentiment_ratio", "follower_velocity_per_hour", "web_ctr", "web_cvr")
 

@@ -12,6 +12,7 @@ from kolray.errors import NotFoundError
 from kolray.events import RAW_TOPICS, SOCIAL_SCHEMA, TIME, WEB_SCHEMA, Columns
 from kolray.features import FEATURE_SCHEMA
 from kolray.features.window_metrics import SUMS
+from kolray.stores.metrics import SCORE_SCHEMA
 
 PLACE: Columns = {"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64}
 _KAFKA: Columns = {**PLACE, "kafka_time": TIME, "schema_id": pl.Int32, "ingest_time": TIME, "dt": pl.Date}
@@ -34,6 +35,7 @@ TABLES: dict[str, Columns] = {
     "silver.quarantine": {**PLACE, "event_id": pl.String, "kol_id": pl.String, "reason": pl.String, "dt": pl.Date},
     "gold.kpi_hourly": {**_KPI, "hour": TIME, **dict.fromkeys(SUMS, pl.Int64), "dt": pl.Date},
     "gold.kpi_daily": {**_KPI, **dict.fromkeys(SUMS, pl.Int64), "dt": pl.Date},
+    "gold.scores": {**SCORE_SCHEMA, "dt": pl.Date},
     "gold.features": {**FEATURE_SCHEMA, "dt": pl.Date},
 }  # fmt: skip
 """Table → columns. All are partitioned by ``dt``: ingest day in bronze, day of the event time elsewhere."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
@@ -12,6 +13,8 @@ from kolray.features.window_metrics import METRICS
 from kolray.lake.tables import LakeTables
 from kolray.protocols import TextClassifier
 from kolray.stores.metrics import WINDOW_SCHEMA, MetricsStore
+from kolray.stream.sentiment import NONE, FindModel, Span, in_force, no_model, spoken, with_sentiment
+from kolray.stream.visitors import with_visitors
 from kolray.stream.windows import WindowSpec, merge_panes, pane_aggregate, pane_ms, windows_of
 
 KEYS = ["kol_id", "window", "window_start"]
@@ -28,27 +31,75 @@ DIFFERENCE: Columns = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """``differences``: one row each: key, ``column``, ``stream`` and ``lake`` value (null: the row is missing)."""
+    """``differences``: one row each: key, ``column``, ``stream`` and ``lake`` value (null: the row is missing).
+
+    ``unchecked``: sentiment models that were in force but are not kept; what they judged was not compared.
+    """
 
     windows: int
     differences: pl.DataFrame
+    unchecked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SentimentHistory:
+    """Which sentiment model was in force when, by partition, as the stream's checkpoints say."""
+
+    spans: Mapping[int, Sequence[Span]]
+    find: FindModel
 
 
 def verify(
-    tables: LakeTables, store: MetricsStore, windows: Sequence[str], classifier: TextClassifier | None = None
+    tables: LakeTables,
+    store: MetricsStore,
+    windows: Sequence[str],
+    classifier: TextClassifier | None = None,
+    history: SentimentHistory | None = None,
 ) -> Verdict:
     """Recomputes from bronze without late events, one per ``event_id`` and partition (the first offset counts).
 
-    Compared are all final rows of the store, and all windows of the lake that the stream has closed: those that end
-    no later than the newest 'final' row of their Kafka partition.
+    Comments are judged as ``history`` says, by ``classifier`` in partitions it does not name. Compared are all final
+    rows of the store, and all windows of the lake that the stream has closed: those that end no later than the newest
+    'final' row of their Kafka partition.
     """
     specs = [WindowSpec.parse(text) for text in windows]
     stream = pl.concat([pl.DataFrame(schema=WINDOW_SCHEMA), *store.scan_windows()])
     stream = stream.filter(pl.col("window").is_in([spec.name for spec in specs]))
     events: dict[Kind, pl.DataFrame] = {kind: _counted(tables, kind) for kind in ("social", "web")}
     partitions = pl.concat(frame.select("kol_id", "partition") for frame in events.values()).unique("kol_id")
-    lake = recomputed(events, specs, classifier)
-    return Verdict(stream.height, _differences(stream, _closed(lake, stream, specs, partitions)))
+    judged, unjudged, gone = _judged(events["social"], classifier, history or SentimentHistory({}, no_model))
+    lake = recomputed({**events, "social": judged}, specs, None)
+    differences = _differences(stream, _closed(lake, stream, specs, partitions))
+    if gone:
+        panes = pane_aggregate("social", unjudged, pane_ms(specs))
+        skipped = pl.concat(windows_of(panes, spec) for spec in specs).select(KEYS)
+        of_sentiment = pl.col("column").is_in(("positive", "negative"))
+        told = differences.filter(of_sentiment).join(skipped, on=KEYS, how="anti")
+        differences = pl.concat([differences.filter(~of_sentiment), told])
+    return Verdict(stream.height, differences, tuple(gone))
+
+
+def _judged(
+    social: pl.DataFrame, classifier: TextClassifier | None, history: SentimentHistory
+) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
+    """Events with ``sentiment``, comments whose model is gone, and the versions of those models."""
+    ours = classifier.version if classifier else NONE
+
+    @cache
+    def find(version: str) -> TextClassifier | None:
+        return classifier if version == ours else history.find(version)
+
+    parts, lost, gone = [social.clear().with_columns(sentiment=pl.lit(None, pl.Int8))], [social.clear()], set()
+    for (partition,), part in social.partition_by("partition", as_dict=True).items():
+        spans = history.spans.get(partition) or [(0, ours)]
+        parts.append(with_sentiment(part, spans, find))
+        comments = part.filter(spoken(part))
+        for place in in_force(comments, spans).unique():
+            version = spans[place][1]
+            if version != NONE and find(version) is None:
+                gone.add(version)
+                lost.append(comments.filter(in_force(comments, spans) == place))
+    return pl.concat(parts), pl.concat(lost), sorted(gone)
 
 
 def _counted(tables: LakeTables, kind: Kind) -> pl.DataFrame:
@@ -66,13 +117,9 @@ def recomputed(
     pane = pane_ms(specs)
     social = events["social"]
     if classifier is not None:
-        spoken = (social["event_type"] == "comment") & social["text"].is_not_null()
-        column = pl.Series("sentiment", [None], dtype=pl.Int8).new_from_index(0, social.height)
-        social = social.with_columns(
-            column.scatter(spoken.arg_true(), classifier.classify(social["text"].filter(spoken)))
-        )
+        social = with_sentiment(social, [(0, classifier.version)], lambda _: classifier)
     merged = merge_panes([pane_aggregate("social", social, pane), pane_aggregate("web", events["web"], pane)])
-    return pl.concat(windows_of(merged, spec) for spec in specs)
+    return with_visitors(pl.concat(windows_of(merged, spec) for spec in specs), events["web"], specs)
 
 
 def _closed(

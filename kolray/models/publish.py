@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from kolray.clock import Clock, SystemClock
 from kolray.lake.reference import current
 from kolray.models.lifecycle import complete_hours, newest_features
 from kolray.models.registry import LoadedModel, ModelRegistry
@@ -20,7 +21,7 @@ def publish_scores(lake_root: str, registry: ModelRegistry, store: MetricsStore,
     Scores go to the metrics store and Redis, with the trust rankings; the features go to Redis.
     """
     features = newest_features(lake_root)
-    scores = score_all(features, registry.load("trust"))
+    scores = score_all(features, registry.load("trust"), SystemClock())
     store.upsert_scores(scores)
     lookup.put_features(features)
     lookup.put_scores(scores, _platforms(lake_root))
@@ -39,9 +40,19 @@ def publish_rankings(lake_root: str, registry: ModelRegistry, lookup: FeatureSto
     return expected.height
 
 
-def score_all(features: pl.DataFrame, trust: LoadedModel) -> pl.DataFrame:
+def score_all(features: pl.DataFrame, trust: LoadedModel, clock: Clock) -> pl.DataFrame:
     """``SCORE_SCHEMA`` of rows of ``gold.features``, each at its own ``as_of``."""
-    scores = trust.model.score(features).with_columns(model=pl.lit(trust.label), as_of=features["as_of"])
+    started = clock.monotonic()
+    scores = trust.model.score(features)
+    runtime_ms = (clock.monotonic() - started) * 1000 / max(1, features.height)
+    used = pl.struct(name for name in trust.model.feature_names if name in features.columns)
+    scores = scores.with_columns(
+        model=pl.lit(trust.label),
+        as_of=features["as_of"],
+        scored_at=pl.lit(clock.now()),
+        runtime_ms=pl.lit(round(runtime_ms, 4)),
+        features=features.select(used.struct.json_encode()).to_series(),
+    )
     return scores.select(pl.col(name).cast(dtype) for name, dtype in SCORE_SCHEMA.items())
 
 

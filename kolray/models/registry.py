@@ -127,6 +127,8 @@ class ModelRegistry:
             return LoadedModel(_load(name, Path(files)), name, int(found.version))
 
     def _aliased(self, name: str, alias: str) -> Any:
+        if self._unborn():
+            return None
         from mlflow.exceptions import MlflowException
 
         try:
@@ -135,6 +137,10 @@ class ModelRegistry:
             if error.error_code in _ABSENT:
                 return None
             raise
+
+    def _unborn(self) -> bool:
+        """A database file that nothing made yet: no reason to import MLflow and make it."""
+        return self._uri.startswith("sqlite:///") and not Path(self._uri.removeprefix("sqlite:///")).exists()
 
     def _connected(self) -> Any:
         if self._client is None:

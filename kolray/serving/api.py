@@ -137,7 +137,10 @@ def _lists(app: FastAPI) -> None:
         end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
     ) -> MetricsAnswer:
-        """Window rows: integer counts and the ratios derived from them (null with a zero denominator)."""
+        """Window rows: integer counts and the ratios derived from them (null with a zero denominator).
+
+        ``unique_visitors`` of a window that is not ``final`` is a lower bound.
+        """
         graph = app.state.services.graph
         until = end or graph.clock.now() + timedelta(hours=1)
         rows = graph.windows(kol_id, window, start or until - timedelta(days=1), until)

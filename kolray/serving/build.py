@@ -6,9 +6,9 @@ from fastapi import FastAPI
 
 from kolray.clock import SystemClock
 from kolray.lake.tables import LakeTables
+from kolray.models.champions import Champions
 from kolray.models.registry import ModelRegistry
 from kolray.serving.api import Services, build_app
-from kolray.serving.champions import Champions
 from kolray.serving.dashboard.pages import build_dashboard, mount_dashboard
 from kolray.serving.limiter import RateLimiter
 from kolray.serving.page_data import LivePageData

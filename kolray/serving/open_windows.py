@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from kolray.features.window_metrics import FOLLOWER_BITS
+from kolray.events import TIME
+from kolray.features.window_metrics import FOLLOWER_BITS, VISITORS
 from kolray.stores.metrics import WINDOW_SCHEMA, MetricsStore
 from kolray.stream.windows import PANE_SCHEMA, WindowSpec, windows_of
 
@@ -14,6 +15,8 @@ from kolray.stream.windows import PANE_SCHEMA, WindowSpec, windows_of
 def with_open_windows(store: MetricsStore, kol_id: str, window: str, start: datetime, end: datetime) -> pl.DataFrame:
     """``WINDOW_SCHEMA`` rows with ``start <= window_start < end``, oldest first: closed ones as the stream stored
     them (``final``), then those it has not closed yet as sums of their panes.
+
+    Unique visitors do not sum: an open window has at least as many as its busiest pane, and that is what it shows.
     """
     spec = WindowSpec.parse(window)
     closed = store.windows(kol_id, window, start, end)
@@ -23,9 +26,18 @@ def with_open_windows(store: MetricsStore, kol_id: str, window: str, start: date
     panes = store.windows(kol_id, "pane", first, end + timedelta(milliseconds=spec.size_ms))
     if not panes.height:
         return closed
-    rows = windows_of(_packed(panes), spec).with_columns(final=pl.lit(False))
+    rows = _at_least(windows_of(_packed(panes), spec), panes, spec).with_columns(final=pl.lit(False))
     asked = (pl.col("window_start") >= first) & (pl.col("window_start") < end)
     return pl.concat([closed, rows.filter(asked).select(*WINDOW_SCHEMA).sort("window_start")])
+
+
+def _at_least(rows: pl.DataFrame, panes: pl.DataFrame, spec: WindowSpec) -> pl.DataFrame:
+    """Windows with the unique visitors of their busiest pane."""
+    start = pl.col("window_start").dt.epoch("ms")
+    last = start - start % spec.slide_ms
+    starts = pl.concat_list(last - k * spec.slide_ms for k in range(spec.size_ms // spec.slide_ms))
+    placed = panes.select(VISITORS, window_start=starts.cast(pl.List(TIME))).explode("window_start")
+    return rows.drop(VISITORS).join(placed.group_by("window_start").agg(pl.col(VISITORS).max()), on="window_start")
 
 
 def _packed(rows: pl.DataFrame) -> pl.DataFrame:

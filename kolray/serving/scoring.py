@@ -14,10 +14,10 @@ from kolray.clock import Clock
 from kolray.errors import NotFoundError, ServiceUnavailableError
 from kolray.features.window_metrics import ratio_exprs
 from kolray.lake.tables import LakeTables
+from kolray.models.champions import Champions
 from kolray.models.registry import LoadedModel
 from kolray.models.success.design import LOOKBACK
 from kolray.models.success.series import METRICS
-from kolray.serving.champions import Champions
 from kolray.serving.contracts import (
     Contribution,
     FeatureSource,

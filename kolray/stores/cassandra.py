@@ -135,16 +135,24 @@ class CassandraStore:
         return _frame(rows, WINDOW_SCHEMA).sort("window_start")
 
     def scan_windows(self, final_only: bool = True) -> Iterator[pl.DataFrame]:
+        for rows in self._scan(f"SELECT {', '.join(WINDOW_SCHEMA)} FROM {self._keyspace}.windows", ()):
+            yield _kept(rows, final_only)
+
+    def scan_scores(self, since: datetime) -> Iterator[pl.DataFrame]:
+        cql = f"SELECT {', '.join(SCORE_SCHEMA)} FROM {self._keyspace}.scores WHERE scored_at >= %s ALLOW FILTERING"
+        for rows in self._scan(cql, (since,)):
+            yield _frame(rows, SCORE_SCHEMA)
+
+    def _scan(self, cql: str, arguments: tuple[Any, ...]) -> Iterator[list[Any]]:
         try:
-            statement = f"SELECT {', '.join(WINDOW_SCHEMA)} FROM {self._keyspace}.windows"
             rows: list[Any] = []
-            for row in self._connected().execute(statement, timeout=None):
+            for row in self._connected().execute(cql, arguments, timeout=None):
                 rows.append(row)
                 if len(rows) == SCAN_ROWS:
-                    yield _kept(rows, final_only)
+                    yield rows
                     rows = []
             if rows:
-                yield _kept(rows, final_only)
+                yield rows
         except FAILURES as error:
             raise self._away(error) from error
 

@@ -7,7 +7,7 @@ hash metric → JSON, ``rank:{by}`` and ``rank:{by}:{platform}`` sorted sets, ``
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ import redis
 
 from kolray.clock import from_ms, to_ms
 from kolray.errors import ServiceUnavailableError
+from kolray.events import TIME, Columns
 from kolray.settings import RedisSettings
 
 PIPELINE = 2000
@@ -88,9 +89,28 @@ class FeatureStore:
         row = json.loads(held)
         return FeatureRow(from_ms(row["as_of"]), row["values"])
 
+    def get_feature_rows(self, kol_ids: list[str], names: Sequence[str]) -> pl.DataFrame:
+        """``kol_id, as_of`` and these features (Float64) of the KOLs that have any, read as columns."""
+        values = pl.Struct(dict.fromkeys(names, pl.Float64))
+        rows = self._columns("features", kol_ids, {"as_of": pl.Int64, "values": values}).unnest("values")
+        return rows.with_columns(pl.col("as_of").cast(TIME))
+
+    def _columns(self, prefix: str, kol_ids: list[str], fields: Columns) -> pl.DataFrame:
+        """``kol_id`` and fields of the JSON objects held under ``prefix:kol_id``; no row where there is none."""
+        held: list[bytes | None] = []
+        with self._asking():
+            for at in range(0, len(kol_ids), PIPELINE):
+                held += self._redis.mget([f"{prefix}:{kol_id}" for kol_id in kol_ids[at : at + PIPELINE]])
+        texts = pl.DataFrame({"kol_id": kol_ids, "held": held}, schema={"kol_id": pl.String, "held": pl.Binary})
+        found = texts.drop_nulls("held").with_columns(pl.col("held").cast(pl.String))
+        return found.with_columns(pl.col("held").str.json_decode(pl.Struct(fields))).unnest("held")
+
     def put_scores(self, scores: pl.DataFrame, platforms: pl.DataFrame | None) -> None:
-        """``SCORE_SCHEMA`` rows; also the trust rankings, where ``platforms`` (``kol_id, platform``) is given."""
-        rows = scores.with_columns(pl.col("as_of").dt.epoch("ms"))
+        """``SCORE_SCHEMA`` rows; also the trust rankings, where ``platforms`` (``kol_id, platform``) is given.
+
+        The features are not held twice: ``features:{kol}`` has them.
+        """
+        rows = scores.drop("features").with_columns(pl.col(pl.Datetime).dt.epoch("ms"))
         self._in_batches(rows.to_dicts(), lambda pipe, row: pipe.set(f"score:{row['kol_id']}", json.dumps(row)))
         if platforms is not None:
             ranked = scores.join(platforms.select("kol_id", "platform"), on="kol_id", how="left")
@@ -98,13 +118,12 @@ class FeatureStore:
         self.cache_drop(scores["kol_id"].to_list())
 
     def get_score(self, kol_id: str) -> dict[str, Any] | None:
-        """The newest score with ``as_of`` as aware datetime."""
+        """The newest score with its times as aware datetimes."""
         with self._asking():
             held = self._redis.get(f"score:{kol_id}")
         if held is None:
             return None
-        row: dict[str, Any] = json.loads(held)
-        return row | {"as_of": from_ms(row["as_of"])}
+        return _score(held)
 
     def get_scores(self, kol_ids: list[str]) -> dict[str, dict[str, Any]]:
         """``get_score`` of many in one round trip; those without a score are left out."""
@@ -112,8 +131,13 @@ class FeatureStore:
             return {}
         with self._asking():
             held = self._redis.mget([f"score:{kol_id}" for kol_id in kol_ids])
-        rows = (json.loads(value) for value in held if value is not None)
-        return {row["kol_id"]: row | {"as_of": from_ms(row["as_of"])} for row in rows}
+        rows = (_score(value) for value in held if value is not None)
+        return {row["kol_id"]: row for row in rows}
+
+    def scored(self, kol_ids: list[str]) -> pl.DataFrame:
+        """``kol_id, model, as_of`` of the scores held, as columns."""
+        rows = self._columns("score", kol_ids, {"model": pl.String, "as_of": pl.Int64})
+        return rows.with_columns(pl.col("as_of").cast(TIME))
 
     def put_ranking(self, by: str, frame: pl.DataFrame) -> None:
         """``kol_id, platform, value``: higher is better."""
@@ -222,6 +246,12 @@ class FeatureStore:
 
     def close(self) -> None:
         self._redis.close()
+
+
+def _score(held: bytes) -> dict[str, Any]:
+    row: dict[str, Any] = json.loads(held)
+    times = {name: row[name] for name in ("as_of", "scored_at") if row.get(name) is not None}
+    return row | {name: from_ms(ms) for name, ms in times.items()}
 
 
 def _cache_key(kol_id: str, rest: str) -> str:

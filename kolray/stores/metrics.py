@@ -21,7 +21,9 @@ WINDOW_SCHEMA: Columns = {
     "final": pl.Boolean,
     **dict.fromkeys(METRICS, pl.Int64),
 }
-"""Identity: ``(kol_id, window, window_start)``. ``window`` is ``5m``, ``15m``, ``15m/5m``, ``1h`` or ``pane``."""
+"""Identity: ``(kol_id, window, window_start)``. ``window`` is ``5m``, ``15m``, ``15m/5m``, ``1h`` or ``pane``.
+
+Rows written before ``unique_visitors`` existed have null there until the stream writes them again."""
 
 ALERT_SCHEMA: Columns = {
     "alert_id": pl.String,
@@ -43,8 +45,21 @@ SCORE_SCHEMA: Columns = {
     "lower": pl.Float64,
     "upper": pl.Float64,
     "probability": pl.Float64,
+    "scored_at": TIME,
+    "runtime_ms": pl.Float64,
+    "features": pl.String,
 }
-"""Identity: ``(kol_id, model, as_of)``. ``model`` is ``name:version``."""
+"""Identity: ``(kol_id, model, as_of)``. ``model`` is ``name:version``, ``as_of`` the time its features describe.
+
+``runtime_ms``: what the model took for the batch, over its KOLs. ``features``: those used, as a JSON object. The last
+three are null in rows of older versions.
+"""
+SCORE_RECORD = ("scored_at", "runtime_ms", "features")
+
+
+def without(schema: Columns, *later: str) -> Columns:
+    """A schema as it was before these columns came: a migration once applied must not change."""
+    return {name: dtype for name, dtype in schema.items() if name not in later}
 
 
 class Version(NamedTuple):
@@ -91,6 +106,10 @@ class MetricsStore(Protocol):
 
     def scores(self, kol_id: str, limit: int = 1) -> pl.DataFrame:
         """The newest scores as ``SCORE_SCHEMA``, newest first."""
+        ...
+
+    def scan_scores(self, since: datetime) -> Iterator[pl.DataFrame]:
+        """Scores of every KOL with ``scored_at >= since`` as ``SCORE_SCHEMA``, in frames of bounded size."""
         ...
 
     def alerts(self, since: datetime, kol_id: str | None = None, limit: int = 100) -> pl.DataFrame:

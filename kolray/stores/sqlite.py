@@ -13,7 +13,8 @@ import polars as pl
 from kolray.clock import to_ms
 from kolray.errors import ServiceUnavailableError
 from kolray.events import Columns
-from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA, WINDOW_SCHEMA, Version
+from kolray.features.window_metrics import VISITORS
+from kolray.stores.metrics import ALERT_SCHEMA, SCORE_RECORD, SCORE_SCHEMA, WINDOW_SCHEMA, Version, without
 
 SCAN_ROWS = 200_000
 BUSY_MS = 60_000
@@ -29,11 +30,21 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "0001-window-rows-scores-alerts",
         (
-            f"CREATE TABLE windows ({_columns(WINDOW_SCHEMA)}, epoch INTEGER, at_us INTEGER, "
+            f"CREATE TABLE windows ({_columns(without(WINDOW_SCHEMA, VISITORS))}, epoch INTEGER, at_us INTEGER, "
             "PRIMARY KEY (kol_id, window, window_start)) WITHOUT ROWID",
             f"CREATE TABLE alerts ({_columns(ALERT_SCHEMA)}, PRIMARY KEY (alert_id)) WITHOUT ROWID",
             "CREATE INDEX alerts_at ON alerts (at DESC)",
-            f"CREATE TABLE scores ({_columns(SCORE_SCHEMA)}, PRIMARY KEY (kol_id, as_of, model)) WITHOUT ROWID",
+            f"CREATE TABLE scores ({_columns(without(SCORE_SCHEMA, *SCORE_RECORD))}, "
+            "PRIMARY KEY (kol_id, as_of, model)) WITHOUT ROWID",
+        ),
+    ),
+    ("0002-unique-visitors", (f"ALTER TABLE windows ADD COLUMN {VISITORS} INTEGER",)),
+    (
+        "0003-score-records",
+        (
+            "ALTER TABLE scores ADD COLUMN scored_at INTEGER",
+            "ALTER TABLE scores ADD COLUMN runtime_ms REAL",
+            "ALTER TABLE scores ADD COLUMN features TEXT",
         ),
     ),
 )
@@ -89,17 +100,23 @@ class SqliteStore:
             with self._db as db:
                 db.executemany(sql, plain.iter_rows())
         except sqlite3.OperationalError as error:
-            raise ServiceUnavailableError("SQLite", str(self._path), str(error)) from error
+            advice = "; run `kolray init`" if "no " in str(error) else ""  # no such table, no column named …
+            raise ServiceUnavailableError("SQLite", str(self._path), f"{error}{advice}") from error
 
     def windows(self, kol_id: str, window: str, start: datetime, end: datetime) -> pl.DataFrame:
         sql = "WHERE kol_id = ? AND window = ? AND window_start >= ? AND window_start < ? ORDER BY window_start"
         return self._select("windows", WINDOW_SCHEMA, sql, (kol_id, window, to_ms(start), to_ms(end)))
 
     def scan_windows(self, final_only: bool = True) -> Iterator[pl.DataFrame]:
-        where = "WHERE final = 1" if final_only else ""
-        cursor = self._db.execute(f"SELECT {', '.join(WINDOW_SCHEMA)} FROM windows {where}")
+        yield from self._scan("windows", WINDOW_SCHEMA, "WHERE final = 1" if final_only else "", ())
+
+    def scan_scores(self, since: datetime) -> Iterator[pl.DataFrame]:
+        yield from self._scan("scores", SCORE_SCHEMA, "WHERE scored_at >= ?", (to_ms(since),))
+
+    def _scan(self, table: str, schema: Columns, where: str, arguments: tuple[Any, ...]) -> Iterator[pl.DataFrame]:
+        cursor = self._db.execute(f"SELECT {', '.join(schema)} FROM {table} {where}", arguments)
         while rows := cursor.fetchmany(SCAN_ROWS):
-            yield _frame(rows, WINDOW_SCHEMA)
+            yield _frame(rows, schema)
 
     def scores(self, kol_id: str, limit: int = 1) -> pl.DataFrame:
         return self._select("scores", SCORE_SCHEMA, "WHERE kol_id = ? ORDER BY as_of DESC LIMIT ?", (kol_id, limit))

@@ -14,10 +14,11 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from kolray.clock import SystemClock, to_ms
 from kolray.local.cluster import join_ray
-from kolray.protocols import TextClassifier
+from kolray.protocols import BatchScorer, TextClassifier
 from kolray.settings import Settings
-from kolray.stream.build import build_shard
+from kolray.stream.build import Models, build_shard
 from kolray.stream.checkpoint import RunMark
+from kolray.stream.sentiment import FindModel, no_model
 from kolray.stream.state import Counters
 from kolray.stream.status import StatusFile, report
 from kolray.stream.supervision import Supervision
@@ -25,7 +26,7 @@ from kolray.stream.supervision import Supervision
 log = logging.getLogger(__name__)
 
 ClassifierFactory = Callable[[], TextClassifier]
-"""Called in the shard's process: it must be small to send."""
+ScorerFactory = Callable[[], BatchScorer]
 STATUS_S = 1.0
 """Seconds between looks at the shards, and between publications."""
 
@@ -34,13 +35,11 @@ STATUS_S = 1.0
 class ShardActor:
     """A shard in a process of its own. It lives once: the supervisor makes another one, which restores."""
 
-    def __init__(
-        self, settings: Settings, partitions: list[int], until_end: bool, classifier: ClassifierFactory | None
-    ) -> None:
+    def __init__(self, settings: Settings, partitions: list[int], until_end: bool, models: Models) -> None:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
         logging.getLogger("kafka").setLevel(logging.WARNING)
         self._settings, self._partitions, self._until_end = settings, partitions, until_end
-        self._classifier = classifier
+        self._models = models
         self._stop = threading.Event()
         self._beats = 0
         self._status: dict[str, Any] = {}
@@ -50,10 +49,7 @@ class ShardActor:
 
     def run(self) -> dict[str, Any]:
         """Restores, then loops until the input ends (a bounded run) or ``stop``; returns the last status."""
-        classifier = self._classifier() if self._classifier else None
-        shard = build_shard(
-            self._settings, self._partitions, until_end=self._until_end, classifier=classifier, beat=self._beat
-        )
+        shard = build_shard(self._settings, self._partitions, self._models, until_end=self._until_end, beat=self._beat)
         shard.restore()
         looked = 0.0
         while not self._stop.is_set() and not shard.finished:
@@ -89,13 +85,20 @@ class Supervisor:
     """
 
     def __init__(
-        self, settings: Settings, *, until_end: bool = False, classifier: ClassifierFactory | None = None
+        self,
+        settings: Settings,
+        *,
+        until_end: bool = False,
+        classifier: ClassifierFactory | None = None,
+        older: FindModel = no_model,
+        scorer: ScorerFactory | None = None,
     ) -> None:
         numbers = range(settings.kafka.partitions)
         shards = min(settings.stream.shards, settings.kafka.partitions)
         groups = [list(numbers[i::shards]) for i in range(shards)]
         self.watch = Supervision(groups, SystemClock(), settings.stream.hang_after_s, until_end)
-        self._settings, self._until_end, self._classifier = settings, until_end, classifier
+        self._settings, self._until_end = settings, until_end
+        self._models = Models(classifier, older, scorer)
         self._actors: dict[int, Any] = {}
         self._runs: dict[Any, int] = {}
         self._asked: dict[Any, int] = {}
@@ -130,7 +133,7 @@ class Supervisor:
     def _start(self, index: int) -> None:
         partitions = self.watch.shards[index].partitions
         actor = ShardActor.options(name=None).remote(  # type: ignore[attr-defined]
-            self._settings, partitions, self._until_end, self._classifier
+            self._settings, partitions, self._until_end, self._models
         )
         self._actors[index] = actor
         self._runs[actor.run.remote()] = index
@@ -216,8 +219,10 @@ def _ready(refs: dict[Any, int]) -> list[Any]:
 def run_stream(
     settings: Settings,
     classifier: ClassifierFactory | None,
+    scorer: ScorerFactory | None = None,
     *,
     until_end: bool,
+    older: FindModel = no_model,
     on_totals: Callable[[dict[str, int]], None] | None = None,
 ) -> dict[str, int]:
     """Runs all shards on the Ray that is there, the one ``RAY_ADDRESS`` names, or one of its own.
@@ -225,7 +230,7 @@ def run_stream(
     Returns the summed counters and ``restarts``; without ``until_end`` it returns only after ``stop``.
     """
     join_ray(settings.stream.shards)
-    supervisor = Supervisor(settings, until_end=until_end, classifier=classifier)
+    supervisor = Supervisor(settings, until_end=until_end, classifier=classifier, older=older, scorer=scorer)
     try:
         results = supervisor.run(lambda statuses: on_totals(totals(statuses)) if on_totals else None)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 from kafka import KafkaAdminClient
@@ -12,8 +13,8 @@ from kafka.errors import KafkaError
 from kolray.clock import Clock, SystemClock
 from kolray.errors import ServiceUnavailableError
 from kolray.events import RAW_TOPICS
-from kolray.protocols import TextClassifier
-from kolray.schemas.registry import open_registry
+from kolray.protocols import BatchScorer, TextClassifier
+from kolray.schemas.registry import Registry, open_registry
 from kolray.settings import KafkaSettings, Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.checkpoint import FolderCheckpoints
@@ -22,6 +23,8 @@ from kolray.stream.fetch import BatchFetcher
 from kolray.stream.outputs import open_publisher
 from kolray.stream.partition import PartitionRunner
 from kolray.stream.patterns.watching import open_rules
+from kolray.stream.scoring import Scoring
+from kolray.stream.sentiment import FindModel, no_model
 from kolray.stream.shard import Shard
 from kolray.stream.sinks import StoreWriter
 from kolray.stream.state import COLUMNS, new_state
@@ -29,13 +32,27 @@ from kolray.stream.state import COLUMNS, new_state
 CLASSIFY_ROWS = 512
 
 
+@dataclass(frozen=True)
+class Models:
+    """What judges and scores beside the stream, as factories that are small to send to a shard's process.
+
+    Args:
+        classifier: the sentiment model for new comments.
+        older: sentiment models by version, for comments of panes in which another one is in force.
+        scorer: scores KOLs whose windows close, in a thread of its own; unused with ``stream.scores`` off.
+    """
+
+    classifier: Callable[[], TextClassifier] | None = None
+    older: FindModel = no_model
+    scorer: Callable[[], BatchScorer] | None = None
+
+
 def build_shard(
     settings: Settings,
     partitions: list[int],
+    models: Models,
     *,
     until_end: bool = False,
-    classifier: TextClassifier | None = None,
-    clock: Clock | None = None,
     beat: Callable[[], None] = lambda: None,
 ) -> Shard:
     """A shard over some partition numbers of both raw topics, on the servers the settings name.
@@ -43,12 +60,38 @@ def build_shard(
     Args:
         beat: called by the loop at least once a round, and while it waits for a store or a model.
     """
-    clock = clock or SystemClock()
-    registry = open_registry(settings.registry.url)
+    clock, registry = SystemClock(), open_registry(settings.registry.url)
+    scoring = _scoring(settings, models.scorer) if models.scorer and settings.stream.scores else None
+    return Shard(
+        runners=_runners(settings, partitions, models, registry, clock, beat, scoring),
+        open_source=lambda starts: BatchFetcher(settings.kafka, starts),
+        decoder=BatchDecoder(registry, settings.stream.far_future_s, COLUMNS),
+        settings=settings.stream,
+        clock=clock,
+        until_end=until_end,
+        beat=beat,
+        scoring=scoring,
+    )
+
+
+def _scoring(settings: Settings, scorer: Callable[[], BatchScorer]) -> Scoring:
+    return Scoring(scorer, partial(open_metrics_store, settings), partial(open_feature_store, settings.redis))
+
+
+def _runners(
+    settings: Settings,
+    partitions: list[int],
+    models: Models,
+    registry: Registry,
+    clock: Clock,
+    beat: Callable[[], None],
+    scoring: Scoring | None,
+) -> dict[int, PartitionRunner]:
     writer = StoreWriter(open_metrics_store(settings), open_feature_store(settings.redis), beat)
     broker = broker_identity(settings.kafka)
     rules = open_rules(settings.stream.patterns_file, settings.stream.windows, clock)
-    runners = {
+    classifier = BeatingClassifier(models.classifier(), beat) if models.classifier else None
+    return {
         number: PartitionRunner(
             partition=number,
             state=new_state(settings.stream, rules()),
@@ -57,20 +100,13 @@ def build_shard(
             writer=writer,
             clock=clock,
             broker=broker,
-            classifier=BeatingClassifier(classifier, beat) if classifier else None,
+            classifier=classifier,
+            older=models.older,
             rules=rules,
+            on_closed=partial(scoring.closed, number) if scoring else None,
         )
         for number in partitions
     }
-    return Shard(
-        runners=runners,
-        open_source=lambda starts: BatchFetcher(settings.kafka, starts),
-        decoder=BatchDecoder(registry, settings.stream.far_future_s, COLUMNS),
-        settings=settings.stream,
-        clock=clock,
-        until_end=until_end,
-        beat=beat,
-    )
 
 
 @dataclass

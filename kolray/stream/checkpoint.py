@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kolray.errors import CheckpointError, FencedError
+from kolray.stream.sentiment import Span
 from kolray.stream.snapshot import Snapshot
 
 KEEP = 3
@@ -92,6 +93,14 @@ class FolderCheckpoints:
             return Snapshot.from_bytes(names[-1].read_bytes())
         except CheckpointError as error:
             raise CheckpointError(f"{names[-1]}: {error}") from error
+
+
+def recorded_sentiment(folder: str | Path) -> dict[int, list[Span]]:
+    """Which sentiment model was in force when, by partition, as the newest checkpoints say; empty without any."""
+    store = FolderCheckpoints(folder)
+    numbers = [int(place.name[1:]) for place in sorted(Path(folder).glob("p[0-9]*"))]
+    newest = {number: store.newest(number) for number in numbers}
+    return {n: [(at, version) for at, version in s.head["sentiment"]] for n, s in newest.items() if s is not None}
 
 
 class RunMark:

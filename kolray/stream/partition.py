@@ -24,6 +24,7 @@ from kolray.stores.metrics import Version
 from kolray.stream.checkpoint import CheckpointStore
 from kolray.stream.outputs import Publisher
 from kolray.stream.patterns import Rule
+from kolray.stream.sentiment import NONE, FindModel, Span, mixed, no_model, switched, with_sentiment
 from kolray.stream.sinks import RowWriter
 from kolray.stream.snapshot import Snapshot, fingerprint, put_back, take
 from kolray.stream.state import PartitionState
@@ -48,12 +49,19 @@ class PartitionRunner:
     clock: Clock
     broker: dict[str, str]
     classifier: TextClassifier | None = None
+    older: FindModel = no_model
+    """Sentiment models that were in force before, by version."""
     rules: Callable[[], tuple[Rule, ...]] | None = None
     """The newest patterns, asked for before windows close; none: those of the state."""
+    on_closed: Callable[[pl.Series], None] | None = None
+    """Told the KOLs whose windows closed, each once; must return at once."""
     offsets: dict[Kind, int] = field(default_factory=dict)
     """Kind of event → offset of its topic after the last record counted."""
     epoch: int = 0
     number: int = 0
+    sentiment: list[Span] = field(default_factory=list)
+    """Which sentiment model is in force from which pane on."""
+    _models: dict[str, TextClassifier | None] = field(default_factory=dict)
     _version_us: int = 0
     _outputs: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
 
@@ -75,7 +83,29 @@ class PartitionRunner:
             self._version_us = max(self._version_us, snapshot.version_us + OWNER_GAP_US)
             self.publisher.publish(snapshot, again=True)
             log.info("partition %d resumes after checkpoint %d as epoch %d", self.partition, self.number, self.epoch)
+        self._choose_sentiment([(start, name) for start, name in snapshot.head["sentiment"]] if snapshot else [])
         return dict(self.offsets)
+
+    def _choose_sentiment(self, recorded: list[Span]) -> None:
+        """Puts our model into force where nothing was counted yet; recorded before anything is judged by it."""
+        version = self.classifier.version if self.classifier else NONE
+        state = self.state
+        touched = (state.panes["pane"] + state.pane_ms).to_list()
+        free_ms = max(touched, default=max(0, state.closed_ms))
+        since_ms = (state.watermark.current_ms - state.timing.lateness_ms) // state.pane_ms * state.pane_ms
+        spans = mixed(switched(recorded, version, free_ms), version, since_ms, self._find)
+        self.sentiment = spans
+        if recorded and spans != recorded:
+            log.warning("partition %d: sentiment by %s from now on, in force: %s", self.partition, version, spans)
+            self.checkpoint()
+
+    def _find(self, version: str) -> TextClassifier | None:
+        """The model of a version; ours stands in for what is gone (``old+ours``)."""
+        if self.classifier is not None and self.classifier.version in version.split("+"):
+            return self.classifier
+        if version not in self._models:
+            self._models[version] = None if version == NONE else self.older(version)
+        return self._models[version]
 
     def _same_broker(self, snapshot: Snapshot) -> None:
         if snapshot.broker != self.broker:
@@ -99,15 +129,9 @@ class PartitionRunner:
 
     def _with_sentiment(self, kind: Kind, events: pl.DataFrame) -> pl.DataFrame:
         """Adds ``sentiment`` to comments, scored in one micro-batch."""
-        if kind != "social" or self.classifier is None:
+        if kind != "social" or all(version == NONE for _, version in self.sentiment):
             return events
-        spoken = (events["event_type"] == "comment") & events["text"].is_not_null()
-        if not spoken.any():
-            return events
-        scores = self.classifier.classify(events["text"].filter(spoken))
-        places = spoken.arg_true()
-        column = pl.Series("sentiment", [None], dtype=pl.Int8).new_from_index(0, events.height)
-        return events.with_columns(column.scatter(places, scores))
+        return with_sentiment(events, self.sentiment, self._find)
 
     def advance(self, at_end: dict[Kind, bool]) -> None:
         """Closes windows the watermark has passed. ``at_end``: our position is the topic's log end."""
@@ -124,6 +148,8 @@ class PartitionRunner:
         self.writer.windows(rows, self.version())
         self.writer.alerts(alerts, self.version())
         self._hold("alerts", alerts)
+        if self.on_closed is not None and rows.height:
+            self.on_closed(rows["kol_id"].unique())
 
     def write_provisional(self) -> None:
         """Upserts what changed in open panes."""
@@ -137,6 +163,7 @@ class PartitionRunner:
         """
         self.writer.flush()
         head, frames = take(self.state)
+        head["sentiment"] = self.sentiment
         outputs = {name: pl.concat(parts) for name, parts in self._outputs.items()}
         self.number += 1
         snapshot = Snapshot(

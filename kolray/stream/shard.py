@@ -13,6 +13,7 @@ from kolray.settings import StreamSettings
 from kolray.stream.decode import BatchDecoder
 from kolray.stream.fetch import RawBatch
 from kolray.stream.partition import PartitionRunner
+from kolray.stream.scoring import Scoring
 
 
 class BatchSource(Protocol):
@@ -46,6 +47,7 @@ class Shard:
     until_end: bool = False
     topics: dict[Kind, str] = field(default_factory=lambda: dict(RAW_TOPICS))
     beat: Callable[[], None] = lambda: None
+    scoring: Scoring | None = None
     _source: BatchSource | None = None
     _next_checkpoint: float = 0.0
     _next_flush: float = 0.0
@@ -129,6 +131,8 @@ class Shard:
         for runner in self.runners.values():
             runner.end_of_input()
         self._checkpoint()
+        if self.scoring is not None:
+            self.scoring.drain(self.beat)
         self._finished = True
 
     def status(self) -> dict[str, Any]:
@@ -160,6 +164,8 @@ class Shard:
         """Stops without a checkpoint; what was not checkpointed is read again."""
         if self._source is not None:
             self._source.close()
+        if self.scoring is not None:
+            self.scoring.close()
         for runner in self.runners.values():
             runner.publisher.close()
             runner.writer.close()

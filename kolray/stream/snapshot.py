@@ -19,7 +19,7 @@ from kolray.stream.state import Counters, PartitionState
 from kolray.stream.watermark import TopicProgress
 
 MAGIC = b"KOLRAYC1"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def take(state: PartitionState) -> tuple[dict[str, Any], dict[str, pl.DataFrame]
         "topics": {kind: asdict(topic) for kind, topic in state.watermark.topics.items()},
         "closed_ms": state.closed_ms,
     }
-    frames = {"panes": state.settled_panes()}
+    frames = {"panes": state.settled_panes(), "visitors": state.visitors.snapshot()}
     frames |= {f"seen.{kind}": seen.snapshot() for kind, seen in state.seen.items()}
     frames |= {f"patterns.{name}": frame for name, frame in state.patterns.snapshot().items()}
     return head, frames
@@ -128,5 +128,6 @@ def put_back(state: PartitionState, snapshot: Snapshot) -> None:
         state.seen[kind].restore(snapshot.frames[f"seen.{kind}"])
     state.closed_ms = snapshot.head["closed_ms"]
     state.panes = snapshot.frames["panes"]
+    state.visitors.restore(snapshot.frames["visitors"])
     prefix = "patterns."
     state.patterns.restore({k.removeprefix(prefix): v for k, v in snapshot.frames.items() if k.startswith(prefix)})

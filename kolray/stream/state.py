@@ -24,6 +24,7 @@ from kolray.settings import StreamSettings
 from kolray.stores.metrics import WINDOW_SCHEMA
 from kolray.stream.duplicates import DuplicateFilter
 from kolray.stream.patterns import RULES, Patterns, Rule
+from kolray.stream.visitors import Visitors
 from kolray.stream.watermark import Watermark
 from kolray.stream.windows import (
     PANE_SCHEMA,
@@ -68,7 +69,7 @@ class Counters:
 
 @dataclass
 class PartitionState:
-    """Panes, duplicates, time and patterns of one partition number of both raw topics."""
+    """Panes, duplicates, visitors, time and patterns of one partition number of both raw topics."""
 
     specs: Sequence[WindowSpec]
     timing: Timing = field(default_factory=Timing)
@@ -80,6 +81,7 @@ class PartitionState:
         self.watermark = Watermark(self.timing.disorder_ms, self.timing.idle_after_ms)
         bucket = self.longest_ms + self.timing.lateness_ms
         self.seen: dict[Kind, DuplicateFilter] = {"social": DuplicateFilter(bucket), "web": DuplicateFilter(bucket)}
+        self.visitors = Visitors(self.specs)
         self.patterns = Patterns(self.rules)
         self.counters = Counters()
         self.closed_ms = -1
@@ -109,6 +111,8 @@ class PartitionState:
             part = pane_aggregate(kind, kept, self.pane_ms)
             self._fresh.append(part)
             self._unsent.append(part.select("kol_id", "pane"))
+            if kind == "web":
+                self.visitors.add(kept)
             corrected = self._corrected(part)
         mark = pl.lit(max(self.watermark.current_ms, 0)).cast(pl.Datetime("ms", "UTC")).alias("watermark")
         return corrected, late.select(*LATE_COLUMNS, mark)
@@ -127,7 +131,7 @@ class PartitionState:
             ).explode("window_start")
             closed = windows_of(mine, spec, end_ms=self.closed_ms)
             rows.append(closed.join(starts.unique(), on=["kol_id", "window_start"], how="semi"))
-        corrected = pl.concat(rows)
+        corrected = self.visitors.counted(pl.concat(rows))
         self.counters.corrected += corrected.height
         return corrected
 
@@ -149,7 +153,8 @@ class PartitionState:
             return pl.DataFrame(schema=WINDOW_SCHEMA), self.patterns.none()
         self._merge()
         recent = self.panes.filter(pl.col("pane") >= self.closed_ms - self.longest_ms)
-        rows = pl.concat(windows_of(recent, spec, self.closed_ms, until) for spec in self.specs)
+        closed = pl.concat(windows_of(recent, spec, self.closed_ms, until) for spec in self.specs)
+        rows = self.visitors.counted(closed)
         self.closed_ms = until
         self._forget()
         alerts = self.patterns.on_closed(rows)
@@ -164,7 +169,7 @@ class PartitionState:
         self._merge()
         changed = pl.concat(self._unsent).unique()
         self._unsent = []
-        return pane_rows(self.panes.join(changed, on=["kol_id", "pane"], how="semi"))
+        return self.visitors.counted(pane_rows(self.panes.join(changed, on=["kol_id", "pane"], how="semi")))
 
     def _merge(self) -> None:
         if self._fresh:
@@ -177,12 +182,13 @@ class PartitionState:
         self.panes = self.panes.filter(pl.col("pane") >= horizon)
         for seen in self.seen.values():
             seen.forget_before(horizon)
+        self.visitors.forget_before(horizon)
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the panes and the duplicate filters."""
+        """Bytes of the panes, the duplicate filters and the visitors."""
         panes = sum(frame.estimated_size() for frame in (self.panes, *self._fresh))
-        return int(panes) + sum(seen.size_bytes for seen in self.seen.values())
+        return int(panes) + sum(part.size_bytes for part in (*self.seen.values(), self.visitors))
 
     def settled_panes(self) -> pl.DataFrame:
         """All panes, merged: what a snapshot holds."""

@@ -83,7 +83,7 @@ class StatusFile:
 PARTITION_METRICS = (
     ("lag_records", "gauge", "lag", "offsets of both topics still to be read"),
     ("watermark_delay_seconds", "gauge", "watermark_delay_s", "how far event time is behind"),
-    ("state_bytes", "gauge", "state_bytes", "panes and duplicate filter"),
+    ("state_bytes", "gauge", "state_bytes", "panes, visitors and duplicate filter"),
     ("events_total", "counter", "events", "valid events read"),
     ("duplicates_total", "counter", "duplicates", "events seen before"),
     ("late_total", "counter", "late", "events later than allowed"),

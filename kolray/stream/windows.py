@@ -16,9 +16,10 @@ import polars as pl
 from kolray.errors import SettingsError
 from kolray.events import COUNTS, TIME, Columns, Kind
 from kolray.features.window_metrics import (
-    METRICS,
+    FOLLOWERS,
     SOCIAL_SUMS,
     SUMS,
+    VISITORS,
     WEB_SUMS,
     pack_followers,
     unpack_followers,
@@ -36,6 +37,11 @@ PANE_SCHEMA: Columns = {
     "last_packed": pl.Int64,
 }
 """One row a KOL and pane; ``pane`` is its start in ms since the epoch. Packed followers are null when unseen."""
+
+PANE = "pane"
+"""The ``window`` of provisional rows."""
+ROW_METRICS = (*SUMS, *FOLLOWERS, pl.lit(None, pl.Int64).alias(VISITORS))
+"""What panes tell of ``METRICS``; ``Visitors.counted`` fills in the unique visitors."""
 
 SUM_COLUMNS: dict[Kind, tuple[str, ...]] = {"social": SOCIAL_SUMS, "web": WEB_SUMS}
 
@@ -177,10 +183,10 @@ def pane_rows(panes: pl.DataFrame) -> pl.DataFrame:
         with_followers(panes.lazy())
         .select(
             "kol_id",
-            pl.lit("pane").alias("window"),
+            pl.lit(PANE).alias("window"),
             pl.col("pane").cast(TIME).alias("window_start"),
             pl.lit(False).alias("final"),
-            *METRICS,
+            *ROW_METRICS,
         )
         .collect()
     )
@@ -198,5 +204,5 @@ def _rows(starts: pl.LazyFrame, name: str) -> pl.DataFrame:
         pl.lit(name).alias("window"),
         pl.col("window_start").cast(TIME),
         pl.lit(True).alias("final"),
-        *METRICS,
+        *ROW_METRICS,
     ).collect()

@@ -77,10 +77,14 @@ def _check_alerts(store: MetricsStore, kol: str) -> None:
 
 def _check_scores(store: MetricsStore, kol: str) -> None:
     def scores(at: datetime, value: float) -> pl.DataFrame:
-        return pl.DataFrame([(kol, "trust:1", at, value, 0.0, 100.0, 0.1)], schema=SCORE_SCHEMA, orient="row")
+        row = (kol, "trust:1", at, value, 0.0, 100.0, 0.1, at + FIVE, 0.25, '{"followers":1.0}')
+        return pl.DataFrame([row], schema=SCORE_SCHEMA, orient="row")
 
     store.upsert_scores(scores(T0, 10.0))
     store.upsert_scores(scores(T0 + FIVE, 20.0))
     store.upsert_scores(scores(T0, 15.0))
     assert store.scores(kol)["trust_score"].to_list() == [20.0]
     assert store.scores(kol, 5)["trust_score"].to_list() == [20.0, 15.0]
+    for since, count in ((T0, 2), (T0 + 2 * FIVE, 1), (T0 + 3 * FIVE, 0)):
+        assert sum(rows.filter(kol_id=kol).height for rows in store.scan_scores(since)) == count
+    assert_frame_equal(store.scores(kol), scores(T0 + FIVE, 20.0))

@@ -66,6 +66,9 @@ class MemoryStore:
         rows = self._tables["scores"].filter(pl.col("kol_id") == kol_id)
         return rows.sort("as_of", descending=True).head(limit).select(*SCORE_SCHEMA)
 
+    def scan_scores(self, since: datetime) -> Iterator[pl.DataFrame]:
+        yield self._tables["scores"].filter(pl.col("scored_at") >= since).select(*SCORE_SCHEMA)
+
     def alerts(self, since: datetime, kol_id: str | None = None, limit: int = 100) -> pl.DataFrame:
         rows = self._tables["alerts"].filter(pl.col("at") >= since)
         rows = rows if kol_id is None else rows.filter(pl.col("kol_id") == kol_id)

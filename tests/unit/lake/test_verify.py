@@ -16,6 +16,7 @@ from kolray.lake.tables import TABLES, LakeTables
 from kolray.lake.verify import DIFFERENCE, verify
 from kolray.stores.metrics import WINDOW_SCHEMA, Version
 from kolray.stores.sqlite import SqliteStore
+from kolray.stream.visitors import with_visitors
 from kolray.stream.windows import WindowSpec, merge_panes, pane_aggregate, pane_ms, windows_of
 from tests.unit.lake.rows import START, add, bronze
 
@@ -54,7 +55,7 @@ def stream_rows(social: pl.DataFrame, web: pl.DataFrame) -> pl.DataFrame:
     """What a stream without faults writes."""
     pane = pane_ms(SPECS)
     panes = merge_panes([pane_aggregate("social", social, pane), pane_aggregate("web", web, pane)])
-    return pl.concat(windows_of(panes, spec) for spec in SPECS)
+    return with_visitors(pl.concat(windows_of(panes, spec) for spec in SPECS), web, SPECS)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -14,6 +15,7 @@ from kolray.models.plots import forecast_plot, reliability_plot
 from kolray.models.publish import score_all
 from kolray.models.registry import LoadedModel
 from kolray.stores.metrics import SCORE_SCHEMA
+from kolray.testing.clock import FakeClock
 from tests.unit.models.test_success import TRAINED as SUCCESS
 from tests.unit.models.test_trust import FEATURES
 from tests.unit.models.test_trust import TRAINED as TRUST
@@ -52,10 +54,14 @@ def test_a_model_does_not_beat_itself():
 
 def test_scores_carry_the_registered_version_and_the_features_time():
     features = FEATURES.head(5).with_columns(as_of=pl.lit(AT))
-    scores = score_all(features, LoadedModel(TRUST.model, "trust", 4))
+    scores = score_all(features, LoadedModel(TRUST.model, "trust", 4), FakeClock())
     assert dict(scores.schema) == SCORE_SCHEMA
     assert scores["model"].unique().to_list() == ["trust:4"]
     assert scores["as_of"].unique().to_list() == [AT]
+    assert scores["scored_at"].unique().to_list() == [FakeClock().now()]
+    used = pl.DataFrame(json.loads(scores["features"][0]))
+    assert used.columns == list(TRUST.model.feature_names)
+    assert TRUST.model.score(used.with_columns(kol_id=pl.lit("k")))["trust_score"][0] == scores["trust_score"][0]
 
 
 def test_only_the_newest_features_of_a_kol_are_used(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -48,7 +49,17 @@ def oracle(frames: dict[Kind, pl.DataFrame]) -> pl.DataFrame:
     merged = panes.group_by("kol_id", "pane").agg(
         pl.exclude("first_packed", "last_packed").sum(), pl.col("first_packed").min(), pl.col("last_packed").max()
     )
-    return pl.concat(windows_of(merged.select(panes.columns), spec) for spec in SPECS).sort(KEYS)
+    rows = pl.concat(windows_of(merged.select(panes.columns), spec) for spec in SPECS).sort(KEYS)
+    return rows.with_columns(unique_visitors=pl.Series([n_visitors(row, frames["web"]) for row in rows.to_dicts()]))
+
+
+def n_visitors(row: dict[str, Any], web: pl.DataFrame) -> int:
+    """Distinct visitors of a window, counted one window at a time."""
+    size = next(spec.size_ms for spec in SPECS if spec.name == row["window"])
+    at = pl.col("event_time").is_between(
+        row["window_start"], row["window_start"] + timedelta(milliseconds=size), "left"
+    )
+    return web.filter((pl.col("kol_id") == row["kol_id"]) & at)["visitor"].drop_nulls().n_unique()
 
 
 def run(machine: PartitionState, batches: list[tuple[Kind, pl.DataFrame]]) -> tuple[pl.DataFrame, int]:
@@ -72,6 +83,7 @@ EVENTS = st.lists(
             "jitter_ms": st.integers(0, 59_999),
             "likes": st.integers(0, 5),
             "followers": st.none() | st.integers(0, 1 << 40),
+            "visitor": st.none() | st.sampled_from(["u", "v", "w", "x"]),
             "twice": st.booleans(),
         }
     ),
@@ -87,6 +99,8 @@ def _frames(events: list[dict[str, Any]]) -> list[tuple[Kind, dict[str, Any]]]:
         row: dict[str, Any] = {"event_id": f"{e['kind']}{i}", "kol_id": e["kol_id"], "event_time": at}
         if e["kind"] == "social":
             row |= {"likes": e["likes"], "followers": e["followers"]}
+        else:
+            row |= {"visitor": e["visitor"]}
         out += [(e["kind"], row)] * (2 if e["twice"] else 1)
     return out
 
@@ -130,6 +144,24 @@ def test_an_event_within_the_lateness_corrects_its_closed_window() -> None:
     assert machine.counters.corrected == corrected.height > 0
 
 
+def test_a_visitor_within_the_lateness_corrects_the_count_of_closed_windows() -> None:
+    machine = state()
+    machine.on_events("web", placed(web_frame([{"visitor": "u"}, {"event_time": T0 + 6 * MINUTE}])), 0)
+    machine.on_events("social", placed(social_frame([{"event_time": T0 + 6 * MINUTE}])), 0)
+    closed, _ = machine.advance(0, {})
+    assert unique(closed, "5m") == [1]
+    late = [
+        {"event_id": "y", "visitor": "w", "event_time": T0 + 2 * MINUTE},
+        {"event_id": "z", "visitor": "u", "event_time": T0 + 2 * MINUTE},
+    ]
+    corrected, _ = machine.on_events("web", placed(web_frame(late)), 0)
+    assert unique(corrected, "5m") == [2]
+
+
+def unique(rows: pl.DataFrame, window: str) -> list[int]:
+    return rows.filter(pl.col("window") == window)["unique_visitors"].to_list()
+
+
 def test_an_event_beyond_the_lateness_is_kept_aside_with_its_offset() -> None:
     machine = state()
     machine.on_events("social", placed(social_frame([{"event_time": T0 + 60 * MINUTE}])), 0)
@@ -163,6 +195,14 @@ def test_provisional_rows_carry_the_whole_pane_and_only_what_changed() -> None:
     again = machine.provisional()
     assert again.select("kol_id", "likes", "final").rows() == [("kol_1", 3, False)]
     assert machine.provisional().is_empty()
+
+
+def test_provisional_rows_carry_the_visitors_of_their_pane() -> None:
+    machine = state()
+    machine.on_events("web", placed(web_frame([{"visitor": "u"}, {"visitor": "v"}, {"visitor": None}])), 0)
+    assert unique(machine.provisional(), "pane") == [2]
+    machine.on_events("web", placed(web_frame([{"event_id": "a", "visitor": "v"}])), 0)
+    assert unique(machine.provisional(), "pane") == [2]
 
 
 @settings(max_examples=15, deadline=None)

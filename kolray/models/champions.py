@@ -1,29 +1,34 @@
-"""The champions in use: loaded once, swapped when an alias moves, without a request noticing."""
+"""The champions in use: loaded once, swapped when an alias moves, without whoever uses them noticing."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 
-from kolray.errors import KolrayError, NotFoundError
+from kolray.clock import Clock, SystemClock
+from kolray.errors import NotFoundError
 from kolray.models.registry import LoadedModel, ModelRegistry
 
 log = logging.getLogger(__name__)
 NAMES = ("trust", "success")
+LOOK_S = 5.0
+"""Seconds between looks at the aliases."""
 
 
 class Champions:
-    """Holds one loaded model a name. ``refresh`` is called by a thread of its own, see ``watch``."""
+    """Holds one loaded model a name. Fresh by a thread of its own (``watch``) or by the caller's (``keep_fresh``)."""
 
-    def __init__(self, registry: ModelRegistry) -> None:
-        self._registry = registry
+    def __init__(self, registry: ModelRegistry, names: Sequence[str] = NAMES, clock: Clock | None = None) -> None:
+        self._registry, self._names, self._clock = registry, names, clock or SystemClock()
         self._models: dict[str, LoadedModel] = {}
         self._stop = threading.Event()
+        self._next_look = 0.0
 
     def refresh(self) -> list[str]:
         """Loads what moved; returns the labels loaded now."""
         loaded = []
-        for name in NAMES:
+        for name in self._names:
             version = self._registry.alias_version(name)
             held = self._models.get(name)
             if version is not None and (held is None or held.version != version):
@@ -31,16 +36,23 @@ class Champions:
                 loaded.append(self._models[name].label)
         return loaded
 
-    def watch(self, every_s: float = 5.0) -> None:
-        """Keeps refreshing in the background; a registry that is away leaves the models as they are."""
+    def keep_fresh(self, every_s: float = LOOK_S) -> None:
+        """``refresh``, at most once in ``every_s``; a registry that is away leaves the models as they are."""
+        if self._clock.monotonic() < self._next_look:
+            return
+        self._next_look = self._clock.monotonic() + every_s
+        try:
+            for label in self.refresh():
+                log.info("%s is in use", label)
+        except Exception as error:  # MLflow's and its database's own too
+            log.warning("models stay as they are: %s", error)
+
+    def watch(self, every_s: float = LOOK_S) -> None:
+        """Keeps refreshing in the background."""
 
         def loop() -> None:
             while not self._stop.wait(every_s):
-                try:
-                    for label in self.refresh():
-                        log.info("now serving %s", label)
-                except KolrayError as error:
-                    log.warning("models stay as they are: %s", error)
+                self.keep_fresh(every_s=0)
 
         threading.Thread(target=loop, name="champions", daemon=True).start()
 

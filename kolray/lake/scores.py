@@ -1,0 +1,34 @@
+"""Scores in the lake: ``gold.scores`` gains what the metrics store gained, each score once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+
+from kolray.clock import EPOCH
+from kolray.events import TIME
+from kolray.lake.commit import commit_parts, write_parts
+from kolray.lake.tables import TABLES, LakeTables
+from kolray.stores.metrics import SCORE_SCHEMA, MetricsStore
+
+NAME = "gold.scores"
+KEY = ["kol_id", "model", "as_of"]
+OVERLAP = timedelta(minutes=10)
+"""Read again from so long before the newest score held: writers' clocks differ, and a write may take its time."""
+
+
+def copy_scores(tables: LakeTables, store: MetricsStore) -> int:
+    """Appends the scores of the metrics store that the lake lacks; returns how many. May be repeated."""
+    held = tables.scan(NAME)
+    newest = held.select(pl.col("scored_at").max()).collect().item()
+    since = EPOCH if newest is None else newest - OVERLAP
+    rows = pl.concat([pl.DataFrame(schema=SCORE_SCHEMA), *store.scan_scores(since)])
+    if not rows.height:
+        return 0
+    known = held.filter(pl.col("as_of") >= rows["as_of"].min()).select("kol_id", "model", pl.col("as_of").cast(TIME))
+    new = rows.join(known.collect(), on=KEY, how="anti").with_columns(dt=pl.col("as_of").dt.date()).sort(KEY)
+    if new.height:
+        parts = write_parts(NAME, tables.path(NAME), new)
+        commit_parts(NAME, tables.path(NAME), pl.Schema(TABLES[NAME]), parts, {})
+    return new.height
