@@ -30,6 +30,20 @@ class Node:
     state: PartitionState
     edges: dict[Any, tuple[Node, Any, dict[str, int]]] = field(default_factory=dict)
     settled: pl.DataFrame | None = None
+    seen: dict[Kind, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SeenIds:
+    """A duplicate filter as a checkpoint sees it, taken once a node."""
+
+    frame: pl.DataFrame
+
+    def snapshot(self) -> pl.DataFrame:
+        return self.frame
+
+    def __len__(self) -> int:
+        return self.frame.height
 
 
 class Memory:
@@ -38,6 +52,7 @@ class Memory:
     def __init__(self) -> None:
         self._nodes: dict[Any, Node] = {}
         self.blank = new_state(SETTINGS, HOT_RULES)
+        self.blank_node = self.node(copy.copy(self.blank))
         self.computed = self.remembered = 0
         """Steps that ran the real machine, and steps that did not need to."""
 
@@ -49,7 +64,11 @@ class Memory:
         head, frames = take(probe)
         contents = frozenset((name, frozenset(frame.rows())) for name, frame in frames.items())
         key = head["watermark"], head["closed_ms"], repr(head["topics"]), contents, changed
-        return self._nodes.setdefault(key, Node(state))
+        found = self._nodes.get(key)
+        if found is None:
+            seen = {kind: SeenIds(frames[f"seen.{kind}"]) for kind in state.seen}
+            found = self._nodes[key] = Node(state, seen=seen)
+        return found
 
 
 class MemoState(PartitionState):
@@ -83,6 +102,10 @@ class MemoState(PartitionState):
 
     def _enter(self) -> Node:
         """The node of a fresh or restored state."""
+        empty = self.closed_ms < 0 and not self.panes.height and not any(len(seen) for seen in self.seen.values())
+        if empty and self.watermark == self._memory.blank.watermark:
+            self._node = self._memory.blank_node
+            return self._node
         real = copy.copy(self._memory.blank)
         real.__dict__.update({name: self.__dict__[name] for name in real.__dict__})
         self._node = self._memory.node(real)
@@ -103,7 +126,7 @@ class MemoState(PartitionState):
         for name, n in counts.items():
             setattr(counters, name, getattr(counters, name) + n)
         self.__dict__.update(self._node.state.__dict__)
-        self.counters = counters
+        self.counters, self.seen = counters, self._node.seen
         return result
 
 

@@ -56,8 +56,10 @@ class Lasting:
     as_bytes: bool
 
 
-def make_shard(process: Process, known: Known, parts: Parts, lasting: Lasting, skew_s: float) -> Shard:
-    """A shard over the process's partitions."""
+def make_shard(
+    process: Process, known: Known, parts: Parts, lasting: Lasting, skew_s: float
+) -> tuple[Shard, QueuedWriter]:
+    """A shard over the process's partitions, and its writer."""
     clock = NodeClock(START_MS, lasting.passed_s, skew_s)
     writer = QueuedWriter(lasting.store, known.rows, process, lasting.chance, process.wait)
     registry = FileRegistry()
@@ -80,7 +82,7 @@ def make_shard(process: Process, known: Known, parts: Parts, lasting: Lasting, s
         )
         for number in process.partitions
     }
-    return parts.shard(
+    shard = parts.shard(
         runners=runners,
         open_source=lambda starts: MemoryReader(lasting.broker, process, lasting.chance, starts),
         decoder=known.decoder,
@@ -88,3 +90,4 @@ def make_shard(process: Process, known: Known, parts: Parts, lasting: Lasting, s
         clock=clock,
         beat=process.beat,
     )
+    return shard, writer

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from greenlet import getcurrent, greenlet
 
+from kolray.benchmarks.simulate.rows import QueuedWriter
 from kolray.clock import from_ms
 from kolray.errors import KolrayError
 from kolray.stream.shard import Shard
@@ -55,17 +56,23 @@ class NodeClock:
         raise RuntimeError(f"nothing in a shard sleeps by its clock, asked for {seconds} s")
 
 
+Make = Callable[["Process"], tuple[Shard, QueuedWriter]]
+"""Puts together what a process runs."""
+
+
 class Process:
     """``end`` tells how it ended: ``died``, ``done``, or the error it raised; None while it lives."""
 
-    def __init__(self, world: Surroundings, partitions: list[int], make: Callable[[Process], Shard]) -> None:
-        self.partitions, self._world = partitions, world
+    def __init__(self, name: str, world: Surroundings, partitions: list[int], make: Make) -> None:
+        self.name, self.partitions, self._world = name, partitions, world
         self.beats = 0
         self.hangs_until = 0.0
         self.steps_left = 1 << 30
         self.restored = False
+        self.thought_dead = False
+        """The supervisor takes it for dead, whatever it does."""
         self.end: str | KolrayError | None = None
-        self.shard = make(self)
+        self.shard, self.writer = make(self)
         self._hub = getcurrent()
         self._body = greenlet(self._run)
 

@@ -10,7 +10,7 @@ from kolray.benchmarks.simulate.broker import Broker
 from kolray.benchmarks.simulate.disk import Disk
 from kolray.benchmarks.simulate.parts import Known, Lasting, Parts, make_shard
 from kolray.benchmarks.simulate.process import CrashError, NodeClock, Process
-from kolray.benchmarks.simulate.rows import QueuedWriter, Store
+from kolray.benchmarks.simulate.rows import Store
 from kolray.benchmarks.simulate.scenario import LONGEST_S, START_MS
 from kolray.errors import KolrayError, ServiceUnavailableError
 from kolray.stream.supervision import Supervision
@@ -20,22 +20,53 @@ HANG_AFTER_S = 20.0
 FAULTS_UNTIL_S = 90.0
 """No fault begins later, so that a schedule ends before ``LONGEST_S``."""
 SKEW_S = 15.0
-FAULTS = ("crash",) * 4 + ("hang",) * 3 + ("lost answer",) * 2 + ("broker away", "store away")
+STRUCK = (
+    "crash",
+    "hang",
+    "lost answer",
+    "broker away",
+    "store away",
+    "thought dead",
+    "zombie",
+    "late write",
+    "rescale",
+    "FencedError",
+    "ServiceUnavailableError",
+)
+"""Names under which ``World.seen`` counts what happened beside the boundaries."""
+BOUNDARIES = (
+    "poll", "flush", "upsert before", "upsert after", "save before", "save after", "load",
+    "claim before", "claim between", "claim after", "fence before", "fence after",
+    "produce", "commit before", "commit after", "ask committed",
+)  # fmt: skip
+"""Where faults strike; each schedule has one of them where they strike often."""
+FAULTS = ("crash", "hang", "thought dead", "lost answer", "broker away", "store away")
+WEIGHTS = (4, 3, 3, 2, 1, 1)
+"""How often each kind of fault is among those of a schedule."""
 
 
 class World:
     """One schedule: the real stream under the faults of a seed. ``run`` returns what was wrong."""
 
-    def __init__(self, known: Known, seed: int, parts: Parts) -> None:
-        self.known, self._parts = known, parts
+    def __init__(self, known: Known, seed: int, parts: Parts, *, traced: bool = False) -> None:
+        self.known, self._parts, self._traced = known, parts, traced
         self.chance = chance = Random(seed)  # noqa: S311 - not a secret: a repeatable schedule
         self.seen: Counter[str] = Counter()
         """Boundaries reached and faults struck."""
+        self.trace: list[str] = []
+        """What happened when, one line an event, where asked for."""
         self.problems: list[str] = []
         self.ending = False
         self._passed = 0.0
+        self._started = 0
         self._faults_left = chance.choice((0, 1, 1, 2, 2, 3, 4, 6))
-        self._rate = chance.choice((0.02, 0.05, 0.1))
+        self._rate = chance.choice((0.01, 0.03, 0.1))
+        self._focus = chance.choice(BOUNDARIES)
+        self._faults = chance.choices(FAULTS, WEIGHTS, k=chance.randint(1, 4))
+        self._switching = chance.choice((0.03, 0.3))
+        self._staying = chance.choice((0.0, 0.8))
+        """The share of turns in which the process of the turn before goes on."""
+        self._last: Process | None = None
         self._rescale_at = chance.choice((5, 15, 30)) if chance.random() < 0.25 else MOST_TURNS
         self._away: dict[str, float] = {}
         self._network: list[tuple[float, Callable[[], None]]] = []
@@ -50,7 +81,7 @@ class World:
             store=store,
             chance=chance,
             passed_s=self.passed_s,
-            checkpoint_interval_s=chance.choice((0.3, 1.0, 3.0)),
+            checkpoint_interval_s=chance.choice((0.3, 2.0, 5.0)),
             as_bytes=chance.random() < 0.02,
         )
         for place, arrivals in self._todo.items():  # a topic without any event is not waited for
@@ -58,6 +89,11 @@ class World:
         self._current: dict[int, Process] = {}
         self._zombies: list[Process] = []
         self._watch = self._supervision()
+
+    def _happens(self, what: str, where: str = "") -> None:
+        self.seen[what] += 1
+        if self._traced:
+            self.trace.append(f"{self._passed:7.2f} s  {where:24} {what}")
 
     def passed_s(self) -> float:
         return self._passed
@@ -98,10 +134,16 @@ class World:
             self._passed += 1.0
             return
         self._passed += self.chance.choice((0.0, 0.1, 0.3, 0.6))
-        process = self.chance.choice(ready)
+        process = self._last = self._next(ready)
         process.resume()
         if process.end is not None:
             self._ended(process)
+
+    def _next(self, ready: list[Process]) -> Process:
+        if self._last in ready and self.chance.random() < self._staying:
+            return self._last
+        awake = [p for p in self._zombies if p in ready]
+        return self.chance.choice(awake if awake and self.chance.random() < 0.3 else ready)
 
     def _arrive(self) -> None:
         """Batches come one by one; which topic is ahead is left to chance."""
@@ -119,12 +161,12 @@ class World:
         due = [write for at, write in self._network if at <= self._passed]
         self._network = [(at, write) for at, write in self._network if at > self._passed]
         for write in due:
-            self.seen["late write"] += 1
+            self._happens("late write")
             write()
 
     def _rescale(self) -> None:
         """Another number of shards: partitions move, and an old shard may not know it."""
-        self.seen["rescale"] += 1
+        self._happens("rescale")
         for index in list(self._current):
             self._let_go(index)
         self._watch = self._supervision()
@@ -138,9 +180,7 @@ class World:
                 process.beat()
                 self._watch.beat(index, process.beats, process.checkpoints())
         dropped = self._watch.hung()
-        if not dropped and self._current and self._may_strike() and self.chance.random() < 0.004:
-            dropped = [self.chance.choice(list(self._current))]
-            self.seen["thought dead"] += 1
+        dropped += [i for i, p in self._current.items() if p.thought_dead and i not in dropped]
         for index in dropped:
             self._let_go(index)
             self._watch.hangs(index)
@@ -154,13 +194,15 @@ class World:
             process.kill()
             self._leave_writes(process)
         else:
-            self.seen["zombie"] += 1
+            self._happens("zombie", process.name)
             process.steps_left = self.chance.randint(1, 4)
             self._zombies.append(process)
 
     def _start(self, index: int) -> None:
         skew = self.chance.uniform(-SKEW_S, SKEW_S)
+        self._started += 1
         self._current[index] = Process(
+            f"{self._started} on {self._watch.shards[index].partitions}",
             self,
             self._watch.shards[index].partitions,
             lambda process: make_shard(process, self.known, self._parts, self.lasting, skew),
@@ -170,6 +212,8 @@ class World:
     def _ended(self, process: Process) -> None:
         if process.end != "done":
             self._leave_writes(process)
+        if isinstance(process.end, KolrayError):
+            self._happens(type(process.end).__name__, process.name)
         if process in self._zombies:
             self._zombies.remove(process)
             return
@@ -178,7 +222,6 @@ class World:
         if process.end == "done":
             self._watch.ended(index)
         elif isinstance(process.end, KolrayError):
-            self.seen[type(process.end).__name__] += 1
             try:
                 self._watch.failed(index, process.end)
             except ServiceUnavailableError:
@@ -190,9 +233,7 @@ class World:
 
     def _leave_writes(self, process: Process) -> None:
         """What a dead process had handed to the network may still arrive."""
-        writer = next(iter(process.shard.runners.values())).writer
-        assert isinstance(writer, QueuedWriter)  # noqa: S101 - narrows the type
-        sent = writer.queue[: self.chance.randint(0, 2)]
+        sent = process.writer.queue[: self.chance.randint(0, 2)]
         self._network += [(self._passed + self.chance.choice((0.0, 2.0, 40.0)), write) for write in sent]
 
     def _may_strike(self) -> bool:
@@ -203,22 +244,25 @@ class World:
 
     def reached(self, process: Process, boundary: str) -> bool:
         """Maybe the process crashes or hangs here, or its answer is lost."""
-        self.seen[boundary] += 1
+        self._happens(boundary, process.name)
         draw = self.chance.random()
-        if draw < self._rate and self._may_strike():
+        if draw < (0.2 if boundary == self._focus else self._rate) and self._may_strike():
             self._faults_left -= 1
             return self._strike(process)
-        if draw > 0.95:
+        if draw > 1 - self._switching:
             process.pause()
         return False
 
     def _strike(self, process: Process) -> bool:
-        fault = self.chance.choice(FAULTS)
-        self.seen[fault] += 1
+        fault = self.chance.choice(self._faults)
+        self._happens(fault, process.name)
         if fault == "crash":
             raise CrashError
         if fault == "hang":
             process.hangs_until = self._passed + self.chance.choice((2.0, 22.0, 30.0))
+            process.pause()
+        elif fault == "thought dead":
+            process.thought_dead = True
             process.pause()
         elif fault == "lost answer":
             return True
