@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
 from kolray.settings import load_settings
+
+if TYPE_CHECKING:
+    from kolray.benchmarks.simulate.run import Report
 
 app = typer.Typer(no_args_is_help=True, help="Measure kolray on the services the settings name.")
 
@@ -63,6 +68,46 @@ def chaos(
         Console().print(table)
     if not report.right:
         raise typer.Exit(1)
+
+
+@app.command()
+def simulate(
+    schedules: int = typer.Option(10_000, min=1, help="schedules of consecutive seeds"),
+    first: int = typer.Option(0, min=0, help="the first seed"),
+    processes: int = typer.Option(2, min=1, help="processes that share them"),
+    seed: int | None = typer.Option(None, min=0, help="replay this one schedule and say what happened in it"),
+    as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),
+) -> None:
+    """The stream under a seeded scheduler that crashes, hangs, delays and rescales it; no servers are needed."""
+    from kolray.benchmarks.simulate import run as simulation
+
+    if seed is not None:
+        outcome = simulation.simulate(seed, traced=True)
+        if as_json:
+            print(json.dumps({"seed": seed, "problems": outcome.problems, "trace": outcome.trace}))
+        else:
+            print(*outcome.trace, *(outcome.problems or ["every promise held"]), sep="\n")
+        raise typer.Exit(1 if outcome.problems else 0)
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("schedules", total=schedules)
+        report = simulation.run(schedules, processes, first, lambda n: bar.advance(task, n))
+    if as_json:
+        print(json.dumps(asdict(report)))
+    else:
+        _print_simulation(report)
+    if report.failures:
+        raise typer.Exit(1)
+
+
+def _print_simulation(report: Report) -> None:
+    table = Table("figure", "value", title="kolray bench simulate")
+    for name in ("schedules", "failures", "schedules_per_second"):
+        table.add_row(name, f"{getattr(report, name):,}")
+    for name, n in {**report.faults, **report.boundaries}.items():
+        table.add_row(f"  {name}", f"{n:,}")
+    Console().print(table)
+    for failed, problems in report.failed.items():
+        Console().print(f"seed {failed}: {problems[0]}\n  again: kolray bench simulate --seed {failed}", markup=False)
 
 
 def register(root: typer.Typer) -> None:

@@ -8,6 +8,7 @@ and drops that metadata; there a restart reads back which identities are publish
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import polars as pl
@@ -52,15 +53,27 @@ class Publisher(Protocol):
 
 
 class _KafkaPublisher:
-    """What both ways share: the producer, fenced by its transactional id, and the encoding."""
+    """What both ways share: the producer, fenced by its transactional id, and the encoding.
 
-    def __init__(self, kafka: KafkaSettings, registry: Registry, partition: int) -> None:
+    Args:
+        producer, consumer: make the clients; the simulation gives its own.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        registry: Registry,
+        partition: int,
+        producer: Callable[..., Any] = KafkaProducer,
+        consumer: Callable[..., Any] = KafkaConsumer,
+    ) -> None:
         self._kafka, self._registry, self._partition = kafka, registry, partition
+        self._make_producer, self._make_consumer = producer, consumer
         self._producer: Any = None
 
     def open(self) -> None:
         try:
-            self._producer = KafkaProducer(
+            self._producer = self._make_producer(
                 bootstrap_servers=self._kafka.bootstrap.split(","),
                 transactional_id=f"kolray-stream-{self._partition}",
                 linger_ms=5,
@@ -101,11 +114,14 @@ class TransactionalPublisher(_KafkaPublisher):
             self._transaction(snapshot, snapshot.outputs)
 
     def _committed_number(self) -> int:
-        consumer = KafkaConsumer(
+        consumer = self._make_consumer(
             bootstrap_servers=self._kafka.bootstrap.split(","), group_id=GROUP, enable_auto_commit=False
         )
         try:
             committed = consumer.committed(TopicPartition(SOCIAL_TOPIC, self._partition), metadata=True)
+        except KafkaError as error:
+            advice = f"the committed offsets cannot be read: {error}"
+            raise ServiceUnavailableError("Kafka", self._kafka.bootstrap, advice) from error
         finally:
             consumer.close()
         return int(json.loads(committed.metadata)["n"]) if committed and committed.metadata else -1

@@ -33,8 +33,8 @@ from kolray.stream.values import REJECTED
 log = logging.getLogger(__name__)
 
 OWNER_GAP_US = 60_000_000
-"""A new owner's first version is at least so far beyond its predecessor's snapshot, whatever the clocks say: more
-than a predecessor writes between two checkpoints."""
+"""What lies between the first versions of two owners that resume at the same snapshot (or none): more than one writes
+before its own snapshot, and more than their clocks differ by."""
 
 
 @dataclass
@@ -75,12 +75,14 @@ class PartitionRunner:
         self.publisher.open()
         snapshot = self.checkpoints.newest(self.partition)
         self.offsets = dict.fromkeys(RAW_TOPICS, 0)
-        self._version_us = to_ms(self.clock.now()) * 1000
+        before = (snapshot.epoch, snapshot.version_us) if snapshot else (0, 0)
+        # every epoch gets its own gap: of two owners that resume at one snapshot the later must not write older rows
+        newest_us = max(to_ms(self.clock.now()) * 1000, before[1])
+        self._version_us = newest_us + (self.epoch - before[0]) * OWNER_GAP_US
         if snapshot is not None:
             self._same_broker(snapshot)
             put_back(self.state, snapshot)
             self.offsets, self.number = dict(snapshot.offsets), snapshot.number
-            self._version_us = max(self._version_us, snapshot.version_us + OWNER_GAP_US)
             self.publisher.publish(snapshot, again=True)
             log.info("partition %d resumes after checkpoint %d as epoch %d", self.partition, self.number, self.epoch)
         self._choose_sentiment([(start, name) for start, name in snapshot.head["sentiment"]] if snapshot else [])
@@ -187,7 +189,7 @@ class PartitionRunner:
         return bool(self._outputs.get("alerts"))
 
     def version(self) -> Version:
-        """One more than the last; a new owner begins at the wall clock's microseconds.
+        """One more than the last; a new owner begins beyond the wall clock's microseconds.
 
         It does not follow the clock while it runs: an owner that hung and wakes up would overwrite its successor.
         """

@@ -98,3 +98,18 @@ def test_a_bounded_run_flushes_its_rows_before_it_is_finished(tmp_path: Path) ->
     assert not sink.closed
     shard.close()
     assert sink.closed
+
+
+def test_of_two_owners_that_resume_at_one_snapshot_the_later_writes_newer_rows(tmp_path: Path) -> None:
+    clock, sink = FakeClock(from_ms(T0)), ListSink()
+    finished = _shard(tmp_path, clock, sink, until_end=True)
+    finished.restore()
+    while not finished.finished:
+        finished.step()
+    versions = [version.at_us for _, version in sink.window_rows]
+    for _ in range(2):  # the first of them dies after some writes, without a snapshot of its own
+        shard = _shard(tmp_path, clock, sink)
+        shard.restore()
+        versions += [shard.runners[0].version().at_us for _ in range(3)]
+    assert versions == sorted(versions)
+    assert len(set(versions)) == len(versions)

@@ -1,9 +1,7 @@
-"""The partition state against a batch oracle: any disorder within the lateness gives the same rows."""
+"""The partition state: time, lateness, idleness, provisional rows, and its snapshot. Disorder: ``test_disorder.py``."""
 
 from __future__ import annotations
 
-import random
-from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -14,7 +12,7 @@ from polars.testing import assert_frame_equal
 from kolray.events import Kind
 from kolray.stream.snapshot import Snapshot, fingerprint, put_back, take
 from kolray.stream.state import PartitionState, Timing
-from kolray.stream.windows import WindowSpec, pane_aggregate, windows_of
+from kolray.stream.windows import WindowSpec
 from tests.unit.stream.batches import T0, social_frame, web_frame
 
 SPECS = [WindowSpec.parse(text) for text in ("5m", "15m", "15m/5m", "1h")]
@@ -39,27 +37,6 @@ def state(**timing: int) -> PartitionState:
 def upserted(parts: list[pl.DataFrame]) -> pl.DataFrame:
     """What a store holds after these writes: the last row of each key."""
     return pl.concat(parts).unique(KEYS, keep="last", maintain_order=True).sort(KEYS)
-
-
-def oracle(frames: dict[Kind, pl.DataFrame]) -> pl.DataFrame:
-    machine = state()
-    panes = pl.concat(
-        pane_aggregate(kind, frame.unique("event_id", keep="first"), machine.pane_ms) for kind, frame in frames.items()
-    )
-    merged = panes.group_by("kol_id", "pane").agg(
-        pl.exclude("first_packed", "last_packed").sum(), pl.col("first_packed").min(), pl.col("last_packed").max()
-    )
-    rows = pl.concat(windows_of(merged.select(panes.columns), spec) for spec in SPECS).sort(KEYS)
-    return rows.with_columns(unique_visitors=pl.Series([n_visitors(row, frames["web"]) for row in rows.to_dicts()]))
-
-
-def n_visitors(row: dict[str, Any], web: pl.DataFrame) -> int:
-    """Distinct visitors of a window, counted one window at a time."""
-    size = next(spec.size_ms for spec in SPECS if spec.name == row["window"])
-    at = pl.col("event_time").is_between(
-        row["window_start"], row["window_start"] + timedelta(milliseconds=size), "left"
-    )
-    return web.filter((pl.col("kol_id") == row["kol_id"]) & at)["visitor"].drop_nulls().n_unique()
 
 
 def run(machine: PartitionState, batches: list[tuple[Kind, pl.DataFrame]]) -> tuple[pl.DataFrame, int]:
@@ -103,30 +80,6 @@ def _frames(events: list[dict[str, Any]]) -> list[tuple[Kind, dict[str, Any]]]:
             row |= {"visitor": e["visitor"]}
         out += [(e["kind"], row)] * (2 if e["twice"] else 1)
     return out
-
-
-@settings(max_examples=25, deadline=None)
-@given(EVENTS, st.randoms(use_true_random=False), st.integers(1, 7))
-def test_any_disorder_within_the_lateness_gives_the_rows_of_a_batch(
-    events: list[dict[str, Any]], chance: random.Random, size: int
-) -> None:
-    rows = _frames(events)
-    make = {"social": social_frame, "web": web_frame}
-    whole: dict[Kind, pl.DataFrame] = {k: make[k]([r for kind, r in rows if kind == k]) for k in ("social", "web")}  # type: ignore[misc]
-    chance.shuffle(rows)
-    machine = state(disorder_ms=0, lateness_ms=4 * 60 * MINUTE)
-    batches = [
-        (kind, make[kind]([r for of, r in rows[at : at + size] if of == kind]))
-        for at in range(0, len(rows), size)
-        for kind in ("social", "web")
-        if any(of == kind for of, _ in rows[at : at + size])
-    ]
-    got, late = run(machine, batches)  # type: ignore[arg-type]
-    assert late == 0
-    assert_frame_equal(got, oracle(whole))
-    counters = machine.counters
-    assert counters.events == len(rows) == counters.counted + counters.duplicates
-    assert counters.counted == len(events)
 
 
 def test_an_event_within_the_lateness_corrects_its_closed_window() -> None:
