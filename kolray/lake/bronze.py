@@ -59,11 +59,10 @@ def read_group(
 ) -> Iterator[tuple[str, pl.DataFrame, dict[str, int]]]:
     """Table, rows and {transaction id: offset after them}, until the log's end as it is met.
 
-    ``events.dlq`` and ``events.late`` are read as a consumer of committed transactions.
+    As the stream does, it leaves out what was aborted, where the broker's transactions hold.
     """
-    raw = tasks[0].topic in KIND_OF_TOPIC
     starts = {(task.topic, task.partition): task.start for task in tasks}
-    fetcher = BatchFetcher(settings.kafka, starts, committed_only=not raw and settings.kafka.transactions)
+    fetcher = BatchFetcher(settings.kafka, starts, committed_only=settings.kafka.transactions)
     decoder = BatchDecoder(open_registry(settings.registry.url), settings.stream.far_future_s)
     held: list[RawBatch] = []
     try:

@@ -64,7 +64,7 @@ def build_shard(
     }
     return Shard(
         runners=runners,
-        open_source=lambda starts: BatchFetcher(settings.kafka, starts),
+        open_source=lambda starts: BatchFetcher(settings.kafka, starts, committed_only=settings.kafka.transactions),
         decoder=BatchDecoder(registry, settings.stream.far_future_s),
         settings=settings.stream,
         clock=clock,

@@ -18,12 +18,13 @@ import polars as pl
 
 from kolray.errors import SchemaError
 from kolray.events import SCHEMAS, Kind, invalid_reason
-from kolray.schemas.registry import Registry
+from kolray.schemas.registry import AvroSchema, Registry
+from kolray.schemas.wire import HEADER_BYTES, decode_value
 from kolray.stream.container import Container, record_container, varint_width
 from kolray.stream.fetch import RawBatch
 from kolray.stream.values import PLACE, REJECTED, ValueDecoder, conform, records_of
 
-_CHECKED = ["_len", "_attr", "_ts", "_off", "_key", "_magic", "_sid", "_hdr"]
+_CHECKED = ["_len", "_attr", "_ts", "_off", "_key", "_vlen", "_magic", "_sid", "_hdr"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class BatchDecoder:
     def __init__(self, registry: Registry, far_future_s: float = 300) -> None:
         self.registry = registry
         self._far_future_ms = int(far_future_s * 1000)
-        self._records: dict[int, tuple[Container, list[str]]] = {}
+        self._records: dict[tuple[Kind, int], tuple[Container, list[str]]] = {}
         self._values = ValueDecoder(registry)
 
     def decode(self, kind: Kind, batches: Iterable[RawBatch]) -> Decoded:
@@ -84,19 +85,21 @@ class BatchDecoder:
         read = container.read(int(counts.sum()), [batch.body for batch in group], [*_CHECKED, *fields])
         if read is None or not _believable(read, schema_id, group, counts):
             return None
+        if not _last_ends(read["_vlen"][-1], group[-1].body, self.registry.schema(schema_id)):
+            return None
         return _placed(kind, read, schema_id, group, counts)
 
     def _container(self, kind: Kind, schema_id: int | None) -> tuple[Container, list[str]] | None:
         if schema_id is None:
             return None
-        if schema_id not in self._records:
+        if (kind, schema_id) not in self._records:  # a record of the other kind may have been misdirected here
             try:
                 writer = self.registry.schema(schema_id)
             except SchemaError:
                 return None
             fields = [f["name"] for f in writer["fields"] if f["name"] in SCHEMAS[kind]]
-            self._records[schema_id] = record_container(writer), fields
-        return self._records[schema_id]
+            self._records[kind, schema_id] = record_container(writer), fields
+        return self._records[kind, schema_id]
 
     def _judge(self, kind: Kind, rows: pl.DataFrame, group: list[RawBatch]) -> Decoded:
         """Splits decoded rows into valid events and rejects."""
@@ -133,6 +136,17 @@ def _believable(read: pl.DataFrame, schema_id: int, group: list[RawBatch], count
     widths = read.select(pl.col("_len") + varint_width(pl.col("_len"))).to_series().to_numpy()
     sizes = np.array([len(batch.body) for batch in group])
     return np.array_equal(np.add.reduceat(widths, starts), sizes)
+
+
+def _last_ends(size: int, body: bytes, writer: AvroSchema) -> bool:
+    """Whether the last value follows its schema to its own end: no record stands behind it that would not fit."""
+    if not HEADER_BYTES <= size < len(body):
+        return False
+    try:
+        decode_value(body[-size - 1 : -1], writer)
+    except SchemaError:
+        return False
+    return True
 
 
 def _placed(kind: Kind, read: pl.DataFrame, schema_id: int, group: list[RawBatch], counts: np.ndarray) -> pl.DataFrame:
