@@ -93,7 +93,8 @@ class PartitionState:
         new = self.seen[kind].first_seen(events)
         self.counters.duplicates += events.height - int(new.sum())
         at = events["event_time"].dt.epoch("ms")
-        on_time = at >= self.watermark.before_each(kind, at) - self.timing.lateness_ms
+        marks = self.watermark.before_each(kind, at)
+        on_time = at >= marks - self.timing.lateness_ms
         late = events.filter(new & ~on_time) if not on_time.all() else events.clear()
         self.counters.late += late.height
         kept = events.filter(new & on_time)
@@ -105,8 +106,8 @@ class PartitionState:
             self._fresh.append(part)
             self._unsent.append(part.select("kol_id", "pane"))
             corrected = self._corrected(part)
-        mark = pl.lit(max(self.watermark.current_ms, 0)).cast(pl.Datetime("ms", "UTC")).alias("watermark")
-        return corrected, late.select(*LATE_COLUMNS, mark)
+        judged_by = marks.filter(new & ~on_time).cast(pl.Datetime("ms", "UTC")).alias("watermark")
+        return corrected, late.select(*LATE_COLUMNS, judged_by)
 
     def _corrected(self, part: pl.DataFrame) -> pl.DataFrame:
         """Rows of closed windows that a late but allowed event changed."""
