@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -12,8 +13,13 @@ from kolray.settings import KafkaSettings
 
 
 @contextmanager
-def temporary_topics(kafka: KafkaSettings, names: list[str]) -> Iterator[None]:
+def temporary_topics(
+    kafka: KafkaSettings, names: list[str], configs: Mapping[str, dict[str, str]] = MappingProxyType({})
+) -> Iterator[None]:
     """Makes topics and deletes them afterwards.
+
+    Args:
+        configs: settings of single topics beside unlimited retention.
 
     Raises:
         ServiceUnavailableError: Kafka does not answer within ten seconds.
@@ -25,7 +31,9 @@ def temporary_topics(kafka: KafkaSettings, names: list[str]) -> Iterator[None]:
         raise ServiceUnavailableError("Kafka", kafka.bootstrap, "start it with `kolray up --profile local`") from error
     # Benchmark events lie in the past: retention by time would delete them while they are read.
     keep = {"retention.ms": "-1"}
-    made = admin.create_topics([NewTopic(name, kafka.partitions, kafka.replication, config=keep) for name in names])
+    made = admin.create_topics(
+        [NewTopic(name, kafka.partitions, kafka.replication, config=keep | configs.get(name, {})) for name in names]
+    )
     for future in made.values():
         future.result()
     try:

@@ -110,6 +110,28 @@ def _print_simulation(report: Report) -> None:
         Console().print(f"seed {failed}: {problems[0]}\n  again: kolray bench simulate --seed {failed}", markup=False)
 
 
+@app.command()
+def fuzz(
+    records: int = typer.Option(100_000, min=10_000, help="records that readers may see; aborted ones come on top"),
+    seed: int = typer.Option(1, help="the same seed makes the same records"),
+    as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),
+) -> None:
+    """Send broken, aborted, damaged and valid records; each visible one must become an event or a dead letter, once."""
+    from kolray.benchmarks.fuzz.run import run
+
+    with Console(stderr=True).status(f"{records:,} fuzzed records …"):
+        report = run(load_settings(), records, seed)
+    if as_json:
+        print(json.dumps(asdict(report)))
+    else:
+        table = Table("figure", "value", title="kolray bench fuzz")
+        for name, value in asdict(report).items():
+            table.add_row(name, str(value))
+        Console().print(table)
+    if not report.right:
+        raise typer.Exit(1)
+
+
 def register(root: typer.Typer) -> None:
     """Adds ``kolray bench``."""
     root.add_typer(app, name="bench")

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from kolray.events import DLQ_TOPIC, KIND_OF_TOPIC, LATE_TOPIC, TIME
+from kolray.events import ALERTS_TOPIC, DLQ_TOPIC, KIND_OF_TOPIC, LATE_TOPIC, TIME
 from kolray.lake.tables import BRONZE_OF_TOPIC, LakeTables
 from kolray.schemas.registry import Registry, open_registry
 from kolray.schemas.wire import decode_value, schema_id_of
@@ -17,7 +17,13 @@ from kolray.stream.decode import BatchDecoder
 from kolray.stream.fetch import BatchFetcher, RawBatch
 from kolray.stream.values import records_of
 
-TABLE_OF_TOPIC = {**BRONZE_OF_TOPIC, DLQ_TOPIC: "bronze.dead_letters", LATE_TOPIC: "bronze.late_events"}
+OUTPUTS = {
+    DLQ_TOPIC: ("bronze.dead_letters", "dlq"),
+    LATE_TOPIC: ("bronze.late_events", "late"),
+    ALERTS_TOPIC: ("bronze.alerts", "alert"),
+}
+"""What the stream published: topic → table, and the prefix of the columns that say where the record itself lies."""
+TABLE_OF_TOPIC = {**BRONZE_OF_TOPIC, **{topic: table for topic, (table, _) in OUTPUTS.items()}}
 CHUNK_BATCHES = 256
 """Record batches decoded together."""
 
@@ -59,11 +65,10 @@ def read_group(
 ) -> Iterator[tuple[str, pl.DataFrame, dict[str, int]]]:
     """Table, rows and {transaction id: offset after them}, until the log's end as it is met.
 
-    ``events.dlq`` and ``events.late`` are read as a consumer of committed transactions.
+    As the stream does, it leaves out what was aborted, where the broker's transactions hold.
     """
-    raw = tasks[0].topic in KIND_OF_TOPIC
     starts = {(task.topic, task.partition): task.start for task in tasks}
-    fetcher = BatchFetcher(settings.kafka, starts, committed_only=not raw and settings.kafka.transactions)
+    fetcher = BatchFetcher(settings.kafka, starts, committed_only=settings.kafka.transactions)
     decoder = BatchDecoder(open_registry(settings.registry.url), settings.stream.far_future_s)
     held: list[RawBatch] = []
     try:
@@ -102,7 +107,7 @@ def _events(topic: str, decoder: BatchDecoder, batches: list[RawBatch]) -> pl.Da
 
 
 def _outputs(topic: str, registry: Registry, batches: list[RawBatch]) -> pl.DataFrame:
-    prefix = "dlq" if topic == DLQ_TOPIC else "late"
+    _, prefix = OUTPUTS[topic]
     rows = []
     for batch in batches:
         for offset, value in records_of(batch).select("offset", "value").iter_rows():

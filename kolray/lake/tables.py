@@ -12,7 +12,7 @@ from kolray.errors import NotFoundError
 from kolray.events import RAW_TOPICS, SOCIAL_SCHEMA, TIME, WEB_SCHEMA, Columns
 from kolray.features import FEATURE_SCHEMA
 from kolray.features.window_metrics import SUMS
-from kolray.stores.metrics import SCORE_SCHEMA
+from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA
 
 PLACE: Columns = {"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64}
 _KAFKA: Columns = {**PLACE, "kafka_time": TIME, "schema_id": pl.Int32, "ingest_time": TIME, "dt": pl.Date}
@@ -30,6 +30,7 @@ TABLES: dict[str, Columns] = {
         **PLACE, "event_id": pl.String, "kol_id": pl.String, "event_time": TIME, "watermark": TIME,
         "late_partition": pl.Int32, "late_offset": pl.Int64, "dt": pl.Date,
     },
+    "bronze.alerts": {**ALERT_SCHEMA, "alert_partition": pl.Int32, "alert_offset": pl.Int64, "dt": pl.Date},
     "silver.social": {**SOCIAL_SCHEMA, "sentiment": pl.Int8, **_REFINED},
     "silver.web": {**WEB_SCHEMA, **_REFINED},
     "silver.quarantine": {**PLACE, "event_id": pl.String, "kol_id": pl.String, "reason": pl.String, "dt": pl.Date},

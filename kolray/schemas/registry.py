@@ -7,8 +7,11 @@ where ``KOLRAY_REGISTRY__URL`` names one.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from importlib import resources
 from typing import Any, Protocol
+
+import fastavro
 
 from kolray.errors import SchemaError
 
@@ -28,6 +31,13 @@ def packaged_schema(topic: str) -> AvroSchema:
     """The schema this version of kolray writes to a topic."""
     text = resources.files("kolray.schemas").joinpath(FILES[topic][1]).read_text()
     schema: AvroSchema = json.loads(text)
+    return schema
+
+
+@lru_cache
+def _parsed(topic: str) -> AvroSchema:
+    """As packaged, made ready for its reader: otherwise it would be once for every record."""
+    schema: AvroSchema = fastavro.parse_schema(packaged_schema(topic))
     return schema
 
 
@@ -56,7 +66,7 @@ class FileRegistry:
     def schema(self, schema_id: int) -> AvroSchema:
         for topic, (known, _) in FILES.items():
             if known == schema_id:
-                return packaged_schema(topic)
+                return _parsed(topic)
         raise SchemaError(
             f"schema id {schema_id} is not one of kolray's own; set KOLRAY_REGISTRY__URL to your registry"
         )
@@ -78,7 +88,8 @@ class HttpRegistry:
 
     def schema(self, schema_id: int) -> AvroSchema:
         if schema_id not in self._schemas:
-            self._schemas[schema_id] = json.loads(self._ask("GET", f"/schemas/ids/{schema_id}")["schema"])
+            text = self._ask("GET", f"/schemas/ids/{schema_id}")["schema"]
+            self._schemas[schema_id] = fastavro.parse_schema(json.loads(text))
         return self._schemas[schema_id]
 
     def _ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:

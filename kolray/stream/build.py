@@ -64,7 +64,7 @@ def build_shard(
     scoring = _scoring(settings, models.scorer) if models.scorer and settings.stream.scores else None
     return Shard(
         runners=_runners(settings, partitions, models, registry, clock, beat, scoring),
-        open_source=lambda starts: BatchFetcher(settings.kafka, starts),
+        open_source=lambda starts: BatchFetcher(settings.kafka, starts, committed_only=settings.kafka.transactions),
         decoder=BatchDecoder(registry, settings.stream.far_future_s, COLUMNS),
         settings=settings.stream,
         clock=clock,

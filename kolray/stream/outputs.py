@@ -8,7 +8,7 @@ and drops that metadata; there a restart reads back which identities are publish
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import polars as pl
@@ -17,7 +17,7 @@ from kafka.errors import KafkaError, ProducerFencedError
 from kafka.structs import OffsetAndMetadata
 
 from kolray.errors import FencedError, ServiceUnavailableError
-from kolray.events import ALERTS_TOPIC, DLQ_TOPIC, LATE_TOPIC, SOCIAL_TOPIC
+from kolray.events import ALERTS_TOPIC, DLQ_TOPIC, LATE_TOPIC, SOCIAL_TOPIC, TIME
 from kolray.schemas.registry import Registry
 from kolray.schemas.wire import decode_value, encode_rows, schema_id_of
 from kolray.settings import KafkaSettings
@@ -32,6 +32,8 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "dead_letters": ("topic", "partition", "offset"),
     "late": ("topic", "partition", "offset"),
 }
+MOST_BYTES = 262_144
+"""Longest key or value a dead letter carries: with both, it stays below what brokers take by default (1 MiB)."""
 
 
 class Publisher(Protocol):
@@ -56,6 +58,8 @@ class _KafkaPublisher:
     """What both ways share: the producer, fenced by its transactional id, and the encoding.
 
     Args:
+        topics: the topic of each output.
+        name: begins the transactional id and is the group whose offset carries the snapshot's number.
         producer, consumer: make the clients; the simulation gives its own.
     """
 
@@ -64,10 +68,13 @@ class _KafkaPublisher:
         kafka: KafkaSettings,
         registry: Registry,
         partition: int,
+        topics: Mapping[str, str] = TOPIC_OF,
+        name: str = GROUP,
         producer: Callable[..., Any] = KafkaProducer,
         consumer: Callable[..., Any] = KafkaConsumer,
     ) -> None:
         self._kafka, self._registry, self._partition = kafka, registry, partition
+        self._topics, self._name = topics, name
         self._make_producer, self._make_consumer = producer, consumer
         self._producer: Any = None
 
@@ -75,7 +82,7 @@ class _KafkaPublisher:
         try:
             self._producer = self._make_producer(
                 bootstrap_servers=self._kafka.bootstrap.split(","),
-                transactional_id=f"kolray-stream-{self._partition}",
+                transactional_id=f"{self._name}-{self._partition}",
                 linger_ms=5,
             )
             self._producer.init_transactions()
@@ -88,10 +95,9 @@ class _KafkaPublisher:
         try:
             self._producer.begin_transaction()
             for name, frame in outputs.items():
-                topic = TOPIC_OF[name]
-                for value, key in zip(self._encode(topic, frame), _keys(name, frame), strict=True):
-                    self._producer.send(topic, value=value, key=key)
-            self._producer.send_offsets_to_transaction({place: done}, GROUP)
+                for value, key in zip(self._encode(TOPIC_OF[name], frame), _keys(name, frame), strict=True):
+                    self._producer.send(self._topics[name], value=value, key=key)
+            self._producer.send_offsets_to_transaction({place: done}, self._name)
             self._producer.commit_transaction()
         except ProducerFencedError as error:
             raise FencedError(f"partition {self._partition} has a newer owner; this one stops") from error
@@ -115,7 +121,7 @@ class TransactionalPublisher(_KafkaPublisher):
 
     def _committed_number(self) -> int:
         consumer = self._make_consumer(
-            bootstrap_servers=self._kafka.bootstrap.split(","), group_id=GROUP, enable_auto_commit=False
+            bootstrap_servers=self._kafka.bootstrap.split(","), group_id=self._name, enable_auto_commit=False
         )
         try:
             committed = consumer.committed(TopicPartition(SOCIAL_TOPIC, self._partition), metadata=True)
@@ -136,7 +142,7 @@ class ReadBackPublisher(_KafkaPublisher):
             missing[name] = frame
             if again and frame.height:
                 identity = list(IDENTITY[name])
-                held = self._held(TOPIC_OF[name], identity)
+                held = self._held(self._topics[name], identity)
                 rows = [key not in held for key in frame.select(identity).iter_rows()]
                 missing[name] = frame.filter(pl.Series(rows, dtype=pl.Boolean))
         self._transaction(snapshot, missing)
@@ -153,6 +159,22 @@ class ReadBackPublisher(_KafkaPublisher):
         finally:
             fetcher.close()
         return held
+
+
+def letters_of(rejected: pl.DataFrame) -> pl.DataFrame:
+    """Rejects (``REJECTED``) as dead letters: a key or value beyond ``MOST_BYTES`` is cut, and the reason says so.
+
+    A record may be larger than any the dead-letter topic takes, most of all one that was compressed.
+    """
+    reason = pl.col("reason")
+    for name in ("key", "value"):
+        size = pl.col(name).bin.size()
+        cut = pl.format(f"; {name} cut from {{}} to {MOST_BYTES} bytes", size)
+        reason += pl.when(size > MOST_BYTES).then(cut).otherwise(pl.lit(""))
+    return rejected.select(
+        "topic", "partition", "offset", reason, pl.col("key", "value").bin.head(MOST_BYTES),
+        pl.col("kafka_ms").cast(TIME).alias("at"),
+    )  # fmt: skip
 
 
 def _keys(name: str, frame: pl.DataFrame) -> list[bytes]:

@@ -18,17 +18,16 @@ import polars as pl
 
 from kolray.clock import Clock, to_ms
 from kolray.errors import CheckpointError
-from kolray.events import RAW_TOPICS, TIME, Kind
+from kolray.events import RAW_TOPICS, Kind
 from kolray.protocols import TextClassifier
 from kolray.stores.metrics import Version
 from kolray.stream.checkpoint import CheckpointStore
-from kolray.stream.outputs import Publisher
+from kolray.stream.outputs import Publisher, letters_of
 from kolray.stream.patterns import Rule
 from kolray.stream.sentiment import NONE, FindModel, Span, mixed, no_model, switched, with_sentiment
 from kolray.stream.sinks import RowWriter
 from kolray.stream.snapshot import Snapshot, fingerprint, put_back, take
 from kolray.stream.state import PartitionState
-from kolray.stream.values import REJECTED
 
 log = logging.getLogger(__name__)
 
@@ -125,8 +124,7 @@ class PartitionRunner:
             self._hold("late", late)
         if rejected.height:
             self.state.counters.rejected += rejected.height
-            at = pl.col("kafka_ms").cast(TIME).alias("at")
-            self._hold("dead_letters", rejected.select(*(c for c in REJECTED if c != "kafka_ms"), at))
+            self._hold("dead_letters", letters_of(rejected))
         self.offsets[kind] = end
 
     def _with_sentiment(self, kind: Kind, events: pl.DataFrame) -> pl.DataFrame:

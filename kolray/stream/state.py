@@ -100,7 +100,8 @@ class PartitionState:
         new = self.seen[kind].first_seen(events)
         self.counters.duplicates += events.height - int(new.sum())
         at = events["event_time"].dt.epoch("ms")
-        on_time = at >= self.watermark.before_each(kind, at) - self.timing.lateness_ms
+        marks = self.watermark.before_each(kind, at)
+        on_time = at >= marks - self.timing.lateness_ms
         late = events.filter(new & ~on_time) if not on_time.all() else events.clear()
         self.counters.late += late.height
         kept = events.filter(new & on_time)
@@ -114,8 +115,8 @@ class PartitionState:
             if kind == "web":
                 self.visitors.add(kept)
             corrected = self._corrected(part)
-        mark = pl.lit(max(self.watermark.current_ms, 0)).cast(pl.Datetime("ms", "UTC")).alias("watermark")
-        return corrected, late.select(*LATE_COLUMNS, mark)
+        judged_by = marks.filter(new & ~on_time).cast(pl.Datetime("ms", "UTC")).alias("watermark")
+        return corrected, late.select(*LATE_COLUMNS, judged_by)
 
     def _corrected(self, part: pl.DataFrame) -> pl.DataFrame:
         """Rows of closed windows that a late but allowed event changed."""
@@ -188,7 +189,7 @@ class PartitionState:
     def size_bytes(self) -> int:
         """Bytes of the panes, the duplicate filters and the visitors."""
         panes = sum(frame.estimated_size() for frame in (self.panes, *self._fresh))
-        return int(panes) + sum(part.size_bytes for part in (*self.seen.values(), self.visitors))
+        return int(panes) + sum(seen.size_bytes for seen in self.seen.values()) + self.visitors.size_bytes
 
     def settled_panes(self) -> pl.DataFrame:
         """All panes, merged: what a snapshot holds."""

@@ -56,18 +56,15 @@ class Watermark:
         topic.last_kafka_ms, topic.last_seen_ms = kafka_ms, now_ms
 
     def before_each(self, kind: Kind, at: pl.Series) -> pl.Series:
-        """The watermark just before each event of one topic, given their times in ms in the order of their offsets.
+        """The watermark of one topic just before each of its events, given their times in ms in the order of offsets.
 
-        Judged row by row, so that lateness does not depend on how many records a fetch happened to return. The other
-        topic counts as far as it was read.
+        Judged row by row and by this topic alone: how far the other one was read, and how many records a fetch
+        happened to return, would decide otherwise, and a replay must decide the same. Where the partition's watermark
+        is beyond (its logs were idle), that one counts.
         """
-        others = [topic.max_event_ms for name, topic in self.topics.items() if name != kind]
-        if any(newest is None for newest in others):
-            return pl.Series([self.current_ms]).new_from_index(0, len(at))
         seen = self.topics[kind].max_event_ms
         newest = pl.concat([pl.Series([seen if seen is not None else -1], dtype=pl.Int64), at[:-1]]).cum_max()
-        limit = min(other for other in others if other is not None)
-        return (newest.clip(upper_bound=limit) - self.disorder_ms).clip(lower_bound=self.current_ms)
+        return (newest - self.disorder_ms).clip(lower_bound=self.current_ms)
 
     def end(self, beyond_ms: int) -> int:
         """The input has ended: moves ``beyond_ms`` past the newest event, whatever a topic still lacks."""

@@ -126,7 +126,8 @@ def _counted(settings: Settings, kind: Kind, late: pl.DataFrame) -> pl.DataFrame
     """The valid events of a raw topic that were to be counted, once each."""
     decoder = BatchDecoder(open_registry(settings.registry.url), settings.stream.far_future_s)
     frames = []
-    fetcher = BatchFetcher(settings.kafka, {(RAW_TOPICS[kind], p): 0 for p in range(settings.kafka.partitions)})
+    starts = {(RAW_TOPICS[kind], p): 0 for p in range(settings.kafka.partitions)}
+    fetcher = BatchFetcher(settings.kafka, starts, committed_only=True)
     try:
         while not fetcher.caught_up():
             frames.append(decoder.decode(kind, fetcher.poll(1.0)).frame)

@@ -116,6 +116,22 @@ def test_a_poisoned_batch_leaves_its_neighbours_alone(decoder: BatchDecoder) -> 
     assert decoded.rejected["offset"].to_list() == [1]
 
 
+def test_a_misdirected_schema_does_not_cost_its_own_topic(decoder: BatchDecoder) -> None:
+    astray = batch("social", records("web", web_frame([{}])))
+    assert decoder.decode("social", [astray]).rejected.height == 1
+    frame = web_frame([{}, {}])
+    assert_frame_equal(decoder.decode("web", [batch("web", records("web", frame))]).frame.select(frame.columns), frame)
+
+
+@pytest.mark.parametrize("tail", [b"\x00", b"\x00\x0c\x00\x00\x02\x02k\x00\x00"])
+def test_bytes_after_the_last_body_that_look_like_a_frame_are_rejected(decoder: BatchDecoder, tail: bytes) -> None:
+    items = records("social", social_frame([{"likes": 1}, {"likes": 2}]))
+    key, value, _ = items[1]
+    decoded = decoder.decode("social", [batch("social", [items[0], (key, (value or b"") + tail, [])])])
+    assert decoded.frame["offset"].to_list() == [0]
+    assert decoded.rejected["reason"].to_list() == [f"{len(tail)} bytes after the body"]
+
+
 @given(
     st.lists(
         st.one_of(

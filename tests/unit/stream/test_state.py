@@ -126,6 +126,17 @@ def test_an_event_beyond_the_lateness_is_kept_aside_with_its_offset() -> None:
     assert machine.counters.late == 1
 
 
+def test_lateness_does_not_depend_on_how_far_the_other_topic_was_read() -> None:
+    social = social_frame([{"event_id": "on time", "event_time": T0 + 60 * MINUTE}, {"event_id": "late"}])
+    for read_before in (0, 30, 90):
+        machine = state()
+        if read_before:
+            machine.on_events("web", placed(web_frame([{"event_time": T0 + read_before * MINUTE}])), 0)
+        _, late = machine.on_events("social", placed(social), 0)
+        assert late["event_id"].to_list() == ["late"], read_before
+        assert late["watermark"].dt.epoch("ms").to_list() == [T0 + 60 * MINUTE - 5_000]
+
+
 def test_a_window_waits_for_both_topics() -> None:
     machine = state()
     machine.on_events("social", placed(social_frame([{"event_time": T0 + 60 * MINUTE}])), 0)
