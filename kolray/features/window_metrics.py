@@ -16,7 +16,8 @@ from kolray.events import COUNTS
 SOCIAL_SUMS = ("events", *COUNTS, "positive", "negative")
 WEB_SUMS = ("web_events", "web_impressions", "web_clicks", "web_conversions")
 SUMS = (*SOCIAL_SUMS, *WEB_SUMS)
-FOLLOWERS = ("followers_first", "followers_first_ms", "followers_last", "followers_last_ms")
+FOLLOWERS_RANGE = ("followers_min", "followers_max")
+FOLLOWERS = ("followers_first", "followers_first_ms", "followers_last", "followers_last_ms", *FOLLOWERS_RANGE)
 VISITORS = "unique_visitors"
 METRICS = (*SUMS, *FOLLOWERS, VISITORS)
 """Integer columns of a window row. Sums and unique visitors are never null; followers are without an observation.
@@ -28,7 +29,6 @@ leaves the field null. Counted by ``kolray.stream.visitors``, exactly below 1,02
 RATIOS = ("engagement_rate", "ctr", "sentiment_ratio", "follower_velocity_per_hour", "web_ctr", "web_cvr")
 
 FOLLOWER_BITS = 41
-_MASK = (1 << FOLLOWER_BITS) - 1
 
 
 def pack_followers(pane_ms: int) -> pl.Expr:
@@ -37,9 +37,9 @@ def pack_followers(pane_ms: int) -> pl.Expr:
     return at * (1 << FOLLOWER_BITS) + pl.col("followers")
 
 
-def unpack_followers(packed: pl.Expr, pane_start_ms: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    """The followers and the time in ms since the epoch of a packed value."""
-    return packed & _MASK, (packed // (1 << FOLLOWER_BITS)) + pane_start_ms
+def unpack_followers(packed: pl.Expr, start_ms: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """The followers and the time in ms since the epoch of a packed value whose time counts from ``start_ms``."""
+    return (packed % (1 << FOLLOWER_BITS)).cast(pl.Int64), (packed // (1 << FOLLOWER_BITS)).cast(pl.Int64) + start_ms
 
 
 def ratio(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:

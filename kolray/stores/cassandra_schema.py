@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from kolray.events import Columns
-from kolray.features.window_metrics import VISITORS
+from kolray.features.window_metrics import FOLLOWERS_RANGE, VISITORS
 from kolray.stores.metrics import ALERT_SCHEMA, SCORE_RECORD, SCORE_SCHEMA, WINDOW_SCHEMA, without
 
 KEYSPACE = (
@@ -24,11 +24,13 @@ def _type(dtype: object) -> str:
     return {pl.String: "text", pl.Int64: "bigint", pl.Float64: "double", pl.Boolean: "boolean"}[dtype]  # type: ignore[index]
 
 
+_FIRST_WINDOWS = without(WINDOW_SCHEMA, VISITORS, *FOLLOWERS_RANGE)
+
 MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "0001-window-rows-scores-alerts",
         (
-            f"CREATE TABLE IF NOT EXISTS {{ks}}.windows (day date, {_columns(without(WINDOW_SCHEMA, VISITORS))}, "
+            f"CREATE TABLE IF NOT EXISTS {{ks}}.windows (day date, {_columns(_FIRST_WINDOWS)}, "
             "PRIMARY KEY ((kol_id, window, day), window_start))",
             f"CREATE TABLE IF NOT EXISTS {{ks}}.alerts (day date, {_columns(ALERT_SCHEMA)}, "
             "PRIMARY KEY (day, at, alert_id)) WITH CLUSTERING ORDER BY (at DESC, alert_id DESC)",
@@ -47,4 +49,5 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "ALTER TABLE {ks}.scores ADD features text",
         ),
     ),
+    ("0004-range-of-followers", tuple(f"ALTER TABLE {{ks}}.windows ADD {name} bigint" for name in FOLLOWERS_RANGE)),
 )

@@ -13,7 +13,7 @@ import polars as pl
 from kolray.clock import to_ms
 from kolray.errors import ServiceUnavailableError
 from kolray.events import Columns
-from kolray.features.window_metrics import VISITORS
+from kolray.features.window_metrics import FOLLOWERS_RANGE, VISITORS
 from kolray.stores.metrics import ALERT_SCHEMA, SCORE_RECORD, SCORE_SCHEMA, WINDOW_SCHEMA, Version, without
 
 SCAN_ROWS = 200_000
@@ -26,11 +26,13 @@ def _columns(schema: Columns) -> str:
     return ", ".join(f"{name} {sql}" for name, sql in types.items())
 
 
+_FIRST_WINDOWS = without(WINDOW_SCHEMA, VISITORS, *FOLLOWERS_RANGE)
+
 MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "0001-window-rows-scores-alerts",
         (
-            f"CREATE TABLE windows ({_columns(without(WINDOW_SCHEMA, VISITORS))}, epoch INTEGER, at_us INTEGER, "
+            f"CREATE TABLE windows ({_columns(_FIRST_WINDOWS)}, epoch INTEGER, at_us INTEGER, "
             "PRIMARY KEY (kol_id, window, window_start)) WITHOUT ROWID",
             f"CREATE TABLE alerts ({_columns(ALERT_SCHEMA)}, PRIMARY KEY (alert_id)) WITHOUT ROWID",
             "CREATE INDEX alerts_at ON alerts (at DESC)",
@@ -47,6 +49,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "ALTER TABLE scores ADD COLUMN features TEXT",
         ),
     ),
+    ("0004-range-of-followers", tuple(f"ALTER TABLE windows ADD COLUMN {name} INTEGER" for name in FOLLOWERS_RANGE)),
 )
 
 

@@ -27,7 +27,7 @@ from kolray.stream.scoring import Scoring
 from kolray.stream.sentiment import FindModel, no_model
 from kolray.stream.shard import Shard
 from kolray.stream.sinks import StoreWriter
-from kolray.stream.state import COLUMNS, new_state
+from kolray.stream.state import COLUMNS, SPOKEN, new_state
 
 CLASSIFY_ROWS = 512
 
@@ -65,7 +65,7 @@ def build_shard(
     return Shard(
         runners=_runners(settings, partitions, models, registry, clock, beat, scoring),
         open_source=lambda starts: BatchFetcher(settings.kafka, starts, committed_only=settings.kafka.transactions),
-        decoder=BatchDecoder(registry, settings.stream.far_future_s, COLUMNS),
+        decoder=BatchDecoder(registry, settings.stream.far_future_s, SPOKEN if models.classifier else COLUMNS),
         settings=settings.stream,
         clock=clock,
         until_end=until_end,

@@ -93,12 +93,11 @@ class BatchDecoder:
 
     def _placed(self, kind: Kind, scanned: Scanned, schema_id: int, group: list[RawBatch]) -> pl.DataFrame:
         """The events that the first way believed, with their places."""
-        partitions = np.array([batch.partition for batch in group], dtype=np.int32)
         [topic] = {batch.topic for batch in group}
         frame = scanned.frame.select(
             *conform(kind, scanned.frame.columns, self._columns[kind]),
             pl.lit(topic).alias("topic"),
-            pl.Series("partition", np.repeat(partitions, [batch.count for batch in group])),
+            _partitions(group).alias("partition"),
             "offset",
             "kafka_ms",
             pl.lit(schema_id, dtype=pl.Int32).alias("schema_id"),
@@ -125,6 +124,14 @@ class BatchDecoder:
             return Decoded(rows.select(columns), pl.DataFrame(schema=REJECTED))
         bad = rows.filter(pl.col("reason").is_not_null()).select("topic", "partition", "offset", "kafka_ms", "reason")
         return Decoded(rows.filter(pl.col("reason").is_null()).select(columns), _with_values(bad, group))
+
+
+def _partitions(group: list[RawBatch]) -> pl.Expr:
+    """The partition of each record; of a single one, a constant."""
+    numbers = [batch.partition for batch in group]
+    if len(set(numbers)) == 1:
+        return pl.lit(numbers[0], dtype=pl.Int32)
+    return pl.lit(pl.Series(np.repeat(np.array(numbers, dtype=np.int32), [batch.count for batch in group])))
 
 
 def _with_values(bad: pl.DataFrame, group: list[RawBatch]) -> pl.DataFrame:

@@ -31,7 +31,7 @@ class DuplicateFilter:
         hashed = events["event_id"].hash(7)
         hashes = hashed.to_numpy()
         buckets = events["event_time"].to_physical().to_numpy() // self._bucket_ms
-        own = np.unique(buckets)
+        own = buckets[:1] if buckets.min() == buckets.max() else np.unique(buckets)
         # An id that comes twice at once, with times of two buckets, would be new to both.
         known = (
             np.zeros(len(hashes), np.bool_) if len(own) == 1 else (~hashed.is_first_distinct()).to_numpy(writable=True)

@@ -37,10 +37,12 @@ from kolray.stream.windows import (
 )
 
 COLUMNS: dict[Kind, tuple[str, ...]] = {
-    "social": ("event_id", "kol_id", "event_type", "event_time", *COUNTS, "followers", "text"),
-    "web": ("event_id", "kol_id", "event_type", "event_time", "visitor", "consent"),
+    "social": ("event_id", "kol_id", "event_time", *COUNTS, "followers"),
+    "web": ("event_id", "kol_id", "event_type", "event_time", "visitor"),
 }
-"""What the state, and the classifier before it, read of an event."""
+"""What the state reads of an event; ``sentiment`` beside it where comments are judged."""
+SPOKEN: dict[Kind, tuple[str, ...]] = {**COLUMNS, "social": (*COLUMNS["social"], "event_type", "text")}
+"""And what judging comments needs."""
 LATE_COLUMNS = ("topic", "partition", "offset", "event_id", "kol_id", "event_time")
 
 
@@ -130,7 +132,7 @@ class PartitionState:
             starts = touched.select(
                 "kol_id", window_start=pl.concat_list(*_starts(spec)).cast(pl.List(WINDOW_SCHEMA["window_start"]))
             ).explode("window_start")
-            closed = windows_of(mine, spec, end_ms=self.closed_ms)
+            closed = windows_of(mine, spec, None, self.closed_ms, self.pane_ms)
             rows.append(closed.join(starts.unique(), on=["kol_id", "window_start"], how="semi"))
         corrected = self.visitors.counted(pl.concat(rows))
         self.counters.corrected += corrected.height
@@ -154,7 +156,7 @@ class PartitionState:
             return pl.DataFrame(schema=WINDOW_SCHEMA), self.patterns.none()
         self._merge()
         recent = self.panes.filter(pl.col("pane") >= self.closed_ms - self.longest_ms)
-        closed = pl.concat(windows_of(recent, spec, self.closed_ms, until) for spec in self.specs)
+        closed = pl.concat(windows_of(recent, spec, self.closed_ms, until, self.pane_ms) for spec in self.specs)
         rows = self.visitors.counted(closed)
         self.closed_ms = until
         self._forget()

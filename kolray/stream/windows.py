@@ -16,7 +16,8 @@ import polars as pl
 from kolray.errors import SettingsError
 from kolray.events import COUNTS, TIME, Columns, Kind
 from kolray.features.window_metrics import (
-    FOLLOWERS,
+    FOLLOWER_BITS,
+    FOLLOWERS_RANGE,
     SOCIAL_SUMS,
     SUMS,
     VISITORS,
@@ -35,13 +36,20 @@ PANE_SCHEMA: Columns = {
     **dict.fromkeys(SUMS, pl.Int64),
     "first_packed": pl.Int64,
     "last_packed": pl.Int64,
+    **dict.fromkeys(FOLLOWERS_RANGE, pl.Int64),
 }
-"""One row a KOL and pane; ``pane`` is its start in ms since the epoch. Packed followers are null when unseen."""
+"""One row a KOL and pane; ``pane`` is its start in ms since the epoch. Followers are null when unseen."""
 
 PANE = "pane"
 """The ``window`` of provisional rows."""
-ROW_METRICS = (*SUMS, *FOLLOWERS, pl.lit(None, pl.Int64).alias(VISITORS))
-"""What panes tell of ``METRICS``; ``Visitors.counted`` fills in the unique visitors."""
+_PACKED = ("first_packed", "last_packed")
+_MERGED = (
+    pl.col(SUMS).sum(),
+    pl.col("first_packed").min(),
+    pl.col("last_packed").max(),
+    pl.col("followers_min").min(),
+    pl.col("followers_max").max(),
+)
 
 SUM_COLUMNS: dict[Kind, tuple[str, ...]] = {"social": SOCIAL_SUMS, "web": WEB_SUMS}
 
@@ -112,7 +120,8 @@ def _social(pane: int, sentiment: bool) -> list[pl.Expr]:
     out = [pl.len().alias("events"), *(pl.col(c).sum() for c in COUNTS)]
     if sentiment:
         out += [(pl.col("sentiment") == 1).sum().alias("positive"), (pl.col("sentiment") == -1).sum().alias("negative")]
-    return [*out, packed.min().alias("first_packed"), packed.max().alias("last_packed")]
+    followers = pl.col("followers").min().alias("followers_min"), pl.col("followers").max().alias("followers_max")
+    return [*out, packed.min().alias("first_packed"), packed.max().alias("last_packed"), *followers]
 
 
 def _web() -> list[pl.Expr]:
@@ -133,76 +142,64 @@ def merge_panes(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The union of partial panes: sums add up, first and last followers by time, in any order of merging."""
     if len(parts) == 1:
         return parts[0]
-    merged = (
-        pl.concat(parts)
-        .lazy()
-        .group_by("kol_id", "pane")
-        .agg(pl.col(SUMS).sum(), pl.col("first_packed").min(), pl.col("last_packed").max())
-    )
+    merged = pl.concat(parts).lazy().group_by("kol_id", "pane").agg(*_MERGED)
     return merged.select(*PANE_SCHEMA).collect()
 
 
 def windows_of(
-    panes: pl.DataFrame, spec: WindowSpec, start_ms: int | None = None, end_ms: int | None = None
+    panes: pl.DataFrame,
+    spec: WindowSpec,
+    start_ms: int | None = None,
+    end_ms: int | None = None,
+    width_ms: int | None = None,
 ) -> pl.DataFrame:
-    """Rows of one window kind from merged panes, as ``WINDOW_SCHEMA`` with ``final`` true.
+    """Rows of one window kind from merged panes, as ``WINDOW_SCHEMA`` with ``final`` true, without unique visitors.
 
     Args:
         start_ms: only windows that end after this time; none: all.
         end_ms: only windows that end at or before this time; none: all.
+        width_ms: the panes' width; a window as wide is its pane, and nothing is summed.
     """
-    slides = spec.size_ms // spec.slide_ms
-    last = pl.col("pane") - pl.col("pane") % spec.slide_ms
-    lazy = with_followers(panes.lazy())
-    starts = (
-        lazy.with_columns(window_start=last)
-        if slides == 1
-        else lazy.with_columns(window_start=pl.concat_list(last - k * spec.slide_ms for k in range(slides))).explode(
-            "window_start"
-        )
-    )
+    starts = [_placed(panes.lazy(), spec, k) for k in range(spec.size_ms // spec.slide_ms)]
+    end = pl.col("window_start") + spec.size_ms
     if start_ms is not None:
-        starts = starts.filter(pl.col("window_start") + spec.size_ms > start_ms)
+        starts = [part.filter(end > start_ms) for part in starts]
     if end_ms is not None:
-        starts = starts.filter(pl.col("window_start") + spec.size_ms <= end_ms)
-    return _rows(starts, spec.name)
+        starts = [part.filter(end <= end_ms) for part in starts]
+    placed = pl.concat(starts)
+    if spec.size_ms != width_ms:
+        placed = placed.group_by("kol_id", "window_start").agg(*_MERGED)
+    return _rows(placed, spec.name, final=True)
 
 
-def with_followers(panes: pl.LazyFrame) -> pl.LazyFrame:
-    """Adds the unpacked first and last followers of each pane."""
-    first, first_ms = unpack_followers(pl.col("first_packed"), pl.col("pane"))
-    last, last_ms = unpack_followers(pl.col("last_packed"), pl.col("pane"))
-    return panes.with_columns(
-        followers_first=first, followers_first_ms=first_ms, followers_last=last, followers_last_ms=last_ms
-    )
+def _placed(panes: pl.LazyFrame, spec: WindowSpec, k: int) -> pl.LazyFrame:
+    """Panes in the ``k``-th newest window that holds them, their packed times counted from its start.
+
+    A window of more than 69 minutes has times that need more bits.
+    """
+    start = pl.col("pane") - pl.col("pane") % spec.slide_ms - k * spec.slide_ms
+    wide = pl.Int64 if spec.size_ms <= MAX_PANE_MS else pl.Int128
+    shift = (pl.col("pane") - start).cast(wide) * (1 << FOLLOWER_BITS)
+    return panes.with_columns(start.alias("window_start"), *(pl.col(c).cast(wide) + shift for c in _PACKED))
 
 
 def pane_rows(panes: pl.DataFrame) -> pl.DataFrame:
     """Panes as provisional rows: ``WINDOW_SCHEMA`` with ``window = 'pane'``, not final."""
-    return (
-        with_followers(panes.lazy())
-        .select(
-            "kol_id",
-            pl.lit(PANE).alias("window"),
-            pl.col("pane").cast(TIME).alias("window_start"),
-            pl.lit(False).alias("final"),
-            *ROW_METRICS,
-        )
-        .collect()
-    )
+    return _rows(panes.lazy().with_columns(window_start="pane"), PANE, final=False)
 
 
-def _rows(starts: pl.LazyFrame, name: str) -> pl.DataFrame:
-    by_time = [
-        pl.col(value).get(pl.col(at).arg_min() if value == "followers_first" else pl.col(at).arg_max()).alias(value)
-        for value, at in (("followers_first", "followers_first_ms"), ("followers_last", "followers_last_ms"))
-    ]
-    times = [pl.col("followers_first_ms").min(), pl.col("followers_last_ms").max()]
-    grouped = starts.group_by("kol_id", "window_start").agg(pl.col(SUMS).sum(), *by_time, *times)
-    return grouped.select(
+def _rows(merged: pl.LazyFrame, name: str, final: bool) -> pl.DataFrame:
+    first, first_ms = unpack_followers(pl.col("first_packed"), pl.col("window_start"))
+    last, last_ms = unpack_followers(pl.col("last_packed"), pl.col("window_start"))
+    followers = {"followers_first": first, "followers_first_ms": first_ms}
+    followers |= {"followers_last": last, "followers_last_ms": last_ms}
+    return merged.select(
         "kol_id",
         pl.lit(name).alias("window"),
         pl.col("window_start").cast(TIME),
-        pl.lit(True).alias("final"),
-        *ROW_METRICS,
+        pl.lit(final).alias("final"),
+        *SUMS,
+        *(column.alias(name) for name, column in followers.items()),
+        *FOLLOWERS_RANGE,
+        pl.lit(None, pl.Int64).alias(VISITORS),
     ).collect()

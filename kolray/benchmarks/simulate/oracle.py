@@ -45,6 +45,8 @@ def final_rows(events: dict[Kind, pl.DataFrame], windows: Sequence[str]) -> froz
             followers_first_ms=at.first(),
             followers_last=pl.col("followers").filter(seen).last(),
             followers_last_ms=at.last(),
+            followers_min=pl.col("followers").min(),
+            followers_max=pl.col("followers").max(),
         )
         types = {"web_impressions": "impression", "web_clicks": "click", "web_conversions": "conversion"}
         clicks = web.group_by("kol_id", "start").agg(
