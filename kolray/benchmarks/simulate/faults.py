@@ -11,6 +11,12 @@ BOUNDARIES = (
     "produce", "commit before", "commit after", "ask committed",
 )  # fmt: skip
 """Where faults strike."""
+FOCUS_WEIGHTS = tuple(
+    {"save before": 5, "commit before": 3, "save after": 2, "claim between": 3}.get(b, 1) for b in BOUNDARIES
+)
+"""Races begin between a check and what it allows: there more schedules have their focus."""
+RESTS = ("claim between", "claim after", "load", "fence before", "save before")
+"""Where one process of a schedule may rest while others run on: the other side of a race."""
 FAULTS = ("crash", "hang", "thought dead", "lost answer", "broker away", "store away")
 WEIGHTS = (4, 3, 3, 2, 1, 1)
 """How often each kind of fault is among those of a schedule."""
@@ -33,6 +39,8 @@ class Habits:
     """The chance of a fault at any boundary."""
     focus: str
     """The boundary at which it is ``FOCUS_RATE``."""
+    rests_at: str
+    """The boundary at which a process often rests for some turns."""
     kinds: list[str]
     switching: float
     """The chance that another process goes on at a boundary."""
@@ -50,7 +58,8 @@ class Habits:
         return cls(
             faults_left=chance.choice((0, 1, 1, 2, 2, 3, 4, 6)),
             rate=chance.choice((0.01, 0.03, 0.1)),
-            focus=chance.choice(BOUNDARIES),
+            focus=chance.choices(BOUNDARIES, FOCUS_WEIGHTS)[0],
+            rests_at=chance.choice(RESTS),
             kinds=chance.choices(FAULTS, WEIGHTS, k=chance.randint(1, 4)),
             switching=chance.choice((0.03, 0.3)),
             staying=chance.choice((0.0, 0.8)),

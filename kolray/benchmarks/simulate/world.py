@@ -33,7 +33,7 @@ class World:
         self.problems: list[str] = []
         self.ending = False
         self._passed = 0.0
-        self._started = 0
+        self._started = self._turns = 0
         self._habits = habits = Habits.draw(chance)
         self._last: Process | None = None
         self._away: dict[str, float] = {}
@@ -74,13 +74,12 @@ class World:
 
     def run(self) -> None:
         """Until every shard has ended and every zombie is gone."""
-        turns = 0
         while not (self._watch.done and not self._zombies):
-            turns += 1
-            if turns > MOST_TURNS:
+            self._turns += 1
+            if self._turns > MOST_TURNS:
                 self.problems.append(f"no end after {MOST_TURNS} turns")
                 break
-            self._turn(turns)
+            self._turn()
             if self.problems:
                 break
         for process in [*self._current.values(), *self._zombies]:
@@ -91,10 +90,10 @@ class World:
         if self._passed > LONGEST_S - 2 * SKEW_S:
             self.problems.append(f"the schedule took {self._passed:.0f} s, the oracle allows for less")
 
-    def _turn(self, turn: int) -> None:
+    def _turn(self) -> None:
         self._arrive()
         self._land()
-        if turn == self._habits.rescale_at and not self.ending:
+        if self._turns == self._habits.rescale_at and not self.ending:
             self._rescale()
         self._supervise()
         ready = [p for p in (*self._current.values(), *self._zombies) if p.hangs_until <= self._passed]
@@ -102,7 +101,7 @@ class World:
             self._passed += 1.0
             return
         self._passed += self.chance.choice((0.0, 0.1, 0.3, 0.6))
-        process = self._last = self._next(ready)
+        process = self._last = self._next([p for p in ready if p.rests_until <= self._turns] or ready)
         process.resume()
         if process.end is not None:
             self._ended(process)
@@ -116,8 +115,8 @@ class World:
     def _arrive(self) -> None:
         """Batches come one by one; which topic is ahead is left to chance."""
         waiting = [place for place, arrivals in self._todo.items() if arrivals]
-        if waiting and self.chance.random() < 0.5:
-            for _ in range(self.chance.choice((1, 1, 2, 5))):
+        if waiting and self.chance.random() < 0.6:
+            for _ in range(self.chance.choice((1, 2, 4, 9))):
                 place = self.chance.choice(waiting)
                 if self._todo[place]:
                     self.lasting.broker.append(place, self._todo[place].pop(0))
@@ -213,7 +212,10 @@ class World:
         draw = self.chance.random()
         if self._habits.strikes(boundary, draw, self._passed):
             return self._strike(process)
-        if draw > 1 - self._habits.switching:
+        if boundary == self._habits.rests_at and draw > 0.5:
+            process.rests_until = self._turns + self.chance.randint(2, 10)
+            process.pause()
+        elif draw > 1 - self._habits.switching:
             process.pause()
         return False
 
