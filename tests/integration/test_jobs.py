@@ -55,6 +55,7 @@ def dashboard(home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
     # An agent that finds its usual port taken, by another Ray of this machine, never takes a job.
     ports = {name: choose_port(name) for name in ("port", "dashboard-port", "ray-client-server-port", *agents)}
     command = [
+        sys.executable, "-m", "kolray.local.watchdog", str(os.getpid()),  # so that no crash leaves it behind
         str(BIN / "ray"), "start", "--head", "--block", "--num-cpus=4", "--include-dashboard=true",
         "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1", "--object-store-memory=300000000",
         *(f"--{name}={port}" for name, port in ports.items()),
@@ -63,8 +64,14 @@ def dashboard(home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
     log = (tmp_path_factory.mktemp("ray") / "head.log").open("wb")
     head = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=ROOT)
     address = f"http://127.0.0.1:{ports['dashboard-port']}"
-    _wait_for_jobs(address, 90)
-    yield address
+    try:
+        _wait_for_jobs(address, 90)
+        yield address
+    finally:
+        _end(head)
+
+
+def _end(head: subprocess.Popen[bytes]) -> None:
     family = psutil.Process(head.pid).children(recursive=True)
     head.terminate()
     _, left = psutil.wait_procs([psutil.Process(head.pid), *family], timeout=30)

@@ -46,7 +46,7 @@ def _once(what: str, got: Iterable[Any], want: frozenset[Any]) -> list[str]:
         return []
     lost, extra = want - counts.keys(), counts.keys() - want
     twice = [item for item, n in counts.items() if n > 1]
-    shown = next(iter([*lost, *extra, *twice]))
+    shown = min([*lost, *extra, *twice], key=repr)
     return [f"{what}: {len(lost)} lost, {len(extra)} too many, {len(twice)} twice, e.g. {shown}"]
 
 

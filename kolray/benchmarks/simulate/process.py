@@ -67,6 +67,8 @@ class Process:
         self.name, self.partitions, self._world = name, partitions, world
         self.beats = 0
         self.hangs_until = 0.0
+        self.rests_until = 0
+        """The turn in which it goes on, unless nobody else can."""
         self.steps_left = 1 << 30
         self.restored = False
         self.thought_dead = False

@@ -13,10 +13,11 @@ from functools import lru_cache
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from kolray.benchmarks.simulate.faults import STRUCK
 from kolray.benchmarks.simulate.invariants import differences
 from kolray.benchmarks.simulate.parts import Known, Parts
 from kolray.benchmarks.simulate.scenario import make_scenario
-from kolray.benchmarks.simulate.world import STRUCK, World
+from kolray.benchmarks.simulate.world import World
 from kolray.errors import KolrayError
 
 SCENARIO_SCHEDULES = 2500

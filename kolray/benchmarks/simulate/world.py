@@ -8,6 +8,7 @@ from random import Random
 
 from kolray.benchmarks.simulate.broker import Broker
 from kolray.benchmarks.simulate.disk import Disk
+from kolray.benchmarks.simulate.faults import SKEW_S, Habits
 from kolray.benchmarks.simulate.parts import Known, Lasting, Parts, make_shard
 from kolray.benchmarks.simulate.process import CrashError, NodeClock, Process
 from kolray.benchmarks.simulate.rows import Store
@@ -17,32 +18,6 @@ from kolray.stream.supervision import Supervision
 
 MOST_TURNS = 4000
 HANG_AFTER_S = 20.0
-FAULTS_UNTIL_S = 90.0
-"""No fault begins later, so that a schedule ends before ``LONGEST_S``."""
-SKEW_S = 15.0
-STRUCK = (
-    "crash",
-    "hang",
-    "lost answer",
-    "broker away",
-    "store away",
-    "thought dead",
-    "zombie",
-    "late write",
-    "rescale",
-    "FencedError",
-    "ServiceUnavailableError",
-)
-"""Names under which ``World.seen`` counts what happened beside the boundaries."""
-BOUNDARIES = (
-    "poll", "flush", "upsert before", "upsert after", "save before", "save after", "load",
-    "claim before", "claim between", "claim after", "fence before", "fence after",
-    "produce", "commit before", "commit after", "ask committed",
-)  # fmt: skip
-"""Where faults strike; each schedule has one of them where they strike often."""
-FAULTS = ("crash", "hang", "thought dead", "lost answer", "broker away", "store away")
-WEIGHTS = (4, 3, 3, 2, 1, 1)
-"""How often each kind of fault is among those of a schedule."""
 
 
 class World:
@@ -58,22 +33,15 @@ class World:
         self.problems: list[str] = []
         self.ending = False
         self._passed = 0.0
-        self._started = 0
-        self._faults_left = chance.choice((0, 1, 1, 2, 2, 3, 4, 6))
-        self._rate = chance.choice((0.01, 0.03, 0.1))
-        self._focus = chance.choice(BOUNDARIES)
-        self._faults = chance.choices(FAULTS, WEIGHTS, k=chance.randint(1, 4))
-        self._switching = chance.choice((0.03, 0.3))
-        self._staying = chance.choice((0.0, 0.8))
-        """The share of turns in which the process of the turn before goes on."""
+        self._started = self._turns = 0
+        self._habits = habits = Habits.draw(chance)
         self._last: Process | None = None
-        self._rescale_at = chance.choice((5, 15, 30)) if chance.random() < 0.25 else MOST_TURNS
         self._away: dict[str, float] = {}
         self._network: list[tuple[float, Callable[[], None]]] = []
         scenario = known.scenario
         self._todo = {place: list(arrivals) for place, arrivals in scenario.arrivals.items()}
         disk = Disk()
-        store = Store(disk, scenario.partition_of, by_clock=chance.random() < 0.7)
+        store = Store(disk, scenario.partition_of, by_clock=habits.by_clock)
         disk.on_claim = store.claimed
         self.lasting = Lasting(
             broker=Broker(list(self._todo)),
@@ -81,8 +49,8 @@ class World:
             store=store,
             chance=chance,
             passed_s=self.passed_s,
-            checkpoint_interval_s=chance.choice((0.3, 2.0, 5.0)),
-            as_bytes=chance.random() < 0.02,
+            checkpoint_interval_s=habits.checkpoint_interval_s,
+            as_bytes=habits.as_bytes,
         )
         for place, arrivals in self._todo.items():  # a topic without any event is not waited for
             self.lasting.broker.append(place, arrivals.pop(0))
@@ -106,13 +74,12 @@ class World:
 
     def run(self) -> None:
         """Until every shard has ended and every zombie is gone."""
-        turns = 0
         while not (self._watch.done and not self._zombies):
-            turns += 1
-            if turns > MOST_TURNS:
+            self._turns += 1
+            if self._turns > MOST_TURNS:
                 self.problems.append(f"no end after {MOST_TURNS} turns")
                 break
-            self._turn(turns)
+            self._turn()
             if self.problems:
                 break
         for process in [*self._current.values(), *self._zombies]:
@@ -123,10 +90,10 @@ class World:
         if self._passed > LONGEST_S - 2 * SKEW_S:
             self.problems.append(f"the schedule took {self._passed:.0f} s, the oracle allows for less")
 
-    def _turn(self, turn: int) -> None:
+    def _turn(self) -> None:
         self._arrive()
         self._land()
-        if turn == self._rescale_at and not self.ending:
+        if self._turns == self._habits.rescale_at and not self.ending:
             self._rescale()
         self._supervise()
         ready = [p for p in (*self._current.values(), *self._zombies) if p.hangs_until <= self._passed]
@@ -134,13 +101,13 @@ class World:
             self._passed += 1.0
             return
         self._passed += self.chance.choice((0.0, 0.1, 0.3, 0.6))
-        process = self._last = self._next(ready)
+        process = self._last = self._next([p for p in ready if p.rests_until <= self._turns] or ready)
         process.resume()
         if process.end is not None:
             self._ended(process)
 
     def _next(self, ready: list[Process]) -> Process:
-        if self._last in ready and self.chance.random() < self._staying:
+        if self._last in ready and self.chance.random() < self._habits.staying:
             return self._last
         awake = [p for p in self._zombies if p in ready]
         return self.chance.choice(awake if awake and self.chance.random() < 0.3 else ready)
@@ -148,8 +115,8 @@ class World:
     def _arrive(self) -> None:
         """Batches come one by one; which topic is ahead is left to chance."""
         waiting = [place for place, arrivals in self._todo.items() if arrivals]
-        if waiting and self.chance.random() < 0.5:
-            for _ in range(self.chance.choice((1, 1, 2, 5))):
+        if waiting and self.chance.random() < 0.6:
+            for _ in range(self.chance.choice((1, 2, 4, 9))):
                 place = self.chance.choice(waiting)
                 if self._todo[place]:
                     self.lasting.broker.append(place, self._todo[place].pop(0))
@@ -236,9 +203,6 @@ class World:
         sent = process.writer.queue[: self.chance.randint(0, 2)]
         self._network += [(self._passed + self.chance.choice((0.0, 2.0, 40.0)), write) for write in sent]
 
-    def _may_strike(self) -> bool:
-        return self._faults_left > 0 and self._passed < FAULTS_UNTIL_S
-
     def away(self, service: str) -> bool:
         return self._away.get(service, 0.0) > self._passed
 
@@ -246,15 +210,17 @@ class World:
         """Maybe the process crashes or hangs here, or its answer is lost."""
         self._happens(boundary, process.name)
         draw = self.chance.random()
-        if draw < (0.2 if boundary == self._focus else self._rate) and self._may_strike():
-            self._faults_left -= 1
+        if self._habits.strikes(boundary, draw, self._passed):
             return self._strike(process)
-        if draw > 1 - self._switching:
+        if boundary == self._habits.rests_at and draw > 0.5:
+            process.rests_until = self._turns + self.chance.randint(2, 10)
+            process.pause()
+        elif draw > 1 - self._habits.switching:
             process.pause()
         return False
 
     def _strike(self, process: Process) -> bool:
-        fault = self.chance.choice(self._faults)
+        fault = self.chance.choice(self._habits.kinds)
         self._happens(fault, process.name)
         if fault == "crash":
             raise CrashError

@@ -167,29 +167,6 @@ class ClaimAfterLoad(PartitionRunner):
         return offsets
 
 
-class FenceAfterLoad(PartitionRunner):
-    """Fences the former owner only after it has looked at what that one saved."""
-
-    def restore(self) -> dict[Kind, int]:
-        held = self.checkpoints
-        late = _Delayed(self.publisher, "open")
-        inner = self.publisher
-
-        class Opening:
-            def take_epoch(self, partition: int) -> int:
-                return held.take_epoch(partition)
-
-            def newest(self, partition: int) -> Snapshot | None:
-                found = held.newest(partition)
-                late.release()
-                return found
-
-        self.checkpoints, self.publisher = Opening(), late  # type: ignore[assignment]
-        offsets = super().restore()
-        self.checkpoints, self.publisher = held, inner
-        return offsets
-
-
 class VersionsByClock(PartitionRunner):
     """As the clock of whoever writes says: an owner that hung and wakes up is then the newest."""
 
@@ -242,6 +219,20 @@ class NeverAsksCommitted(TransactionalPublisher):
         return -1
 
 
+class FencesAfterAsking(TransactionalPublisher):
+    """Fences the former owner only when it has already been told what that one published."""
+
+    def open(self) -> None: ...
+
+    def publish(self, snapshot: Snapshot, *, again: bool = False) -> None:
+        if self._producer is None:
+            wanted = not again or self._committed_number() < snapshot.number
+            super().open()
+            again = again and not wanted
+        if not again:
+            self._transaction(snapshot, snapshot.outputs)
+
+
 class NeverRepeats(TransactionalPublisher):
     def publish(self, snapshot: Snapshot, *, again: bool = False) -> None:
         if not again:
@@ -292,7 +283,7 @@ MUTANTS = {
     "patterns left out of the snapshot": Parts(runner=NoPatternState),
     "panes left out of the snapshot": Parts(runner=NoPanes),
     "snapshot loaded before the claim": Parts(runner=ClaimAfterLoad),
-    "fenced after the snapshot was loaded": Parts(runner=FenceAfterLoad),
+    "fenced after the committed number was asked for": Parts(publisher=FencesAfterAsking),
     "versions follow the wall clock": Parts(runner=VersionsByClock),
     "owners share their versions": Parts(runner=VersionsWithoutGap),
     "a zombie's save is not refused": Parts(checkpoints=NoFencingOnSave),

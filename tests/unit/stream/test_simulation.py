@@ -7,10 +7,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from kolray.benchmarks.simulate.faults import BOUNDARIES, STRUCK
 from kolray.benchmarks.simulate.parts import Known, Parts
 from kolray.benchmarks.simulate.run import run, simulate
 from kolray.benchmarks.simulate.scenario import make_scenario
-from kolray.benchmarks.simulate.world import BOUNDARIES, STRUCK
 from kolray.cli.main import app
 from tests.unit.stream.mutants import MUTANTS
 
