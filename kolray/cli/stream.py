@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import typer
 from rich.console import Console
@@ -21,7 +20,9 @@ def stream(
     """Consume the raw topics into windows, patterns and alerts, until Ctrl-C."""
     settings = load_settings()
     if reset:
-        shutil.rmtree(settings.checkpoints, ignore_errors=True)
+        from kolray.stream.checkpoint import forget
+
+        forget(settings)
     from kolray.models.sentiment import default_classifier
     from kolray.stream.actors import run_stream
 

@@ -16,7 +16,7 @@ from kolray.protocols import TextClassifier
 from kolray.schemas.registry import open_registry
 from kolray.settings import KafkaSettings, Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
-from kolray.stream.checkpoint import FolderCheckpoints
+from kolray.stream.checkpoint import open_checkpoints
 from kolray.stream.decode import BatchDecoder
 from kolray.stream.fetch import BatchFetcher
 from kolray.stream.outputs import open_publisher
@@ -52,7 +52,7 @@ def build_shard(
         number: PartitionRunner(
             partition=number,
             state=new_state(settings.stream, rules()),
-            checkpoints=FolderCheckpoints(settings.checkpoints),
+            checkpoints=open_checkpoints(settings),
             publisher=open_publisher(settings.kafka, registry, number),
             writer=writer,
             clock=clock,
