@@ -34,6 +34,8 @@ IDENTITY: dict[str, tuple[str, ...]] = {
 }
 MOST_BYTES = 262_144
 """Longest key or value a dead letter carries: with both, it stays below what brokers take by default (1 MiB)."""
+LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999: what reads a dead letter makes a date of its time."""
 
 
 class Publisher(Protocol):
@@ -91,7 +93,9 @@ class _KafkaPublisher:
 
     def _transaction(self, snapshot: Snapshot, outputs: dict[str, pl.DataFrame]) -> None:
         place = TopicPartition(SOCIAL_TOPIC, self._partition)
-        done = OffsetAndMetadata(snapshot.offsets["social"], json.dumps({"n": snapshot.number}), -1)
+        done = OffsetAndMetadata(
+            snapshot.offsets["social"], json.dumps({"e": snapshot.epoch, "n": snapshot.number}), -1
+        )
         try:
             self._producer.begin_transaction()
             for name, frame in outputs.items():
@@ -116,10 +120,11 @@ class TransactionalPublisher(_KafkaPublisher):
     """Exactly once by the broker's transactions."""
 
     def publish(self, snapshot: Snapshot, *, again: bool = False) -> None:
-        if not again or self._committed_number() < snapshot.number:
+        if not again or self._committed() < (snapshot.epoch, snapshot.number):
             self._transaction(snapshot, snapshot.outputs)
 
-    def _committed_number(self) -> int:
+    def _committed(self) -> tuple[int, int]:
+        """Epoch and number of the snapshot whose outputs were published last: after a reset numbers start anew."""
         consumer = self._make_consumer(
             bootstrap_servers=self._kafka.bootstrap.split(","), group_id=self._name, enable_auto_commit=False
         )
@@ -130,7 +135,8 @@ class TransactionalPublisher(_KafkaPublisher):
             raise ServiceUnavailableError("Kafka", self._kafka.bootstrap, advice) from error
         finally:
             consumer.close()
-        return int(json.loads(committed.metadata)["n"]) if committed and committed.metadata else -1
+        done = json.loads(committed.metadata) if committed and committed.metadata else {"e": -1, "n": -1}
+        return done["e"], done["n"]
 
 
 class ReadBackPublisher(_KafkaPublisher):
@@ -164,16 +170,18 @@ class ReadBackPublisher(_KafkaPublisher):
 def letters_of(rejected: pl.DataFrame) -> pl.DataFrame:
     """Rejects (``REJECTED``) as dead letters: a key or value beyond ``MOST_BYTES`` is cut, and the reason says so.
 
-    A record may be larger than any the dead-letter topic takes, most of all one that was compressed.
+    A record may be larger than any the dead-letter topic takes, most of all one that was compressed. ``at`` is its
+    Kafka timestamp; a damaged one that no calendar knows becomes 1970.
     """
     reason = pl.col("reason")
     for name in ("key", "value"):
         size = pl.col(name).bin.size()
         cut = pl.format(f"; {name} cut from {{}} to {MOST_BYTES} bytes", size)
         reason += pl.when(size > MOST_BYTES).then(cut).otherwise(pl.lit(""))
+    at = pl.when(pl.col("kafka_ms").is_between(0, LATEST_MS)).then("kafka_ms").otherwise(0)
     return rejected.select(
         "topic", "partition", "offset", reason, pl.col("key", "value").bin.head(MOST_BYTES),
-        pl.col("kafka_ms").cast(TIME).alias("at"),
+        at.cast(TIME).alias("at"),
     )  # fmt: skip
 
 

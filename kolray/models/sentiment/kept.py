@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from kolray.models.sentiment.linear import LinearClassifier, default_classifier
-from kolray.settings import Settings
+from kolray.settings import S3Settings, Settings
+from kolray.stream.objects import open_objects
 
 
 @dataclass(frozen=True)
 class KeptClassifiers:
-    """Called, it gives the model for new comments, after putting a copy into ``folder``; ``find`` gives any of them."""
+    """Called, it gives the model for new comments, after putting a copy beside the checkpoints; ``find`` gives any.
 
-    folder: Path
+    Args:
+        checkpoints: a folder or an S3 address, as in the settings.
+    """
+
+    checkpoints: str
+    s3: S3Settings
 
     def __call__(self) -> LinearClassifier:
         classifier = default_classifier()
-        place = self._place(classifier.version)
-        if not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            temporary = place.with_suffix(f".{os.getpid()}.tmp")
-            temporary.write_bytes(classifier.to_bytes())
-            temporary.replace(place)  # shards start together: a reader sees all of it or nothing
+        name = _name(classifier.version)
+        objects = open_objects(self.checkpoints, self.s3)
+        if objects.get(name) is None:
+            objects.put(name, classifier.to_bytes())
         return classifier
 
     def find(self, version: str) -> LinearClassifier | None:
         """The model of that version, or None where it is not kept."""
         if version == default_classifier().version:
             return default_classifier()
-        place = self._place(version)
-        return LinearClassifier.from_bytes(place.read_bytes()) if place.exists() else None
+        data = open_objects(self.checkpoints, self.s3).get(_name(version))
+        return None if data is None else LinearClassifier.from_bytes(data)
 
-    def _place(self, version: str) -> Path:
-        return self.folder / f"{version}.npz"
+
+def _name(version: str) -> str:
+    return f"sentiment/{version}.npz"
 
 
 def kept_classifiers(settings: Settings) -> KeptClassifiers:
     """Those of the checkpoints the settings name."""
-    return KeptClassifiers(Path(settings.checkpoints) / "sentiment")
+    return KeptClassifiers(settings.checkpoints, settings.s3)
