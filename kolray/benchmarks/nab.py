@@ -26,8 +26,9 @@ from kolray.stream.patterns import Patterns, Rule, Step
 
 FOLDER, LABELS = "nab_twitter_volume", "combined_windows.json"
 
-SPIKE = Rule("volume_spike", (Step(value="likes", sigmas=4.0, min_sd=1.0),), window="5m")
-"""As the shipped spikes: 4 sigmas after 12 windows. Counts are whole numbers, so a deviation below 1 is taken as 1."""
+SPIKE = Rule("volume_spike", (Step(value="ln(likes + 1)", sigmas=4.0, min_sd=0.1),), window="5m")
+"""As the shipped spikes: 4 sigmas after 12 windows. Of the logarithm, because bursts of counts multiply: their own
+deviation is that of rare giants and says nothing of a common day. A deviation below 10 % is taken as 10 %."""
 
 GAUSSIAN_ROWS, GAUSSIAN_STEP = 6400, 100
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -130,6 +131,27 @@ def fuzz(
         Console().print(table)
     if not report.right:
         raise typer.Exit(1)
+
+
+@app.command()
+def nab(
+    data: Path = typer.Option(help="folder with NAB's Twitter series and combined_windows.json"),
+    as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),
+) -> None:
+    """The own-history pattern on the Twitter series of the Numenta Anomaly Benchmark, by its scoring rules."""
+    from kolray.benchmarks.nab import run
+
+    with Console(stderr=True).status("NAB …"):
+        report = run(data).to_json()
+    if as_json:
+        print(json.dumps(report))
+        return
+    scored = {name: figures for name, figures in report.items() if isinstance(figures, dict)}
+    title = f"kolray bench nab: {report['series']} series, {report['rows']:,} rows, {report['seconds']} s"
+    table = Table("detector", *next(iter(scored.values())), title=title)
+    for name, figures in scored.items():
+        table.add_row(name, *(f"{value:,.4g}" for value in figures.values()))
+    Console().print(table)
 
 
 def register(root: typer.Typer) -> None:
