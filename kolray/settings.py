@@ -63,13 +63,25 @@ class StreamSettings(_Part):
     hang_after_s: float = Field(
         20, gt=0, description="seconds without a heartbeat of a shard's loop after which it is replaced"
     )
-    checkpoints: str | None = Field(None, description="folder of checkpoints; none: <home>/checkpoints")
+    checkpoints: str | None = Field(
+        None, description="checkpoints: a folder or s3://BUCKET/PREFIX; none: <home>/checkpoints"
+    )
     scores: bool = Field(
         default=True, description="score KOLs with the trust champion when their windows close, beside the stream"
     )
     patterns_file: str | None = Field(
         None, description="TOML file of the patterns that alert, read again when it changes; none: those kolray ships"
     )
+
+
+class S3Settings(_Part):
+    """The S3-compatible store of checkpoints; what is none is taken from the usual ``AWS_*`` variables."""
+
+    endpoint: str | None = Field(None, description="http(s)://HOST:PORT of an S3-compatible store; none: AWS")
+    region: str | None = Field(None, description="region of the bucket")
+    access_key_id: SecretStr | None = Field(None, description="access key")
+    secret_access_key: SecretStr | None = Field(None, description="secret key")
+    session_token: SecretStr | None = Field(None, description="token of temporary keys")
 
 
 class MetricsStoreSettings(_Part):
@@ -138,6 +150,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     registry: RegistrySettings = RegistrySettings()
     stream: StreamSettings = StreamSettings()
+    s3: S3Settings = S3Settings()
     metrics: MetricsStoreSettings = MetricsStoreSettings()
     redis: RedisSettings = RedisSettings()
     lake: LakeSettings = LakeSettings()

@@ -129,14 +129,14 @@ def run_verify(settings: Settings, *, refresh: bool) -> Verdict:
     from kolray.lake.verify import verify as compare
     from kolray.models.sentiment import default_classifier, kept_classifiers
     from kolray.stores.open import open_metrics_store
-    from kolray.stream.checkpoint import recorded_sentiment
+    from kolray.stream.checkpoint import open_checkpoints, recorded_sentiment
 
     if refresh:
         from kolray.lake.pipelines import run_bronze
 
         run_bronze(settings)
     store = open_metrics_store(settings)
-    history = SentimentHistory(recorded_sentiment(settings.checkpoints), kept_classifiers(settings).find)
+    history = SentimentHistory(recorded_sentiment(open_checkpoints(settings)), kept_classifiers(settings).find)
     verdict = compare(LakeTables(settings.lake_root), store, settings.stream.windows, default_classifier(), history)
     store.close()
     return verdict

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from functools import partial
 
 import typer
@@ -22,7 +21,9 @@ def stream(
     """Consume the raw topics into windows, patterns and alerts, until Ctrl-C."""
     settings = load_settings()
     if reset:
-        shutil.rmtree(settings.checkpoints, ignore_errors=True)
+        from kolray.stream.checkpoint import forget
+
+        forget(settings)
     from kolray.models.champion_scorer import champion_scorer
     from kolray.models.sentiment import kept_classifiers
     from kolray.stream.actors import run_stream

@@ -6,7 +6,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -18,6 +17,7 @@ from kolray.protocols import BatchScorer, TextClassifier
 from kolray.settings import Settings
 from kolray.stream.build import Models, build_shard
 from kolray.stream.checkpoint import RunMark
+from kolray.stream.objects import open_objects
 from kolray.stream.sentiment import FindModel, no_model
 from kolray.stream.state import Counters
 from kolray.stream.status import StatusFile, report
@@ -103,7 +103,7 @@ class Supervisor:
         self._runs: dict[Any, int] = {}
         self._asked: dict[Any, int] = {}
         self._answers: dict[int, dict[str, Any]] = {}
-        self._mark = RunMark(Path(settings.checkpoints), uuid.uuid4().hex)
+        self._mark = RunMark(open_objects(settings.checkpoints, settings.s3), uuid.uuid4().hex)
         self._file = StatusFile(settings.home)
 
     @property

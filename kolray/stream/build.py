@@ -17,7 +17,7 @@ from kolray.protocols import BatchScorer, TextClassifier
 from kolray.schemas.registry import Registry, open_registry
 from kolray.settings import KafkaSettings, Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
-from kolray.stream.checkpoint import FolderCheckpoints
+from kolray.stream.checkpoint import open_checkpoints
 from kolray.stream.decode import BatchDecoder
 from kolray.stream.fetch import BatchFetcher
 from kolray.stream.outputs import open_publisher
@@ -95,7 +95,7 @@ def _runners(
         number: PartitionRunner(
             partition=number,
             state=new_state(settings.stream, rules()),
-            checkpoints=FolderCheckpoints(settings.checkpoints),
+            checkpoints=open_checkpoints(settings),
             publisher=open_publisher(settings.kafka, registry, number),
             writer=writer,
             clock=clock,

@@ -1,4 +1,4 @@
-"""Where snapshots live: a folder, written atomically, with an epoch taken by compare-and-set.
+"""Where snapshots live: as objects written whole, with an epoch taken by compare-and-set.
 
 Names carry (epoch, number); the newest is the greatest. A snapshot of an owner that was thought dead has an older
 epoch and never wins.
@@ -6,17 +6,19 @@ epoch and never wins.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Protocol
 
 from kolray.errors import CheckpointError, FencedError
+from kolray.settings import Settings
+from kolray.stream.objects import FolderObjects, Objects, open_objects
 from kolray.stream.sentiment import Span
 from kolray.stream.snapshot import Snapshot
 
 KEEP = 3
 _NAME = re.compile(r"e(\d{10})-n(\d{12})\.ckpt")
+_EPOCH = "epoch-{:010d}"
 
 
 class CheckpointStore(Protocol):
@@ -37,91 +39,100 @@ class CheckpointStore(Protocol):
     def newest(self, partition: int) -> Snapshot | None: ...
 
 
-class FolderCheckpoints:
+class Checkpoints:
+    """Snapshots as objects ``p0003/e…-n….ckpt``, and one empty object an epoch beside them."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def take_epoch(self, partition: int) -> int:
+        epoch = self._epoch_after(partition, 0) + 1
+        while not self._objects.create(f"{_folder(partition)}/{_EPOCH.format(epoch)}"):
+            epoch += 1
+        return epoch
+
+    def _epoch_after(self, partition: int, epoch: int) -> int:
+        """The newest epoch taken after ``epoch``; ``epoch`` itself where there is none."""
+        names = self._objects.names(_folder(partition), after=_EPOCH.format(epoch))
+        return max((int(name.removeprefix("epoch-")) for name in names if name.startswith("epoch-")), default=epoch)
+
+    def save(self, snapshot: Snapshot) -> None:
+        if self._epoch_after(snapshot.partition, snapshot.epoch) > snapshot.epoch:
+            raise FencedError(f"partition {snapshot.partition} has a newer owner than epoch {snapshot.epoch}")
+        folder = _folder(snapshot.partition)
+        name = f"e{snapshot.epoch:010d}-n{snapshot.number:012d}.ckpt"
+        self._objects.put(f"{folder}/{name}", snapshot.to_bytes())
+        self._objects.delete([f"{folder}/{old}" for old in self._snapshots(snapshot.partition)[:-KEEP]])
+
+    def _snapshots(self, partition: int) -> list[str]:
+        return [name for name in self._objects.names(_folder(partition)) if _NAME.fullmatch(name)]
+
+    def newest(self, partition: int) -> Snapshot | None:
+        names = self._snapshots(partition)
+        if not names:
+            return None
+        place = f"{_folder(partition)}/{names[-1]}"
+        data = self._objects.get(place)
+        if data is None:
+            raise CheckpointError(f"{self._objects.place(place)} was removed while it was to be read; start again")
+        try:
+            return Snapshot.from_bytes(data)
+        except CheckpointError as error:
+            raise CheckpointError(f"{self._objects.place(place)}: {error}") from error
+
+    def partitions(self) -> list[int]:
+        """Partitions that were ever claimed."""
+        return [int(name[1:]) for name in self._objects.folders() if re.fullmatch(r"p\d+", name)]
+
+    def reset(self, partition: int) -> None:
+        """Forgets every snapshot. The epochs stay: versions of rows count on with them, and old owners stay fenced."""
+        folder = _folder(partition)
+        self._objects.delete([f"{folder}/{name}" for name in self._snapshots(partition)])
+
+
+class FolderCheckpoints(Checkpoints):
     """Snapshots in ``<folder>/p0003/``."""
 
     def __init__(self, folder: str | Path) -> None:
-        self._folder = Path(folder)
-
-    def _place(self, partition: int) -> Path:
-        place = self._folder / f"p{partition:04d}"
-        place.mkdir(parents=True, exist_ok=True)
-        return place
-
-    def take_epoch(self, partition: int) -> int:
-        place = self._place(partition)
-        epoch = self._current_epoch(place) + 1
-        while True:
-            try:
-                # O_EXCL is the compare-and-set: of two that try, one makes the file.
-                os.close(os.open(place / f"epoch-{epoch:010d}", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-            except FileExistsError:
-                epoch += 1
-            else:
-                return epoch
-
-    @staticmethod
-    def _current_epoch(place: Path) -> int:
-        return max((int(file.name[6:]) for file in place.glob("epoch-*")), default=0)
-
-    def save(self, snapshot: Snapshot) -> None:
-        place = self._place(snapshot.partition)
-        if self._current_epoch(place) > snapshot.epoch:
-            raise FencedError(f"partition {snapshot.partition} has a newer owner than epoch {snapshot.epoch}")
-        target = place / f"e{snapshot.epoch:010d}-n{snapshot.number:012d}.ckpt"
-        temporary = target.with_suffix(".tmp")
-        with temporary.open("wb") as out:
-            out.write(snapshot.to_bytes())
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.rename(target)
-        directory = os.open(place, os.O_RDONLY)
-        os.fsync(directory)
-        os.close(directory)
-        for old in self._names(place)[:-KEEP]:
-            old.unlink(missing_ok=True)
-
-    @staticmethod
-    def _names(place: Path) -> list[Path]:
-        return sorted(file for file in place.iterdir() if _NAME.fullmatch(file.name))
-
-    def newest(self, partition: int) -> Snapshot | None:
-        names = self._names(self._place(partition))
-        if not names:
-            return None
-        try:
-            return Snapshot.from_bytes(names[-1].read_bytes())
-        except CheckpointError as error:
-            raise CheckpointError(f"{names[-1]}: {error}") from error
+        super().__init__(FolderObjects(folder))
 
 
-def recorded_sentiment(folder: str | Path) -> dict[int, list[Span]]:
+def open_checkpoints(settings: Settings) -> Checkpoints:
+    """In the folder or the bucket the settings name."""
+    return Checkpoints(open_objects(settings.checkpoints, settings.s3))
+
+
+def _folder(partition: int) -> str:
+    return f"p{partition:04d}"
+
+
+def recorded_sentiment(store: Checkpoints) -> dict[int, list[Span]]:
     """Which sentiment model was in force when, by partition, as the newest checkpoints say; empty without any."""
-    store = FolderCheckpoints(folder)
-    numbers = [int(place.name[1:]) for place in sorted(Path(folder).glob("p[0-9]*"))]
-    newest = {number: store.newest(number) for number in numbers}
+    newest = {number: store.newest(number) for number in store.partitions()}
     return {n: [(at, version) for at, version in s.head["sentiment"]] for n, s in newest.items() if s is not None}
 
 
 class RunMark:
-    """``<folder>/run``: which run of the stream began last on these checkpoints.
+    """The object ``run``: which run of the stream began last on these checkpoints.
 
     Two runs would fence each other for ever; the older one sees here that it is the older one.
     """
 
-    def __init__(self, folder: Path, run: str) -> None:
-        self._file, self._run = folder / "run", run
+    def __init__(self, objects: Objects, run: str) -> None:
+        self._objects, self._run = objects, run
 
     def take(self) -> None:
         """This run is the newest."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._file.with_name(f"run-{self._run}")
-        temporary.write_text(self._run)
-        temporary.replace(self._file)
+        self._objects.put("run", self._run.encode())
 
     def held(self) -> bool:
         """No run began since."""
-        try:
-            return self._file.read_text() == self._run
-        except FileNotFoundError:
-            return False  # `--reset` of another run removed it
+        return self._objects.get("run") == self._run.encode()  # none: `--reset` of another run removed it
+
+
+def forget(settings: Settings) -> None:
+    """``kolray stream --reset``: every partition starts from the beginning, and a run that still goes on has to end."""
+    store, objects = open_checkpoints(settings), open_objects(settings.checkpoints, settings.s3)
+    objects.delete(["run"])
+    for partition in store.partitions():
+        store.reset(partition)

@@ -91,7 +91,9 @@ class _KafkaPublisher:
 
     def _transaction(self, snapshot: Snapshot, outputs: dict[str, pl.DataFrame]) -> None:
         place = TopicPartition(SOCIAL_TOPIC, self._partition)
-        done = OffsetAndMetadata(snapshot.offsets["social"], json.dumps({"n": snapshot.number}), -1)
+        done = OffsetAndMetadata(
+            snapshot.offsets["social"], json.dumps({"e": snapshot.epoch, "n": snapshot.number}), -1
+        )
         try:
             self._producer.begin_transaction()
             for name, frame in outputs.items():
@@ -116,10 +118,11 @@ class TransactionalPublisher(_KafkaPublisher):
     """Exactly once by the broker's transactions."""
 
     def publish(self, snapshot: Snapshot, *, again: bool = False) -> None:
-        if not again or self._committed_number() < snapshot.number:
+        if not again or self._committed() < (snapshot.epoch, snapshot.number):
             self._transaction(snapshot, snapshot.outputs)
 
-    def _committed_number(self) -> int:
+    def _committed(self) -> tuple[int, int]:
+        """Epoch and number of the snapshot whose outputs were published last: after a reset numbers start anew."""
         consumer = self._make_consumer(
             bootstrap_servers=self._kafka.bootstrap.split(","), group_id=self._name, enable_auto_commit=False
         )
@@ -130,7 +133,8 @@ class TransactionalPublisher(_KafkaPublisher):
             raise ServiceUnavailableError("Kafka", self._kafka.bootstrap, advice) from error
         finally:
             consumer.close()
-        return int(json.loads(committed.metadata)["n"]) if committed and committed.metadata else -1
+        done = json.loads(committed.metadata) if committed and committed.metadata else {"e": -1, "n": -1}
+        return done.get("e", -1), done["n"]
 
 
 class ReadBackPublisher(_KafkaPublisher):

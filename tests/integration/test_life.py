@@ -76,9 +76,7 @@ def _check_lake(settings: Settings, sent: int, counts: dict[str, int]) -> None:
     assert bronze["bronze.social"] + bronze["bronze.web"] == counts["events"]
     for table, count in (("dead_letters", "rejected"), ("late_events", "late"), ("alerts", "alerts")):
         assert bronze.get(f"bronze.{table}", 0) == counts[count]
-    late = (
-        'SELECT count(DISTINCT (topic, partition, "offset")) AS n, min(epoch(watermark - event_time)) AS by_s '
-    )
+    late = 'SELECT count(DISTINCT (topic, partition, "offset")) AS n, min(epoch(watermark - event_time)) AS by_s '
     [row] = query(settings.lake_root, late + "FROM bronze.late_events").to_dicts()
     assert row["n"] == counts["late"] > 0
     assert row["by_s"] >= settings.stream.allowed_lateness_s

@@ -137,7 +137,7 @@ class World:
     def verify(self, ours: Always, find: Callable[[str], TextClassifier | None]) -> Verdict:
         store = MemoryStore()
         store.upsert_windows(self.rows.final(), Version(1, 1))
-        history = SentimentHistory(recorded_sentiment(self.folder), find)
+        history = SentimentHistory(recorded_sentiment(FolderCheckpoints(self.folder)), find)
         return verify(self.tables, store, SETTINGS.windows, ours, history)
 
 
@@ -146,7 +146,7 @@ def test_a_new_model_judges_from_the_first_pane_without_events(tmp_path: Path) -
     world.run(GLAD, 12, kept)
     world.run(SAD, 3, kept)  # in the third pane, which has events already
     world.run(SAD, 0, kept)
-    assert recorded_sentiment(world.folder) == {0: [(0, "always1"), (T0 + 3 * PANE, "always-1")]}
+    assert recorded_sentiment(FolderCheckpoints(world.folder)) == {0: [(0, "always1"), (T0 + 3 * PANE, "always-1")]}
     assert world.moods() == [(5, 0), (5, 0), (5, 0), (0, 5), (0, 5), (0, 6)]
     verdict = world.verify(SAD, kept)
     assert verdict.differences.is_empty()
@@ -169,7 +169,7 @@ def test_a_model_that_is_gone_is_stood_in_for_and_nobody_claims_otherwise(tmp_pa
     world = World(tmp_path)
     world.run(GLAD, 12, no_model)
     world.run(SAD, 0, no_model)
-    spans = recorded_sentiment(world.folder)[0]
+    spans = recorded_sentiment(FolderCheckpoints(world.folder))[0]
     assert [version for _, version in spans] == ["always1", "always1+always-1", "always-1"]
     assert world.moods()[2] == (2, 3)
     verdict = world.verify(SAD, {"always1": GLAD}.get)
