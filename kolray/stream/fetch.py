@@ -56,11 +56,12 @@ class _RawPartitionRecords(Fetcher.PartitionRecords):
     def _unpack_records(self, tp: Any, records: Any, _key: Any, _value: Any) -> Iterator[RawBatch]:
         while (batch := records.next_batch()) is not None:
             self.leader_epoch = batch.leader_epoch
-            skip = self._is_invisible(batch)
+            intact = _intact(batch)
+            skip = intact and self._is_invisible(batch)  # a damaged head must not pass for a control batch
             self.next_fetch_offset = batch.next_offset
             if skip:
                 continue
-            raw = _raw_batch(tp, batch, self.fetch_offset)
+            raw = _raw_batch(tp, batch, self.fetch_offset, intact)
             self.bytes_read += len(raw.body)
             self.records_read += raw.count
             yield raw
@@ -77,10 +78,16 @@ class _RawPartitionRecords(Fetcher.PartitionRecords):
         return bool(batch.is_control_batch)
 
 
-def _raw_batch(tp: Any, batch: Any, fetch_offset: int) -> RawBatch:
+def _intact(batch: Any) -> bool:
+    """Whether the batch is as its producer wrote it; the checksum covers all behind itself."""
+    covered = bytes(memoryview(batch._buffer)[batch.ATTRIBUTES_OFFSET :])
+    return bool(google_crc32c.value(covered) == batch.crc)
+
+
+def _raw_batch(tp: Any, batch: Any, fetch_offset: int, intact: bool = True) -> RawBatch:
     buffer = memoryview(batch._buffer)
     problem, body = None, b""
-    if google_crc32c.value(bytes(buffer[batch.ATTRIBUTES_OFFSET :])) != batch.crc:
+    if not intact:
         problem = "record batch fails its CRC-32C"
     else:
         try:

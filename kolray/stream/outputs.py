@@ -34,6 +34,8 @@ IDENTITY: dict[str, tuple[str, ...]] = {
 }
 MOST_BYTES = 262_144
 """Longest key or value a dead letter carries: with both, it stays below what brokers take by default (1 MiB)."""
+LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999: what reads a dead letter makes a date of its time."""
 
 
 class Publisher(Protocol):
@@ -168,16 +170,18 @@ class ReadBackPublisher(_KafkaPublisher):
 def letters_of(rejected: pl.DataFrame) -> pl.DataFrame:
     """Rejects (``REJECTED``) as dead letters: a key or value beyond ``MOST_BYTES`` is cut, and the reason says so.
 
-    A record may be larger than any the dead-letter topic takes, most of all one that was compressed.
+    A record may be larger than any the dead-letter topic takes, most of all one that was compressed. ``at`` is its
+    Kafka timestamp; a damaged one that no calendar knows becomes 1970.
     """
     reason = pl.col("reason")
     for name in ("key", "value"):
         size = pl.col(name).bin.size()
         cut = pl.format(f"; {name} cut from {{}} to {MOST_BYTES} bytes", size)
         reason += pl.when(size > MOST_BYTES).then(cut).otherwise(pl.lit(""))
+    at = pl.when(pl.col("kafka_ms").is_between(0, LATEST_MS)).then("kafka_ms").otherwise(0)
     return rejected.select(
         "topic", "partition", "offset", reason, pl.col("key", "value").bin.head(MOST_BYTES),
-        pl.col("kafka_ms").cast(TIME).alias("at"),
+        at.cast(TIME).alias("at"),
     )  # fmt: skip
 
 

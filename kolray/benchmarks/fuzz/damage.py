@@ -12,6 +12,10 @@ import polars as pl
 LENGTH_AT, ATTRIBUTES_AT, LAST_DELTA_AT, RECORDS_AT = 8, 21, 23, 61
 """Places in a record batch's head: its length, attributes, last offset delta, and where the head ends."""
 CONTROL = 0x20
+HEAD_PLACES = (*range(ATTRIBUTES_AT, LAST_DELTA_AT), *range(LAST_DELTA_AT + 4, 57))
+"""Attributes, timestamps, producer. Not where it ends: damaged there, neither broker nor client finds what follows."""
+IN_HEAD = 0.5
+"""Part of the damage that goes to heads."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +45,23 @@ def stored_batches(folder: Path) -> Iterator[StoredBatch]:
             at += size
 
 
-def damage(folders: Mapping[tuple[str, int], Path], n: int, seed: int) -> pl.DataFrame:
-    """Flips one bit in the records of at most ``n`` batches of each partition whose folder is here.
+def damage(folders: Mapping[tuple[str, int], Path], seen: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
+    """Flips one bit of at most ``n`` batches of each partition whose folder is here.
 
-    The broker checks nothing it sends: its readers have to. Returns ``topic, partition, first_offset, last_offset``.
+    Only batches of records in ``seen`` (``topic, partition, offset``): of a damaged one no reader can tell that it was
+    aborted. The broker checks nothing it sends: its readers have to.
+
+    Returns:
+        ``topic, partition, first_offset, last_offset`` of the batches.
     """
     chance = random.Random(seed)
     hit = []
     for (topic, partition), folder in folders.items():
-        found = list(stored_batches(folder))
+        visible = set(seen.filter(pl.col("topic") == topic, pl.col("partition") == partition)["offset"])
+        found = [batch for batch in stored_batches(folder) if batch.last_offset in visible]
         for batch in chance.sample(found, min(n, len(found))):
-            place = batch.at + chance.randrange(RECORDS_AT, batch.size)
+            head = chance.random() < IN_HEAD
+            place = batch.at + (chance.choice(HEAD_PLACES) if head else chance.randrange(RECORDS_AT, batch.size))
             with batch.file.open("r+b") as log:
                 log.seek(place)
                 [byte] = log.read(1)

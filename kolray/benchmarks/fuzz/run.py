@@ -63,7 +63,8 @@ def run(settings: Settings, n_records: int, seed: int = 1, clock: Clock | None =
         sender.send(n_records - OPEN_RECORDS)
         # Before the damage, which the other client would stumble over; the last place stays whole for later.
         seen = visible(kafka, [place for place in places if place != last])
-        damaged = damage({p: _log_folder(settings, *p) for p in places if p != last}, DAMAGED_PER_PARTITION, seed)
+        folders = {place: _log_folder(settings, *place) for place in places if place != last}
+        damaged = damage(folders, seen, DAMAGED_PER_PARTITION, seed)
         decoder, reading = WatchedDecoder(), clock.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             early = read_all(open_shard(kafka, topics, decoder, folder, clock), sender, decoder, OPEN_RECORDS)
