@@ -136,9 +136,7 @@ def run_verify(settings: Settings, *, refresh: bool) -> Verdict:
 
         run_bronze(settings)
     store = open_metrics_store(settings)
-    history = SentimentHistory(
-        recorded_sentiment(open_checkpoints(settings), settings.kafka.partitions), kept_classifiers(settings).find
-    )
+    history = SentimentHistory(recorded_sentiment(open_checkpoints(settings)), kept_classifiers(settings).find)
     verdict = compare(LakeTables(settings.lake_root), store, settings.stream.windows, default_classifier(), history)
     store.close()
     return verdict

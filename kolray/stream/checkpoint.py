@@ -80,6 +80,10 @@ class Checkpoints:
         except CheckpointError as error:
             raise CheckpointError(f"{self._objects.place(place)}: {error}") from error
 
+    def partitions(self) -> list[int]:
+        """Partitions that were ever claimed."""
+        return [int(name[1:]) for name in self._objects.folders() if re.fullmatch(r"p\d+", name)]
+
     def reset(self, partition: int) -> None:
         """Forgets every snapshot. The epochs stay: versions of rows count on with them, and old owners stay fenced."""
         folder = _folder(partition)
@@ -102,9 +106,9 @@ def _folder(partition: int) -> str:
     return f"p{partition:04d}"
 
 
-def recorded_sentiment(store: CheckpointStore, partitions: int) -> dict[int, list[Span]]:
+def recorded_sentiment(store: Checkpoints) -> dict[int, list[Span]]:
     """Which sentiment model was in force when, by partition, as the newest checkpoints say; empty without any."""
-    newest = {number: store.newest(number) for number in range(partitions)}
+    newest = {number: store.newest(number) for number in store.partitions()}
     return {n: [(at, version) for at, version in s.head["sentiment"]] for n, s in newest.items() if s is not None}
 
 
@@ -130,5 +134,5 @@ def forget(settings: Settings) -> None:
     """``kolray stream --reset``: every partition starts from the beginning, and a run that still goes on has to end."""
     store, objects = open_checkpoints(settings), open_objects(settings.checkpoints, settings.s3)
     objects.delete(["run"])
-    for partition in range(settings.kafka.partitions):
+    for partition in store.partitions():
         store.reset(partition)

@@ -30,6 +30,10 @@ ANSWER_S = 10
 class Objects(Protocol):
     """Objects under one root; a name is ``FILE`` or ``FOLDER/FILE``."""
 
+    def folders(self) -> list[str]:
+        """The folders, sorted."""
+        ...
+
     def names(self, folder: str, after: str = "") -> list[str]:
         """Names in a folder that sort behind ``after``, sorted; without the folder."""
         ...
@@ -56,6 +60,9 @@ class FolderObjects:
 
     def __init__(self, root: str | Path) -> None:
         self._root = Path(root)
+
+    def folders(self) -> list[str]:
+        return sorted(place.name for place in self._root.iterdir() if place.is_dir()) if self._root.is_dir() else []
 
     def names(self, folder: str, after: str = "") -> list[str]:
         place = self._root / folder
@@ -129,6 +136,11 @@ class S3Objects:
             retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=ANSWER_S)},
             **{key: value for key, value in given.items() if value is not None},
         )
+
+    def folders(self) -> list[str]:
+        with self._asking():
+            found = obstore.list_with_delimiter(self._store)["common_prefixes"]
+            return sorted(str(path).rstrip("/").rpartition("/")[2] for path in found)
 
     def names(self, folder: str, after: str = "") -> list[str]:
         with self._asking():

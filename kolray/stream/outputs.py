@@ -136,7 +136,7 @@ class TransactionalPublisher(_KafkaPublisher):
         finally:
             consumer.close()
         done = json.loads(committed.metadata) if committed and committed.metadata else {"e": -1, "n": -1}
-        return done["e"], done["n"]
+        return done.get("e", -1), done["n"]
 
 
 class ReadBackPublisher(_KafkaPublisher):

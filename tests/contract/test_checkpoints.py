@@ -94,6 +94,7 @@ def test_the_newest_snapshot_comes_back_and_the_newest_three_are_kept(opens: Ope
         store.save(snapshot(epoch, number))
     assert Checkpoints(opens()).newest(0) == snapshot(epoch, 5)
     assert store.newest(1) is None
+    assert store.partitions() == [0]
     kept = [name for name in opens().names("p0000") if name.endswith(".ckpt")]
     assert kept == [f"e0000000001-n{number:012d}.ckpt" for number in range(6 - KEEP, 6)]
 

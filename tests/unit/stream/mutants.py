@@ -215,8 +215,8 @@ class OldestSnapshot(MemoryCheckpoints):
 
 
 class NeverAsksCommitted(TransactionalPublisher):
-    def _committed_number(self) -> int:
-        return -1
+    def _committed(self) -> tuple[int, int]:
+        return -1, -1
 
 
 class FencesAfterAsking(TransactionalPublisher):
@@ -226,7 +226,7 @@ class FencesAfterAsking(TransactionalPublisher):
 
     def publish(self, snapshot: Snapshot, *, again: bool = False) -> None:
         if self._producer is None:
-            wanted = not again or self._committed_number() < snapshot.number
+            wanted = not again or self._committed() < (snapshot.epoch, snapshot.number)
             super().open()
             again = again and not wanted
         if not again:

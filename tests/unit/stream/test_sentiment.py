@@ -137,7 +137,7 @@ class World:
     def verify(self, ours: Always, find: Callable[[str], TextClassifier | None]) -> Verdict:
         store = MemoryStore()
         store.upsert_windows(self.rows.final(), Version(1, 1))
-        history = SentimentHistory(recorded_sentiment(FolderCheckpoints(self.folder), 1), find)
+        history = SentimentHistory(recorded_sentiment(FolderCheckpoints(self.folder)), find)
         return verify(self.tables, store, SETTINGS.windows, ours, history)
 
 
@@ -146,7 +146,7 @@ def test_a_new_model_judges_from_the_first_pane_without_events(tmp_path: Path) -
     world.run(GLAD, 12, kept)
     world.run(SAD, 3, kept)  # in the third pane, which has events already
     world.run(SAD, 0, kept)
-    assert recorded_sentiment(FolderCheckpoints(world.folder), 1) == {0: [(0, "always1"), (T0 + 3 * PANE, "always-1")]}
+    assert recorded_sentiment(FolderCheckpoints(world.folder)) == {0: [(0, "always1"), (T0 + 3 * PANE, "always-1")]}
     assert world.moods() == [(5, 0), (5, 0), (5, 0), (0, 5), (0, 5), (0, 6)]
     verdict = world.verify(SAD, kept)
     assert verdict.differences.is_empty()
@@ -169,7 +169,7 @@ def test_a_model_that_is_gone_is_stood_in_for_and_nobody_claims_otherwise(tmp_pa
     world = World(tmp_path)
     world.run(GLAD, 12, no_model)
     world.run(SAD, 0, no_model)
-    spans = recorded_sentiment(FolderCheckpoints(world.folder), 1)[0]
+    spans = recorded_sentiment(FolderCheckpoints(world.folder))[0]
     assert [version for _, version in spans] == ["always1", "always1+always-1", "always-1"]
     assert world.moods()[2] == (2, 3)
     verdict = world.verify(SAD, {"always1": GLAD}.get)
@@ -188,9 +188,9 @@ def test_a_stream_without_a_model_and_with_one_later(tmp_path: Path) -> None:
 def test_models_are_kept_beside_the_checkpoints(tmp_path: Path) -> None:
     classifiers = KeptClassifiers(str(tmp_path), S3Settings())
     newest = classifiers()
-    assert [file.name for file in classifiers.folder.iterdir()] == [f"{newest.version}.npz"]
+    assert [file.name for file in (tmp_path / "sentiment").iterdir()] == [f"{newest.version}.npz"]
     other = LinearClassifier(default_classifier().weights, default_classifier().bias + 1)
-    (classifiers.folder / f"{other.version}.npz").write_bytes(other.to_bytes())
+    (tmp_path / "sentiment" / f"{other.version}.npz").write_bytes(other.to_bytes())
     found = classifiers.find(other.version)
     assert found is not None
     assert found.version == other.version != newest.version
