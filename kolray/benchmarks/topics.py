@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 
+from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from kolray.errors import ServiceUnavailableError
@@ -39,5 +40,12 @@ def temporary_topics(
     try:
         yield
     finally:
-        for future in admin.delete_topics(names).values():
-            future.result()
+        delete_topics(kafka, names)
+
+
+def delete_topics(kafka: KafkaSettings, names: list[str]) -> None:
+    """Deletes topics; one that is not there is no error."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "socket.timeout.ms": 10_000, "log_level": 0})
+    for future in admin.delete_topics(names).values():
+        if (error := future.exception()) is not None and error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise error

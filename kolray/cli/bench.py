@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
+from kolray.errors import SettingsError
 from kolray.settings import load_settings
 
 if TYPE_CHECKING:
@@ -27,17 +28,23 @@ def _group() -> None:
 
 @app.command()
 def stream(
-    events: int = typer.Option(2_000_000, min=10_000, help="events to produce and read"),
+    events: int = typer.Option(2_000_000, min=10_000, help="events to produce and read; 15,000,000 have a steady part"),
     shards: int = typer.Option(2, min=1, help="shard processes"),
+    peers: Path | None = typer.Option(None, help="prepared folder of the engine comparison: Flink runs beside ours"),
+    registry: str | None = typer.Option(None, help="schema registry for the peers; none: that of the settings"),
     as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),
 ) -> None:
-    """Throughput of the stream engine: Kafka to window rows in Kafka, compared with a batch computation."""
-    from kolray.benchmarks.stream import run
+    """The stream engine on the servers of the settings: throughput, many KOLs, stores; every row is compared."""
+    from kolray.benchmarks.stream.run import run
 
     settings = load_settings()
+    asked = registry or settings.registry.url
+    if peers is not None and asked is None:
+        raise SettingsError("Flink asks a schema registry: name one by --registry URL or KOLRAY_REGISTRY__URL")
     console = Console(stderr=True)
-    with console.status(f"{events:,} events on {settings.kafka.bootstrap} …"):
-        figures = asdict(run(settings.kafka, events, shards))
+    with console.status("…") as status:
+        beside = (peers, asked) if peers is not None and asked is not None else None
+        figures = run(settings, events, shards, beside, lambda text: status.update(f"{text} …"))
     if as_json:
         print(json.dumps(figures))
     else:

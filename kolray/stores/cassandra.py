@@ -88,6 +88,10 @@ class CassandraStore:
             raise self._away(error) from error
         return applied
 
+    def drop(self) -> None:
+        """Drops the keyspace with all that is in it: for benchmarks, which make their own."""
+        self._connected().execute(f"DROP KEYSPACE IF EXISTS {self._keyspace}", timeout=120)
+
     def upsert_windows(self, rows: pl.DataFrame, version: Version) -> None:
         if not rows.height:
             return

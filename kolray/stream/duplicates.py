@@ -1,10 +1,14 @@
-"""Counts an ``event_id`` once while its panes are retained: sets of 64-bit hashes, one a span of event time."""
+"""Counts an ``event_id`` once while its panes are retained: sets of 64-bit hashes, one a span of event time.
+
+Two ids with one hash (xxh3) would count as one: among 10 million that are retained, a chance of 1 in 370,000.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import polars_hash as plh
 
 from kolray.stream.hashset import Flags, Hashes, empty_set, insert, mark_known
 
@@ -28,7 +32,7 @@ class DuplicateFilter:
         """
         if not events.height:
             return pl.Series(dtype=pl.Boolean)
-        hashed = events["event_id"].hash(7)
+        hashed = events.select(plh.col("event_id").nchash.xxh3_64()).to_series()
         hashes = hashed.to_numpy()
         buckets = events["event_time"].to_physical().to_numpy() // self._bucket_ms
         own = buckets[:1] if buckets.min() == buckets.max() else np.unique(buckets)

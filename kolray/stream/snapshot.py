@@ -49,7 +49,7 @@ class Snapshot:
         }
         blobs = {name: _ipc(frame) for name, frame in parts.items()}
         head = {k: v for k, v in self.__dict__.items() if k not in ("frames", "outputs")}
-        head |= {"format": FORMAT, "polars": pl.__version__, "parts": {name: len(blob) for name, blob in blobs.items()}}
+        head |= {"format": FORMAT, "parts": {name: len(blob) for name, blob in blobs.items()}}
         text = json.dumps(head).encode()
         data = b"".join([MAGIC, len(text).to_bytes(8, "big"), text, *blobs.values()])
         return data + google_crc32c.value(data).to_bytes(4, "big")
@@ -69,14 +69,11 @@ class Snapshot:
         head = json.loads(data[16 : 16 + size])
         if head.pop("format") != FORMAT:
             raise CheckpointError("a snapshot has another format; start once with `kolray stream --reset`")
-        same_hash = head.pop("polars") == pl.__version__
         frames: dict[str, pl.DataFrame] = {}
         at = 16 + size
         for name, length in head.pop("parts").items():
             frames[name] = pl.read_ipc(io.BytesIO(data[at : at + length]))
             at += length
-        if not same_hash:  # hashes of another polars mean nothing: forget them, as a restart without retention would
-            frames = {k: v.clear() if k.startswith("state.seen") else v for k, v in frames.items()}
         state = {k.removeprefix("state."): v for k, v in frames.items() if k.startswith("state.")}
         return cls(
             **head, frames=state, outputs={k.removeprefix("out."): v for k, v in frames.items() if k[:4] == "out."}

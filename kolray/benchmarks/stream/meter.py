@@ -1,0 +1,100 @@
+"""Runs a command and accounts for its whole process tree: CPU seconds and proportional memory, over time."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+
+import psutil
+
+from kolray.errors import KolrayError
+
+EVERY_S = 0.1
+MEMORY_EVERY = 5
+"""Samples of CPU for one of memory, which takes longer."""
+
+
+@dataclass
+class Meter:
+    """CPU seconds used so far by processes that may end, and the largest sum of their proportional memory (PSS)."""
+
+    root: psutil.Process
+    peak_pss_mb: float = 0.0
+    trace: list[tuple[float, float]] = field(default_factory=list)
+    """(unix time, CPU seconds up to it)."""
+    _cpu: dict[tuple[int, float], float] = field(default_factory=dict)
+
+    def sample(self, memory: bool) -> float:
+        """One look at every process of the tree; returns the CPU seconds so far."""
+        pss = 0
+        for process in self._family():
+            try:
+                times = process.cpu_times()
+                self._cpu[process.pid, process.create_time()] = times.user + times.system
+                pss += process.memory_full_info().pss if memory else 0
+            except psutil.Error:
+                continue
+        self.peak_pss_mb = max(self.peak_pss_mb, pss / 2**20)
+        total = sum(self._cpu.values())
+        self.trace.append((time.time(), total))
+        return total
+
+    def _family(self) -> list[psutil.Process]:
+        try:
+            return [self.root, *self.root.children(recursive=True)]
+        except psutil.Error:
+            return []
+
+    def cpu_at(self, at: float) -> float:
+        """CPU seconds used up to a moment, between samples in proportion."""
+        before = max((sample for sample in self.trace if sample[0] <= at), default=self.trace[0])
+        after = min((sample for sample in self.trace if sample[0] > at), default=self.trace[-1])
+        if after[0] <= before[0]:
+            return before[1]
+        return before[1] + (after[1] - before[1]) * (at - before[0]) / (after[0] - before[0])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A command's job: between its lines ``@job_start`` and ``@job_end``. ``last``: its last line."""
+
+    wall_s: float
+    cpu_s: float
+    meter: Meter
+    last: str
+
+
+def measure(command: list[str]) -> Measured:
+    """Runs a command to its end.
+
+    Raises:
+        KolrayError: it failed, or did not print both marks.
+    """
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1)
+    meter, done = Meter(psutil.Process(process.pid)), threading.Event()
+    marks: dict[str, tuple[float, float]] = {}
+
+    def watch() -> None:
+        n = 0
+        while not done.wait(EVERY_S):
+            meter.sample(memory=n % MEMORY_EVERY == 0)
+            n += 1
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    last = ""
+    for line in process.stdout or ():
+        if line.startswith("@"):
+            marks[line.strip()] = time.monotonic(), meter.sample(memory=False)
+        last = line.strip() or last
+    code = process.wait()
+    done.set()
+    thread.join()
+    if code or not {"@job_start", "@job_end"} <= marks.keys():
+        raise KolrayError(
+            f"the measured engine ended with {code}: {' '.join(command[:4])} …; its own error stands above"
+        )
+    (start, cpu_before), (end, cpu_after) = marks["@job_start"], marks["@job_end"]
+    return Measured(end - start, cpu_after - cpu_before, meter, last)

@@ -1,0 +1,95 @@
+"""Throughput: both topics, two kinds of windows, duplicate filter on, rows to a Kafka topic; every row compared."""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from kolray.benchmarks.events import chunks
+from kolray.benchmarks.stream.engine import Work
+from kolray.benchmarks.stream.meter import Measured, measure
+from kolray.benchmarks.stream.results import differences, read_rows, steady
+from kolray.benchmarks.topics import temporary_topics
+from kolray.connectors.producer import EventProducer
+from kolray.schemas.registry import FileRegistry
+from kolray.settings import KafkaSettings
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Figures of one run.
+
+    ``events_per_second`` and ``events_per_cpu_second`` are of the steady part, between 30 and 90 % of the events, where
+    the run is long enough to have one (``steady``), else of the whole job, start of the processes included (``job_…``).
+    ``peak_rss_mb`` is proportional memory (PSS) of all processes.
+    """
+
+    events: int
+    n_kols: int
+    shards: int
+    rows: int
+    rows_wrong: int
+    steady: bool
+    events_per_second: int
+    events_per_cpu_second: int
+    job_wall_s: float
+    job_cpu_s: float
+    job_events_per_second: int
+    job_events_per_cpu_second: int
+    peak_rss_mb: int
+
+
+def throughput(
+    kafka: KafkaSettings,
+    n_events: int,
+    shards: int,
+    n_kols: int = 2000,
+    seed: int = 7,
+    on_sent: Callable[[int], None] = lambda _: None,
+) -> Throughput:
+    """Produces events into topics of its own, runs the engine over them, compares, cleans up."""
+    suffix = f".bench-{uuid.uuid4().hex[:8]}"
+    work = Work(kafka.bootstrap, kafka.partitions, suffix, f"bench.rows{suffix}", shards=shards)
+    appended = {work.output: {"message.timestamp.type": "LogAppendTime"}}
+    with temporary_topics(kafka, [*work.topics.values(), work.output], appended):
+        producer = EventProducer(kafka, FileRegistry(), topics=work.topics)
+        for kind, frame in chunks(n_events, n_kols, seed):
+            producer.send(kind, frame, timestamps_ms=frame["event_time"].dt.epoch("ms"))
+            on_sent(frame.height)
+        producer.flush()
+        measured = run_engine(work)
+        rows = read_rows(kafka, work.output)
+    wrong = differences(rows, chunks(n_events, n_kols, seed))
+    return figures(work, measured, n_kols, rows.height, wrong, steady(rows, n_events, measured.meter))
+
+
+def run_engine(work: Work) -> Measured:
+    """The engine as a command of its own."""
+    return measure([sys.executable, "-m", "kolray.benchmarks.stream.engine", json.dumps(asdict(work))])
+
+
+def figures(
+    work: Work, measured: Measured, n_kols: int, n_rows: int, wrong: int, rate: tuple[float, float] | None
+) -> Throughput:
+    """The figures of a measured run."""
+    events = json.loads(measured.last)["events"]
+    whole = events / measured.wall_s, events / measured.cpu_s
+    per_second, per_cpu_second = rate or whole
+    return Throughput(
+        events=events,
+        n_kols=n_kols,
+        shards=work.shards,
+        rows=n_rows,
+        rows_wrong=wrong,
+        steady=rate is not None,
+        events_per_second=round(per_second),
+        events_per_cpu_second=round(per_cpu_second),
+        job_wall_s=round(measured.wall_s, 2),
+        job_cpu_s=round(measured.cpu_s, 2),
+        job_events_per_second=round(whole[0]),
+        job_events_per_cpu_second=round(whole[1]),
+        peak_rss_mb=round(measured.meter.peak_pss_mb),
+    )
