@@ -8,8 +8,6 @@ from typing import Any, Protocol
 
 from kafka.errors import KafkaTimeoutError, ProducerFencedError
 
-from kolray.benchmarks.simulate.scenario import Arrival
-from kolray.events import KIND_OF_TOPIC, RAW_TOPICS
 from kolray.stream.fetch import RawBatch
 
 Place = tuple[str, int]
@@ -40,7 +38,6 @@ class Broker:
 
     def __init__(self, places: list[Place]) -> None:
         self.logs: dict[Place, list[RawBatch]] = {place: [] for place in places}
-        self.after: dict[Place, list[int]] = {place: [] for place in places}
         self.committed: list[tuple[str, bytes]] = []
         """(topic, value) of committed records in their order: what a reader with ``read_committed`` sees."""
         self.offsets: dict[Any, Any] = {}
@@ -48,10 +45,9 @@ class Broker:
         """Nothing more will arrive: a bounded run may read to the end."""
         self._epochs: dict[str, int] = {}
 
-    def append(self, place: Place, arrival: Arrival) -> None:
+    def append(self, place: Place, batch: RawBatch) -> None:
         """A producer's batch arrives."""
-        self.logs[place].append(arrival.batch)
-        self.after[place].append(arrival.after)
+        self.logs[place].append(batch)
 
     def end(self, place: Place) -> int:
         """The offset after the newest record."""
@@ -146,27 +142,16 @@ class MemoryReader:
             self._bounded, self._highs = True, {}  # an end known from before is not the input's end
         if self._owner.away("broker"):
             return out
-        before = dict(self._positions)
-        for place in self._chance.sample(list(before), len(before)):
+        for place in self._chance.sample(list(self._positions), len(self._positions)):
             if self._chance.random() < 0.15:
                 continue  # a stalled fetch
             self._highs[place] = self._broker.end(place)
             wanted = self._chance.choice((1, 2, 9))
-            ready = [batch for batch in self._ready(place, before) if batch.last_offset >= before[place]][:wanted]
+            ready = [b for b in self._broker.logs[place] if b.last_offset >= self._positions[place]][:wanted]
             if ready:
                 self._positions[place] = ready[-1].last_offset + 1
                 out += ready
         return out
-
-    def _ready(self, place: Place, before: dict[Place, int]) -> list[RawBatch]:
-        """The batches up to the first one that has to come after some of the other topic's."""
-        other = before[_other(place)]
-        ready = []
-        for batch, after in zip(self._broker.logs[place], self._broker.after[place], strict=True):
-            if after > other:
-                break
-            ready.append(batch)
-        return ready
 
     def at_end(self, topic: str, partition: int) -> bool:
         return self.lag(topic, partition) == 0
@@ -176,8 +161,3 @@ class MemoryReader:
         return max(0, self._highs[place] - self._positions[place]) if place in self._highs else None
 
     def close(self) -> None: ...
-
-
-def _other(place: Place) -> Place:
-    topic, partition = place
-    return RAW_TOPICS["web" if KIND_OF_TOPIC[topic] == "social" else "social"], partition

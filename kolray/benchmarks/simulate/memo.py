@@ -30,12 +30,13 @@ class Node:
     state: PartitionState
     edges: dict[Any, tuple[Node, Any, dict[str, int]]] = field(default_factory=dict)
     settled: pl.DataFrame | None = None
-    seen: dict[Kind, Any] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
+    """Parts of the state as a checkpoint sees them."""
 
 
 @dataclass(frozen=True)
-class SeenIds:
-    """A duplicate filter as a checkpoint sees it, taken once a node."""
+class Taken:
+    """A duplicate filter, or the visitors, as a checkpoint sees them: taken once a node."""
 
     frame: pl.DataFrame
 
@@ -62,12 +63,12 @@ class Memory:
         probe = _copied(state)
         changed = frozenset(probe.provisional().select("kol_id", "window_start").rows())
         head, frames = take(probe)
-        contents = frozenset((name, frozenset(frame.rows())) for name, frame in frames.items())
+        contents = frozenset((name, _rows(frame)) for name, frame in frames.items())
         key = head["watermark"], head["closed_ms"], repr(head["topics"]), contents, changed
         found = self._nodes.get(key)
         if found is None:
-            seen = {kind: SeenIds(frames[f"seen.{kind}"]) for kind in state.seen}
-            found = self._nodes[key] = Node(state, seen=seen)
+            seen = {kind: Taken(frames[f"seen.{kind}"]) for kind in state.seen}
+            found = self._nodes[key] = Node(state, kept={"seen": seen, "visitors": Taken(frames["visitors"])})
         return found
 
 
@@ -126,13 +127,21 @@ class MemoState(PartitionState):
         for name, n in counts.items():
             setattr(counters, name, getattr(counters, name) + n)
         self.__dict__.update(self._node.state.__dict__)
-        self.counters, self.seen = counters, self._node.seen
+        self.__dict__.update(self._node.kept)
+        self.counters = counters
         return result
 
 
 def _copied(state: PartitionState) -> PartitionState:
     shared = {id(part): part for part in (getattr(state, name) for name in SHARED)}
     return copy.deepcopy(state, shared | {id(rule): rule for rule in state.rules})
+
+
+def _rows(frame: pl.DataFrame) -> frozenset[Any]:
+    """A table's rows in no order, its lists as tuples."""
+    if not any(dtype.is_nested() for dtype in frame.dtypes):
+        return frozenset(frame.rows())
+    return frozenset(tuple(tuple(v) if isinstance(v, list) else v for v in row) for row in frame.rows())
 
 
 def _coarse(now_ms: int) -> int:

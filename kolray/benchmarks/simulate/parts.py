@@ -75,7 +75,7 @@ def make_shard(
             partition=number,
             state=MemoState(known.memory),
             checkpoints=parts.checkpoints(lasting.disk, process, as_bytes=lasting.as_bytes),
-            publisher=parts.publisher(KAFKA, registry, number, producer, consumer),
+            publisher=parts.publisher(KAFKA, registry, number, producer=producer, consumer=consumer),
             writer=writer,
             clock=clock,
             broker={"cluster": "memory"},

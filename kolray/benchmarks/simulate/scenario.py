@@ -1,8 +1,8 @@
 """A tiny world of events whose fates do not depend on how the two topics interleave.
 
 * *Counted*: no event is older than its own topic's newest by more than the allowed lateness, less the time a schedule
-  may take. The watermark is the minimum over the topics, so no order of reading makes such an event late.
-* *Late*: hours older than all others, and never read before the other topic has shown an event (``Arrival.after``).
+  may take. Lateness is judged by an event's own topic, so no order of reading makes such an event late.
+* *Late*: hours older than what its own topic has shown before.
 * *Alerts*: the ``hot`` KOL has one event a window, newer than all before it in its topic, so no window closes early.
 * *Duplicates*: a copy follows its original in the same topic while the filter retains it.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
@@ -52,19 +52,12 @@ times = 2
 )
 
 
-class Arrival(NamedTuple):
-    """A batch, and how many records of the other topic come before it for every reader."""
-
-    batch: RawBatch
-    after: int
-
-
 @dataclass
 class Scenario:
     """``arrivals``: (topic, partition) → batches in the order of their offsets."""
 
     partitions: int
-    arrivals: dict[tuple[str, int], list[Arrival]]
+    arrivals: dict[tuple[str, int], list[RawBatch]]
     oracle: Oracle
     partition_of: dict[str, int] = field(default_factory=dict)
 
@@ -75,7 +68,7 @@ class _Topic:
 
     kind: Kind
     partition: int
-    arrivals: list[Arrival] = field(default_factory=list)
+    arrivals: list[RawBatch] = field(default_factory=list)
     offset: int = 0
     made: int = 0
     newest_ms: int = 0
@@ -84,21 +77,21 @@ class _Topic:
 
 
 def make_scenario(seed: int) -> Scenario:
-    """The scenario of a seed: one to three partitions, two to four batches a topic."""
+    """The scenario of a seed: one to three partitions, two to four batches of each topic."""
     chance = Random(seed)  # noqa: S311 - not a secret: a repeatable world
     partitions = chance.choice((1, 1, 1, 2, 2, 3))
     topics: list[_Topic] = []
     alerts: set[tuple[str, str, int]] = set()
     for number in range(partitions):
-        n_batches = chance.randint(3, 4)
+        n_batches = 3 if partitions > 1 else chance.randint(3, 4)
         first_ms = START_MS - n_batches * PANE_MS
         hot = [chance.choice((True, True, True, False)) for _ in range(n_batches)]
         social, web = _Topic("social", number), _Topic("web", number)
         for place in range(n_batches):
             at = first_ms + place * PANE_MS
-            _write(chance, social, at, hot[place], first=web if place else None)
-            if place < n_batches - 1 or chance.random() < 0.5:
-                _write(chance, web, at, None, first=social if place else None)
+            _write(chance, social, at, hot[place])
+            if place < n_batches - 1 or partitions > 1 or chance.random() < 0.5:
+                _write(chance, web, at, None)
         starts = [first_ms + place * PANE_MS for place in range(n_batches)]
         alerts |= {("hot", f"hot{number}", starts[i]) for i, is_hot in enumerate(hot) if is_hot}
         alerts |= {("hot_twice", f"hot{number}", starts[i]) for i in runs_of(hot, 2)}
@@ -123,23 +116,21 @@ def _oracle(topics: list[_Topic], alerts: set[tuple[str, str, int]]) -> Oracle:
     )
 
 
-def _write(chance: Random, topic: _Topic, at_ms: int, hot: bool | None, first: _Topic | None) -> None:
-    """One batch over the five minutes from ``at_ms``: ``hot`` is the hot KOL's window, ``first`` the other topic."""
+def _write(chance: Random, topic: _Topic, at_ms: int, hot: bool | None) -> None:
+    """One batch over the five minutes from ``at_ms``: ``hot`` is the hot KOL's window."""
     rows: list[tuple[Fate, dict[str, Any] | None]] = []
     if hot is not None:
         rows.append(("counted", _event(topic, "hot", at_ms + 10_000, likes=HOT_LIKES if hot else 1)))
     rows += [("counted", _someone(chance, topic, at_ms)) for _ in range(chance.randint(1, 3))]
-    needs = 0
     for fate in chance.sample(("duplicates", "late", "rejected", "none", "none"), 2):
         if fate == "duplicates":
             originals = [row for first_fate, row in rows if row and first_fate == "counted"] + topic.kept[-3:]
             rows.append(("duplicates", dict(chance.choice(originals))))
-        elif fate == "late" and first is not None and first.offset:
-            needs = first.offset
+        elif fate == "late" and topic.offset:
             rows.append(("late", _event(topic, "kol", at_ms - HOURS_AGO_MS)))
         elif fate == "rejected":
             rows.append(("rejected", chance.choice((None, _event(topic, "kol", START_MS + 400_000)))))
-    _append(topic, rows, needs)
+    _append(topic, rows)
 
 
 def _someone(chance: Random, topic: _Topic, at_ms: int) -> dict[str, Any]:
@@ -164,13 +155,13 @@ def _event(topic: _Topic, kol: str, at_ms: int, **more: Any) -> dict[str, Any]:
     return row | {
         "campaign_id": "c1",
         "event_type": types[at_ms % 3],
-        "visitor": "v",
+        "visitor": f"v{at_ms % 5}",
         "consent": True,
         "url": "https://x.example",
     }
 
 
-def _append(topic: _Topic, rows: list[tuple[Fate, dict[str, Any] | None]], after: int) -> None:
+def _append(topic: _Topic, rows: list[tuple[Fate, dict[str, Any] | None]]) -> None:
     base = topic.offset
     for place, (fate, row) in enumerate(rows):
         if row is not None and fate == "counted":
@@ -179,6 +170,5 @@ def _append(topic: _Topic, rows: list[tuple[Fate, dict[str, Any] | None]], after
     good = iter(records(topic.kind, event_frame(topic.kind, [row for _, row in rows if row is not None])))
     junk: Record = (b"kol", b"junk", [])
     items = [junk if row is None else next(good) for _, row in rows]
-    made = batch(topic.kind, items, base=base, at_ms=START_MS, partition=topic.partition)
-    topic.arrivals.append(Arrival(made, after))
+    topic.arrivals.append(batch(topic.kind, items, base=base, at_ms=START_MS, partition=topic.partition))
     topic.offset += len(items)
