@@ -95,9 +95,6 @@ BROKEN: dict[str, Mutation] = {
     "endless_varint": _value("dead_letter", lambda v, _: v[:HEAD] + b"\xff" * 12 + v[HEAD:]),
     "not_utf8": _value("dead_letter", lambda v, _: v[: HEAD + 1] + b"\xff\xfe" + v[HEAD + 3 :]),
     "union_index": _value("dead_letter", lambda v, c: v[:-1] + bytes([c.randrange(4, 128, 2)]), social_only=True),
-    "union_index_with_value": _value(
-        "dead_letter", lambda v, c: v[:-1] + bytes([c.randrange(4, 128, 2)]) + b"\x04vn", social_only=True
-    ),
     "junk": _value("dead_letter", lambda v, c: b"\x01" + c.randbytes(c.randrange(200))),
     "large": _value("dead_letter", lambda v, c: b"\x01" + c.randbytes(LARGE_BYTES), weight=0.0002),
     "bomb": _value("dead_letter", lambda v, _: b"\x01" + bytes(BOMB_BYTES), weight=0.0002),
@@ -113,4 +110,8 @@ MUTATIONS: dict[str, Mutation] = {
     **{f"rule_{name}": Mutation("dead_letter", _same, rule=name) for name in RULES},
     "flipped": _value("either", _flipped),
     "junk_body": _value("either", lambda v, c: v[:HEAD] + c.randbytes(c.randrange(200))),
+    # The compiled pass doubts it; polars, which reads what is doubted, takes any index but that of null for the value.
+    "union_index_with_value": _value(
+        "either", lambda v, c: v[:-1] + bytes([c.randrange(4, 128, 2)]) + b"\x04vn", social_only=True
+    ),
 }
