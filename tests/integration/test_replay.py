@@ -16,7 +16,7 @@ from kolray.lake.world import send_world
 from kolray.models.sentiment import default_classifier
 from kolray.settings import Settings
 from kolray.stores.open import open_metrics_store
-from kolray.stream.build import build_shard
+from kolray.stream.build import Models, build_shard
 
 FETCHES = (4 << 20, 65_536, 300_000, 4 << 20)
 """Bytes a fetch may return: a replay does not read in the pieces of the first time."""
@@ -44,10 +44,8 @@ def _read_all(settings: Settings, checkpoints: Path, fetch_bytes: int) -> dict[s
     stream = settings.stream.model_copy(update={"checkpoints": str(checkpoints)})
     kafka = settings.kafka.model_copy(update={"fetch_bytes": fetch_bytes})
     numbers = list(range(kafka.partitions))
-    shard = build_shard(
-        settings.model_copy(update={"stream": stream, "kafka": kafka}), numbers,
-        until_end=True, classifier=default_classifier(),
-    )  # fmt: skip
+    settings = settings.model_copy(update={"stream": stream, "kafka": kafka})
+    shard = build_shard(settings, numbers, Models(default_classifier), until_end=True)
     shard.restore()
     while not shard.finished:
         shard.step()

@@ -69,7 +69,7 @@ def _read(supervisor: Supervisor, sent: int) -> list[set[int]]:
     finally:
         thread.join()
         supervisor.close()
-    return placed
+    return sorted(placed, key=min)
 
 
 def test_partitions_keep_their_state_when_shards_become_more_and_fewer(embedded: Settings) -> None:
