@@ -28,6 +28,7 @@ from kolray.stream.sentiment import FindModel, no_model
 from kolray.stream.shard import Shard
 from kolray.stream.sinks import StoreWriter
 from kolray.stream.state import COLUMNS, SPOKEN, new_state
+from kolray.stream.warm import warm_up
 
 CLASSIFY_ROWS = 512
 
@@ -60,6 +61,7 @@ def build_shard(
     Args:
         beat: called by the loop at least once a round, and while it waits for a store or a model.
     """
+    warm_up(beat)
     clock, registry = SystemClock(), open_registry(settings.registry.url)
     scoring = _scoring(settings, models.scorer) if models.scorer and settings.stream.scores else None
     return Shard(

@@ -155,15 +155,19 @@ class PartitionState:
         if until <= self.closed_ms:
             return pl.DataFrame(schema=WINDOW_SCHEMA), self.patterns.none()
         self._merge()
-        recent = self.panes.filter(pl.col("pane") >= self.closed_ms - self.longest_ms)
-        closed = pl.concat(windows_of(recent, spec, self.closed_ms, until, self.pane_ms) for spec in self.specs)
-        rows = self.visitors.counted(closed)
+        rows = self._rows_until(until)
         self.closed_ms = until
         self._forget()
         alerts = self.patterns.on_closed(rows)
         self.counters.windows += rows.height
         self.counters.alerts += alerts.height
         return rows, alerts
+
+    def _rows_until(self, until_ms: int) -> pl.DataFrame:
+        """Final rows of the windows that close when time has come to ``until_ms``."""
+        recent = self.panes.filter(pl.col("pane") >= self.closed_ms - self.longest_ms)
+        closed = pl.concat(windows_of(recent, spec, self.closed_ms, until_ms, self.pane_ms) for spec in self.specs)
+        return self.visitors.counted(closed)
 
     def provisional(self) -> pl.DataFrame:
         """Rows (``window = 'pane'``, not final) of panes changed since the last call, with their whole sums."""
