@@ -32,6 +32,7 @@ def stream(
     shards: int = typer.Option(2, min=1, help="shard processes"),
     peers: Path | None = typer.Option(None, help="prepared folder of the engine comparison: Flink runs beside ours"),
     registry: str | None = typer.Option(None, help="schema registry for the peers; none: that of the settings"),
+    live: bool = typer.Option(True, help="stores, latency and recovery too: the local profile's servers for ourselves"),
     as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),
 ) -> None:
     """The stream engine on the servers of the settings: throughput, many KOLs, stores; every row is compared."""
@@ -44,7 +45,14 @@ def stream(
     console = Console(stderr=True)
     with console.status("…") as status:
         beside = (peers, asked) if peers is not None and asked is not None else None
-        figures = run(settings, events, shards, beside, lambda text: status.update(f"{text} …"))
+        figures = run(
+            settings,
+            events,
+            shards,
+            beside,
+            live and settings.profile == "local",
+            lambda text: status.update(f"{text} …"),
+        )
     if as_json:
         print(json.dumps(figures))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import tempfile
 import time
 import uuid
 from collections.abc import Sequence
@@ -12,20 +13,21 @@ from typing import Any
 import polars as pl
 
 from kolray.benchmarks.live.sending import Load, Sent, send_apart
-from kolray.benchmarks.rows import KafkaRows, NoCheckpoints, NoPublisher
+from kolray.benchmarks.stream.engine import NoPublisher
+from kolray.benchmarks.stream.results import read_rows
+from kolray.benchmarks.stream.rows import KafkaRows, open_producer
 from kolray.benchmarks.topics import temporary_topics
 from kolray.clock import SystemClock
 from kolray.errors import KolrayError
 from kolray.events import RAW_TOPICS, Kind
 from kolray.schemas.registry import open_registry
 from kolray.settings import KafkaSettings, StreamSettings
-from kolray.stores.metrics import Version
+from kolray.stream.checkpoint import FolderCheckpoints
 from kolray.stream.decode import BatchDecoder
 from kolray.stream.fetch import BatchFetcher
 from kolray.stream.partition import PartitionRunner
 from kolray.stream.shard import Shard
 from kolray.stream.state import COLUMNS, new_state
-from kolray.stream.values import records_of
 from kolray.stream.warm import warm_up
 
 WINDOW, WINDOW_MS = "10s", 10_000
@@ -74,7 +76,7 @@ def finals(
     load = Load(rate, seconds, n_kols, web=False)
     with temporary_topics(kafka, [*topics.values(), output], {output: {"message.timestamp.type": "LogAppendTime"}}):
         sent, cpu_s = _under_load(kafka, registry_url, topics, output, load, shards)
-        rows = read_appended(kafka, output)
+        rows = read_rows(kafka, output)
     late = beyond(rows)
     return Finals(
         events_sent=sent.events,
@@ -127,14 +129,6 @@ def _under_load(
             process.join()
 
 
-class FinalRows(KafkaRows):
-    """Leaves provisional rows out: the peers have none."""
-
-    def windows(self, rows: pl.DataFrame, version: Version) -> None:
-        """Hands final rows to the producer's queue."""
-        super().windows(rows.filter("final"), version)
-
-
 def run_shard(
     control: Any,
     kafka: KafkaSettings,
@@ -145,11 +139,14 @@ def run_shard(
 ) -> None:
     """A shard as a process: tells ``control`` that it runs, and at the end its CPU seconds."""
     settings = StreamSettings(windows=(WINDOW,), disorder_s=DISORDER_S, checkpoint_interval_s=10)
-    rows, clock = FinalRows(kafka, output), SystemClock()
+    producer, clock, folder = open_producer(kafka), SystemClock(), tempfile.TemporaryDirectory(prefix="kolray-bench-")
     runners = {
-        number: PartitionRunner(number, new_state(settings), NoCheckpoints(), NoPublisher(), rows, clock, {})
+        number: PartitionRunner(
+            number, new_state(settings, rules=()), FolderCheckpoints(folder.name), NoPublisher(),
+            KafkaRows(producer, output, number), clock, {},
+        )
         for number in partitions
-    }
+    }  # fmt: skip
     decoder = BatchDecoder(open_registry(registry_url), columns=COLUMNS)
     shard = Shard(runners, lambda starts: BatchFetcher(kafka, starts), decoder, settings, clock, topics=topics)
     warm_up()
@@ -160,21 +157,8 @@ def run_shard(
     while not control.poll():
         shard.step()
     shard.close()
+    folder.cleanup()
     control.send(time.process_time() - before)
-
-
-def read_appended(kafka: KafkaSettings, topic: str) -> pl.DataFrame:
-    """Rows of a topic: ``kol_id``, ``window_start`` and ``appended_ms`` (ms), ``events``."""
-    fetcher = BatchFetcher(kafka, {(topic, p): 0 for p in range(kafka.partitions)})
-    fields = pl.Struct({"kol_id": pl.String, "window_start": pl.Int64, "events": pl.Int64})
-    parts = []
-    while not fetcher.caught_up():
-        for batch in fetcher.poll(1.0):
-            texts = records_of(batch)["value"].cast(pl.String)
-            rows = texts.str.json_decode(fields).struct.unnest()
-            parts.append(rows.with_columns(appended_ms=pl.lit(batch.append_ms, pl.Int64)))
-    fetcher.close()
-    return pl.concat(parts)
 
 
 def beyond(rows: pl.DataFrame) -> pl.Series:

@@ -1,7 +1,8 @@
 """The stream as one engine among others: reads two topics to their end, writes window rows to a third.
 
 ``python -m kolray.benchmarks.stream.engine JSON`` with the fields of ``Work``. It prints ``@job_start`` before its
-shard processes start and ``@job_end`` when the last row is acknowledged, then one JSON object.
+shard processes start, ``@ready`` when each is about to read, and ``@job_end`` when the last row is acknowledged; then
+one JSON object.
 """
 
 from __future__ import annotations
@@ -76,6 +77,11 @@ def run(work: Work) -> dict[str, Any]:
             ends.append(mine)
             processes.append(process)
         try:
+            for end in ends:
+                end.recv()
+            print("@ready", flush=True)
+            for end in ends:
+                end.send("go")
             counters = [end.recv() for end in ends]
         except EOFError as error:
             raise KolrayError("a shard process of the benchmark died; its own error stands above") from error
@@ -93,6 +99,7 @@ def _shard(work: Work, partitions: list[int], folder: str, control: Any) -> None
     from kolray.stream.partition import PartitionRunner
     from kolray.stream.shard import Shard
     from kolray.stream.state import COLUMNS, new_state
+    from kolray.stream.warm import warm_up
 
     settings = StreamSettings(windows=work.windows, checkpoint_interval_s=CHECKPOINT_S)
     clock, writers = SystemClock(), _writers(work, partitions)
@@ -112,7 +119,10 @@ def _shard(work: Work, partitions: list[int], folder: str, control: Any) -> None
         until_end=True,
         topics=work.topics,
     )
+    warm_up()
     shard.restore()
+    control.send("ready")
+    control.recv()
     while not shard.finished:
         shard.step()
     totals = [asdict(runner.state.counters) for runner in runners.values()]

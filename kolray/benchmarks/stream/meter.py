@@ -56,14 +56,23 @@ class Meter:
         return before[1] + (after[1] - before[1]) * (at - before[0]) / (after[0] - before[0])
 
 
+Mark = tuple[float, float]
+"""Seconds of a clock that never runs back, and CPU seconds used up to then."""
+MARKS = ("@job_start", "@ready", "@job_end")
+
+
 @dataclass(frozen=True)
 class Measured:
-    """A command's job: between its lines ``@job_start`` and ``@job_end``. ``last``: its last line."""
+    """A command's marks (``MARKS``, lines of their own) and its last line."""
 
-    wall_s: float
-    cpu_s: float
+    marks: dict[str, Mark]
     meter: Meter
     last: str
+
+    def between(self, start: str, end: str = "@job_end") -> tuple[float, float]:
+        """Seconds and CPU seconds from one mark to another."""
+        (t0, c0), (t1, c1) = self.marks[start], self.marks[end]
+        return t1 - t0, c1 - c0
 
 
 def measure(command: list[str]) -> Measured:
@@ -74,7 +83,7 @@ def measure(command: list[str]) -> Measured:
     """
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1)
     meter, done = Meter(psutil.Process(process.pid)), threading.Event()
-    marks: dict[str, tuple[float, float]] = {}
+    marks: dict[str, Mark] = {}
 
     def watch() -> None:
         n = 0
@@ -92,9 +101,6 @@ def measure(command: list[str]) -> Measured:
     code = process.wait()
     done.set()
     thread.join()
-    if code or not {"@job_start", "@job_end"} <= marks.keys():
-        raise KolrayError(
-            f"the measured engine ended with {code}: {' '.join(command[:4])} …; its own error stands above"
-        )
-    (start, cpu_before), (end, cpu_after) = marks["@job_start"], marks["@job_end"]
-    return Measured(end - start, cpu_after - cpu_before, meter, last)
+    if code or not marks.keys() >= set(MARKS):
+        raise KolrayError(f"the measured engine ended with exit code {code}; its own error stands above")
+    return Measured(marks, meter, last)

@@ -66,6 +66,18 @@ class Peers:
             agrees=agrees and bool(flink["agrees"]),
         )
 
+    def final_p99_s(self) -> float:
+        """Flink's window end → row in Kafka beyond the watermark, at 5,000 events a second, tumbling 10 s."""
+        suffix = f".peers-{uuid.uuid4().hex[:8]}"
+        output = f"out.flink{suffix}"
+        with tempfile.TemporaryDirectory(prefix="kolray-peers-") as results:
+            try:
+                command = self._flink_command(suffix, output, "--live", "100")
+                found = self._bench(Path(results), "live", "flink-live", suffix, output, *command)
+            finally:
+                delete_topics(self.kafka, [f"events.social.raw{suffix}", output])
+        return round(found["p99_beyond_watermark_ms"] / 1000, 3)
+
     @contextmanager
     def _events(self, n_events: int) -> Iterator[tuple[str, Path]]:
         suffix = f".peers-{uuid.uuid4().hex[:8]}"
@@ -82,20 +94,30 @@ class Peers:
 
     def _flink(self, suffix: str, parquet: Path, n_events: int) -> dict[str, float]:
         output = f"out.flink{suffix}"
-        command = [
-            "bash", str(self.folder / "bench.sh"), "stream", "flink", str(n_events), output, str(parquet),
+        command = self._flink_command(suffix, output)
+        found = self._bench(parquet / "results", "stream", "flink", str(n_events), output, str(parquet), *command)
+        if "steady_events_per_cpu_s" not in found:
+            raise KolrayError(f"{n_events:,} events are too few for a steady part of Flink's run")
+        return found
+
+    def _flink_command(self, suffix: str, output: str, *more: str) -> list[str]:
+        return [
             str(self.folder / "venv/flink/bin/python"), str(self.folder / "run_flink.py"),
             "--jars", str(self.folder / "jars/flink"), "--registry", self.registry, "--suffix", suffix,
-            "--output", output, "--broker", self.kafka.bootstrap,
+            "--output", output, "--broker", self.kafka.bootstrap, *more,
         ]  # fmt: skip
-        results = parquet / "results"
-        env = os.environ | {"TOOLS": self._python, "OUT": str(results), "BROKER": self.kafka.bootstrap}
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        found: dict[str, float] = {"agrees": float(AGREES in done.stdout.splitlines())}
-        for line in done.stdout.splitlines():
+
+    def _bench(self, results: Path, *arguments: str) -> dict[str, float]:
+        """The comparison's own measurement of one run: every number it prints, and whether its rows ``agree``."""
+        told = {"TOOLS": self._python, "OUT": str(results), "BROKER": self.kafka.bootstrap, "REGISTRY": self.registry}
+        command = ["bash", str(self.folder / "bench.sh"), *arguments]
+        done = subprocess.run(command, env=os.environ | told, capture_output=True, text=True, check=False)
+        lines = done.stdout.splitlines()
+        found: dict[str, float] = {"agrees": float(AGREES in lines)}
+        for line in lines:
             if line.startswith("{"):
                 found |= {name: value for name, value in json.loads(line).items() if isinstance(value, int | float)}
-        if "steady_events_per_cpu_s" not in found:
+        if len(found) == 1:
             raise KolrayError(f"the peer did not get to its end: {(done.stdout + done.stderr)[-1500:]}")
         return found
 

@@ -23,7 +23,8 @@ class Throughput:
     """Figures of one run.
 
     ``events_per_second`` and ``events_per_cpu_second`` are of the steady part, between 30 and 90 % of the events, where
-    the run is long enough to have one (``steady``), else of the whole job, start of the processes included (``job_…``).
+    the run is long enough to have one (``steady``), else of all events once the processes are up. ``job_…`` is of the
+    whole job, start of the processes included.
     ``peak_rss_mb`` is proportional memory (PSS) of all processes.
     """
 
@@ -76,8 +77,8 @@ def figures(
 ) -> Throughput:
     """The figures of a measured run."""
     events = json.loads(measured.last)["events"]
-    whole = events / measured.wall_s, events / measured.cpu_s
-    per_second, per_cpu_second = rate or whole
+    (up_s, up_cpu_s), (wall_s, cpu_s) = measured.between("@ready"), measured.between("@job_start")
+    per_second, per_cpu_second = rate or (events / up_s, events / up_cpu_s)
     return Throughput(
         events=events,
         n_kols=n_kols,
@@ -87,9 +88,9 @@ def figures(
         steady=rate is not None,
         events_per_second=round(per_second),
         events_per_cpu_second=round(per_cpu_second),
-        job_wall_s=round(measured.wall_s, 2),
-        job_cpu_s=round(measured.cpu_s, 2),
-        job_events_per_second=round(whole[0]),
-        job_events_per_cpu_second=round(whole[1]),
+        job_wall_s=round(wall_s, 2),
+        job_cpu_s=round(cpu_s, 2),
+        job_events_per_second=round(events / wall_s),
+        job_events_per_cpu_second=round(events / cpu_s),
         peak_rss_mb=round(measured.meter.peak_pss_mb),
     )
