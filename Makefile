@@ -17,6 +17,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@if [ -x $(VENV)/bin/uv ]; then \
 	  VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --quiet -c constraints.txt -e '.[dev]'; \
 	else $(PY) -m pip --quiet install -c constraints.txt -e '.[dev]'; fi
+	@$(PY) -c "from kolray.stream.warm import warm_up; warm_up()"  # compiled once, kept on disk
 	@touch $@
 
 demo: install ## one event's whole life on this machine (ONCE=1: end by itself, exit 0 if every promise held)

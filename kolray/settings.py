@@ -33,7 +33,7 @@ class KafkaSettings(_Part):
     retention_days: float = Field(
         30, gt=0, description="days that topics kolray makes keep records, by their timestamp"
     )
-    fetch_bytes: int = Field(4 << 20, ge=65_536, description="bytes a fetch may return for each partition")
+    fetch_bytes: int = Field(8 << 20, ge=65_536, description="bytes a fetch may return for each partition")
     transactions: bool = Field(
         default=True, description="the broker's transactions hold (read_committed); false for the embedded broker"
     )

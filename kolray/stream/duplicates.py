@@ -60,7 +60,7 @@ class DuplicateFilter:
 
     def _grow(self, bucket: int, n: int) -> None:
         old = self._sets.get(bucket)
-        self._sets[bucket] = empty_set(2 * n)
+        self._sets[bucket] = empty_set(n + n // 4)
         if old is not None:
             held = old[old != 0]
             insert(self._sets[bucket], held, np.zeros(len(held), np.bool_))

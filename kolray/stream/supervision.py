@@ -31,8 +31,8 @@ from kolray.errors import (
 State = Literal["waiting", "starting", "running", "ended"]
 LASTING = (SettingsError, CheckpointError, InvalidInputError, NotFoundError)
 """Errors that the same start would meet again."""
-START_S = 60.0
-"""Seconds a shard has for its first sign of life: its process starts, loads its model, restores."""
+START_S = 120.0
+"""Seconds a shard has for a sign of life until it runs: its process starts, compiles, loads its model, restores."""
 LONGEST_PAUSE_S = 30.0
 GIVE_UP_AFTER = 8
 """Failures in a row after which a bounded run ends; a run without end goes on trying."""

@@ -31,15 +31,18 @@ ROW = {
 
 
 def read_rows(kafka: KafkaSettings, topic: str) -> pl.DataFrame:
-    """Every row of the topic, ``ROW`` and ``appended_ms``."""
+    """Every row of the topic, ``ROW``, ``appended_ms`` and ``partition``."""
     fetcher = BatchFetcher(kafka, {(topic, p): 0 for p in range(kafka.partitions)})
     parts: list[pl.DataFrame] = []
     while not fetcher.caught_up():
-        parts += [records_of(batch).select("value", "kafka_ms") for batch in fetcher.poll(1.0)]
+        for batch in fetcher.poll(1.0):
+            parts.append(records_of(batch).select("value", "kafka_ms", partition=pl.lit(batch.partition)))
     fetcher.close()
-    records = pl.concat([pl.DataFrame(schema={"value": pl.Binary, "kafka_ms": pl.Int64}), *parts])
+    records = pl.concat(
+        [pl.DataFrame(schema={"value": pl.Binary, "kafka_ms": pl.Int64, "partition": pl.Int32}), *parts]
+    )
     rows = records["value"].cast(pl.String).str.json_decode(pl.Struct(ROW)).struct.unnest()
-    return rows.with_columns(records["kafka_ms"].alias("appended_ms"))
+    return rows.with_columns(records["kafka_ms"].alias("appended_ms"), records["partition"])
 
 
 def differences(rows: pl.DataFrame, events: Iterable[tuple[Kind, pl.DataFrame]]) -> int:
@@ -100,21 +103,21 @@ def _windows(panes: pl.DataFrame, over: tuple[pl.Expr, ...]) -> pl.DataFrame:
 def steady(rows: pl.DataFrame, events: int, meter: Meter) -> tuple[float, float] | None:
     """Events a second and a CPU second between 30 and 90 % of the work; None where that was too short to tell.
 
-    Event time grows evenly over the input, four social events to a web event, so the newest window of each kind in the
-    topic tells how far an engine had come at that moment.
+    Event time grows evenly over the input, four social events to a web event, and rows go to the partition that their
+    events came from: so the newest window of each kind in each partition tells how far the engine had come with it.
     """
     five = rows.filter(pl.col("win") == "5m")
     first, last = five["window_start"].min(), five["window_start"].max()
-    share = pl.when(pl.col("kind") == "social").then(0.8).otherwise(0.2)
-    steps = (
-        five.group_by("appended_ms", "kind")
-        .agg(pl.col("window_start").max())
-        .sort("appended_ms")
-        .with_columns(done=share * events * (pl.col("window_start").cum_max().over("kind") - first) / (last - first))  # type: ignore[operator]
-        .pivot("kind", index="appended_ms", values="done", aggregate_function="max")
-        .sort("appended_ms")
-        .select("appended_ms", done=pl.sum_horizontal(pl.col("social", "web").forward_fill().fill_null(0)))
+    share = pl.when(pl.col("kind") == "social").then(0.8).otherwise(0.2) / five["partition"].n_unique()
+    seen = five.group_by("appended_ms", "kind", "partition").agg(pl.col("window_start").max()).sort("appended_ms")
+    newest = pl.col("window_start").cum_max().over("kind", "partition")
+    done = seen.select(
+        "appended_ms",
+        source=pl.concat_str("kind", "partition"),
+        done=share * events * (newest - first) / (last - first),  # type: ignore[operator]
     )
+    steps = done.pivot("source", index="appended_ms", values="done", aggregate_function="max").sort("appended_ms")
+    steps = steps.select("appended_ms", done=pl.sum_horizontal(pl.exclude("appended_ms").forward_fill().fill_null(0)))
     (t0, n0), (t1, n1) = (steps.filter(pl.col("done") >= events * part).row(0) for part in (0.3, 0.9))
     if t1 - t0 < SHORTEST_MS or steps.filter(pl.col("appended_ms").is_between(t0, t1)).height < FEWEST_STEPS:
         return None
