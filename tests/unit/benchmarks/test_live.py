@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from kolray.benchmarks.live.finals import beyond
+from kolray.benchmarks.live.full_state import full_state_mb
 from kolray.benchmarks.live.probing import POLLS, delays
 from kolray.benchmarks.live.recovery import HOUR_MS, an_hour
 from kolray.benchmarks.live.sending import SLICE_S, Load
@@ -68,3 +69,9 @@ def test_in_an_hour_every_kol_has_as_many_events_evenly_spread() -> None:
     assert events["event_id"].n_unique() == events.height == 200
     assert set(events.group_by("kol_id").len()["len"]) == {4}
     assert end_ms - HOUR_MS <= at.min() < at.max() <= end_ms  # type: ignore[operator]
+
+
+def test_a_full_state_holds_every_kol_in_every_pane() -> None:
+    few, many = full_state_mb(200, partitions=2), full_state_mb(20_000, partitions=2)
+    assert 20_000 * 12 * 8 * 10 / (1 << 20) < many < 300
+    assert few < many / 10
