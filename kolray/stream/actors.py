@@ -29,6 +29,8 @@ ClassifierFactory = Callable[[], TextClassifier]
 ScorerFactory = Callable[[], BatchScorer]
 STATUS_S = 1.0
 """Seconds between looks at the shards, and between publications."""
+ANSWER_S = 0.1
+"""Seconds an answer may take to be in this publication; a shard that hangs costs the others no more."""
 
 
 @ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0, concurrency_groups={"ctl": 1})
@@ -140,14 +142,16 @@ class Supervisor:
         self.watch.started(index)
 
     def _look(self) -> None:
-        """Waits for the next second or the first end of a shard; takes what the shards answered."""
-        for index, actor in self._actors.items():
-            if index not in self._asked.values():
-                self._asked[actor.status.remote()] = index
+        """Waits for the next second or the first end of a shard; takes what the shards answer."""
         if self._runs:
             ray.wait(list(self._runs), timeout=STATUS_S)
         else:
             time.sleep(STATUS_S / 10)
+        for index, actor in self._actors.items():
+            if index not in self._asked.values():
+                self._asked[actor.status.remote()] = index
+        if self._asked:
+            ray.wait(list(self._asked), num_returns=len(self._asked), timeout=ANSWER_S)
         for ref in _ready(self._asked):
             self._answered(ref, self._asked.pop(ref))
         for ref in _ready(self._runs):

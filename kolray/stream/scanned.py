@@ -54,10 +54,9 @@ def scan_batches(program: Program, group: Sequence[RawBatch], schema_id: int, fa
     good = flags == GOOD
     if not good.all():
         sizes[:, ~good] = 0  # what a doubted record left there means nothing
-    columns = {"offset": pa.array(offsets), "kafka_ms": pa.array(times)}
+    columns = {"offset": _number_column(pa.int64(), offsets), "kafka_ms": _number_column(pa.int64(), times)}
     for k, name in enumerate(program.numbers):
-        values = ints[k].view(np.float64) if name in program.doubles else ints[k]
-        columns[name] = pa.array(values, mask=nulls[k] if nulls[k].any() else None)
+        columns[name] = _number_column(pa.float64() if name in program.doubles else pa.int64(), ints[k], nulls[k])
     for k, name in enumerate(program.texts):
         columns[name] = _text_column(spots[k], sizes[k])
     del data  # the texts' addresses point into it
@@ -80,6 +79,14 @@ def _heads(group: Sequence[RawBatch]) -> Ints:
     ]
     end = (sum(len(batch.body) for batch in group), rows[-1], 0, 0, 0, 0, 0)
     return np.array([*heads, end], dtype=np.int64)
+
+
+def _number_column(kind: pa.DataType, values: Ints, nulls: npt.NDArray[np.bool_] | None = None) -> pa.Array:
+    """A column of eight bytes a value over this memory; ``pa.array`` would import pandas: a second, and 40 MB."""
+    valid = None
+    if nulls is not None and nulls.any():
+        valid = pa.py_buffer(np.packbits(~nulls, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(values)])
 
 
 def _text_column(spots: Ints, sizes: npt.NDArray[np.int32]) -> pa.Array:

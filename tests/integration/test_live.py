@@ -6,6 +6,7 @@ import pytest
 
 from kolray.benchmarks.live.finals import finals
 from kolray.benchmarks.live.latency import latency
+from kolray.benchmarks.live.recovery import recovery
 from kolray.errors import SettingsError
 from kolray.settings import Settings
 
@@ -32,3 +33,14 @@ def test_every_event_is_in_a_final_row_after_its_watermark(local_servers: Settin
 def test_live_figures_need_servers_of_their_own(embedded: Settings) -> None:
     with pytest.raises(SettingsError, match="need their own"):
         latency(embedded)
+
+
+@pytest.mark.local
+def test_a_killed_shard_comes_back_with_its_state(own_local: Settings) -> None:
+    found = recovery(own_local, n_kols=500, events_per_kol=4, rate=200)
+    assert found.events == 2000
+    assert found.recovery_s > 0
+    assert 0 < found.snapshot_mb <= found.state_mb
+    assert found.shards_pss_mb > found.state_mb
+    with pytest.raises(SettingsError, match="has streamed before"):
+        recovery(own_local)

@@ -20,6 +20,8 @@ from kolray.settings import Settings
 from kolray.stream.actors import totals
 from kolray.stream.status import StatusFile
 
+UNWANTED = ("RAY_ADDRESS", "PYTHONDONTWRITEBYTECODE")
+"""A Ray of its own, and modules compiled once as everywhere: else each start of a shard compiles some thousand."""
 LIMIT_S = 180.0
 """Seconds anything the bench waits for may take."""
 STOP_S = 20.0
@@ -164,7 +166,7 @@ def live_stream(settings: Settings, changes: Mapping[str, str], clock: Clock | N
     Args:
         changes: settings of this run, as environment variables.
     """
-    inherited = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    inherited = {name: value for name, value in os.environ.items() if name not in UNWANTED}
     env = inherited | dict(changes) | {"KOLRAY_HOME": str(settings.home)}
     _log_file(settings).parent.mkdir(parents=True, exist_ok=True)
     with _log_file(settings).open("ab") as out:

@@ -52,7 +52,7 @@ class TimedState(PartitionState):
 
 def slides(n_events: int = 2_000_000, n_kols: int = 2000, rounds: int = 3) -> Slides:
     """Runs the state over ``n_events`` in memory, in turn with few and many windows."""
-    fetches = [(kind, _placed(kind, frame)) for kind, frame in chunks(n_events, n_kols, 7, CHUNK)]
+    fetches = [(kind, as_decoded(kind, frame)) for kind, frame in chunks(n_events, n_kols, 7, CHUNK)]
     costs: dict[tuple[str, ...], list[tuple[float, float, int]]] = {FEW: [], MANY: []}
     for _ in range(rounds):
         for windows, found in costs.items():
@@ -83,7 +83,7 @@ def _cost(fetches: Sequence[Fetch], windows: tuple[str, ...]) -> tuple[float, fl
     return time.process_time() - before - state.rows_s, state.rows_s, rows
 
 
-def _placed(kind: Kind, frame: pl.DataFrame) -> pl.DataFrame:
+def as_decoded(kind: Kind, frame: pl.DataFrame) -> pl.DataFrame:
     """Events as they come from a decoder."""
     return frame.select(
         *COLUMNS[kind],

@@ -5,7 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from kolray.benchmarks.live.finals import beyond
+from kolray.benchmarks.live.full_state import full_state_mb
 from kolray.benchmarks.live.probing import POLLS, delays
+from kolray.benchmarks.live.recovery import HOUR_MS, an_hour
 from kolray.benchmarks.live.sending import SLICE_S, Load
 from kolray.benchmarks.live.slides import slides
 
@@ -57,3 +59,19 @@ def test_states_of_few_and_many_slides_see_the_same_events() -> None:
     assert found.events == 20_000
     assert found.many_rows > found.few_rows > 0
     assert min(found.few_state_s, found.many_state_s, found.few_rows_s, found.many_rows_s) > 0
+
+
+def test_in_an_hour_every_kol_has_as_many_events_evenly_spread() -> None:
+    end_ms = 1_760_003_700_000
+    load = Load(rate=1, seconds=1, n_kols=50, run="r1-")
+    events = pl.concat(frame.select("event_id", "kol_id", "event_time") for _, frame in an_hour(load, 4, end_ms))
+    at = events["event_time"].dt.epoch("ms")
+    assert events["event_id"].n_unique() == events.height == 200
+    assert set(events.group_by("kol_id").len()["len"]) == {4}
+    assert end_ms - HOUR_MS <= at.min() < at.max() <= end_ms  # type: ignore[operator]
+
+
+def test_a_full_state_holds_every_kol_in_every_pane() -> None:
+    few, many = full_state_mb(200, partitions=2), full_state_mb(20_000, partitions=2)
+    assert 20_000 * 12 * 8 * 10 / (1 << 20) < many < 300
+    assert few < many / 10
