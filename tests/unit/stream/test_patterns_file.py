@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,9 @@ def test_an_edit_in_the_middle_keeps_what_stayed_the_same(edited: Edited) -> Non
     alerts = patterns.on_closed(likes("2", start=2))
     assert sorted(alerts["rule"]) == ["mine", "other"]
     assert hours(alerts) == [2, 2]
+
+
+def test_the_example_of_the_documentation_is_a_pattern_file() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "patterns.md").read_text()
+    [example] = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert parse(example, "docs/patterns.md", ("1h",))[-1].name == "bought_crowd"
