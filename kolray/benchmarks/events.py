@@ -19,7 +19,7 @@ PER_SECOND = 200
 """Social events a second of event time."""
 
 
-def social_events(first: int, n: int, n_kols: int, seed: int) -> pl.DataFrame:
+def social_events(first: int, n: int, n_kols: int, seed: int, per_second: int = PER_SECOND) -> pl.DataFrame:
     """Social events number ``first`` to ``first + n``: 85 % engagement, 10 % comments, 5 % profiles."""
     rng = np.random.default_rng([seed, 1, first])
     kol = _kols(rng, n, n_kols)
@@ -32,7 +32,7 @@ def social_events(first: int, n: int, n_kols: int, seed: int) -> pl.DataFrame:
             "event_id": np.arange(first, first + n),
             "kol_id": kol,
             "event_type": np.array(["engagement", "comment", "profile"])[kind],
-            "event_time": _times(rng, np.arange(first, first + n) * 1000 / PER_SECOND),
+            "event_time": _times(rng, np.arange(first, first + n) * 1000 / per_second),
             "followers": np.where(kind == 2, 1000 + kol * 37 + rng.integers(0, 500, n), -1),
             **counts,
         }
@@ -49,7 +49,7 @@ def social_events(first: int, n: int, n_kols: int, seed: int) -> pl.DataFrame:
     )
 
 
-def web_events(first: int, n: int, n_kols: int, seed: int) -> pl.DataFrame:
+def web_events(first: int, n: int, n_kols: int, seed: int, per_second: int = PER_SECOND) -> pl.DataFrame:
     """Web events number ``first`` to ``first + n``: 80 % impressions, 17 % clicks, 3 % conversions."""
     rng = np.random.default_rng([seed, 2, first])
     kol = _kols(rng, n, n_kols)
@@ -59,7 +59,7 @@ def web_events(first: int, n: int, n_kols: int, seed: int) -> pl.DataFrame:
             "kol_id": kol,
             "campaign_id": kol % 97,
             "event_type": np.array(["impression", "click", "conversion"])[rng.choice(3, n, p=[0.80, 0.17, 0.03])],
-            "event_time": _times(rng, np.arange(first, first + n) * 4000 / PER_SECOND),
+            "event_time": _times(rng, np.arange(first, first + n) * 4000 / per_second),
             "visitor": rng.integers(0, 1 << 40, n),
         }
     )
@@ -76,13 +76,19 @@ def web_events(first: int, n: int, n_kols: int, seed: int) -> pl.DataFrame:
     )
 
 
-def chunks(n_events: int, n_kols: int, seed: int, size: int = 100_000) -> Iterator[tuple[Kind, pl.DataFrame]]:
-    """All events in the order they are produced: social and web side by side in event time."""
+def chunks(
+    n_events: int, n_kols: int, seed: int, size: int = 100_000, per_second: int = PER_SECOND
+) -> Iterator[tuple[Kind, pl.DataFrame]]:
+    """All events in the order they are produced: social and web side by side in event time.
+
+    Args:
+        per_second: social events a second of event time.
+    """
     n_social = n_events * 4 // 5
     for first in range(0, n_social, size):
         n = min(size, n_social - first)
-        yield "social", social_events(first, n, n_kols, seed)
-        yield "web", web_events(first // 4, (first + n) // 4 - first // 4, n_kols, seed)
+        yield "social", social_events(first, n, n_kols, seed, per_second)
+        yield "web", web_events(first // 4, (first + n) // 4 - first // 4, n_kols, seed, per_second)
 
 
 def _kols(rng: np.random.Generator, n: int, n_kols: int) -> npt.NDArray[np.int64]:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from kolray.benchmarks.events import chunks
+import polars as pl
+
+from kolray.benchmarks.events import PER_SECOND, chunks
 from kolray.benchmarks.stream.engine import Work
 from kolray.benchmarks.stream.meter import Measured, measure
 from kolray.benchmarks.stream.results import differences, read_rows, steady
 from kolray.benchmarks.topics import temporary_topics
 from kolray.connectors.producer import EventProducer
+from kolray.events import Kind
 from kolray.schemas.registry import FileRegistry
 from kolray.settings import KafkaSettings
+
+FEW_KOLS = 2000
+"""As many as the published comparison has."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +53,29 @@ def throughput(
     kafka: KafkaSettings,
     n_events: int,
     shards: int,
-    n_kols: int = 2000,
+    n_kols: int = FEW_KOLS,
     seed: int = 7,
-    on_sent: Callable[[int], None] = lambda _: None,
 ) -> Throughput:
-    """Produces events into topics of its own, runs the engine over them, compares, cleans up."""
+    """Produces events into topics of its own, runs the engine over them, compares, cleans up.
+
+    However many KOLs there are, each has as many events in a window.
+    """
     suffix = f".bench-{uuid.uuid4().hex[:8]}"
+    per_second = PER_SECOND * n_kols // FEW_KOLS
+
+    def events() -> Iterator[tuple[Kind, pl.DataFrame]]:
+        return chunks(n_events, n_kols, seed, per_second=per_second)
+
     work = Work(kafka.bootstrap, kafka.partitions, suffix, f"bench.rows{suffix}", shards=shards)
     appended = {work.output: {"message.timestamp.type": "LogAppendTime"}}
     with temporary_topics(kafka, [*work.topics.values(), work.output], appended):
         producer = EventProducer(kafka, FileRegistry(), topics=work.topics)
-        for kind, frame in chunks(n_events, n_kols, seed):
+        for kind, frame in events():
             producer.send(kind, frame, timestamps_ms=frame["event_time"].dt.epoch("ms"))
-            on_sent(frame.height)
         producer.flush()
         measured = run_engine(work)
         rows = read_rows(kafka, work.output)
-    wrong = differences(rows, chunks(n_events, n_kols, seed))
+    wrong = differences(rows, events())
     return figures(work, measured, n_kols, rows.height, wrong, steady(rows, n_events, measured.meter))
 
 
