@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -24,6 +24,19 @@ app = typer.Typer(no_args_is_help=True, help="Measure kolray on the services the
 @app.callback()
 def _group() -> None:
     """Keeps ``stream`` a subcommand."""
+
+
+def _report(title: str, figures: dict[str, Any], as_json: bool, *, right: bool) -> None:
+    """Prints the figures and ends with 1 where something was not right."""
+    if as_json:
+        print(json.dumps(figures))
+    else:
+        table = Table("figure", "value", title=title)
+        for name, value in figures.items():
+            table.add_row(name, f"{value:,}" if isinstance(value, int | float) else str(value))
+        Console().print(table)
+    if not right:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -53,15 +66,7 @@ def stream(
             live and settings.profile == "local",
             lambda text: status.update(f"{text} …"),
         )
-    if as_json:
-        print(json.dumps(figures))
-    else:
-        table = Table("figure", "value", title="kolray bench stream")
-        for name, value in figures.items():
-            table.add_row(name, f"{value:,}")
-        Console().print(table)
-    if figures["rows_wrong"]:
-        raise typer.Exit(1)
+    _report("kolray bench stream", figures, as_json, right=not figures["rows_wrong"])
 
 
 @app.command()
@@ -75,15 +80,7 @@ def chaos(
 
     with Console(stderr=True).status(f"{kills} kills …"):
         report = run(load_settings(), kills, seed)
-    if as_json:
-        print(json.dumps(asdict(report)))
-    else:
-        table = Table("figure", "value", title="kolray bench chaos")
-        for name, value in asdict(report).items():
-            table.add_row(name, str(value))
-        Console().print(table)
-    if not report.right:
-        raise typer.Exit(1)
+    _report("kolray bench chaos", asdict(report), as_json, right=report.right)
 
 
 @app.command()
@@ -137,15 +134,7 @@ def fuzz(
 
     with Console(stderr=True).status(f"{records:,} fuzzed records …"):
         report = run(load_settings(), records, seed)
-    if as_json:
-        print(json.dumps(asdict(report)))
-    else:
-        table = Table("figure", "value", title="kolray bench fuzz")
-        for name, value in asdict(report).items():
-            table.add_row(name, str(value))
-        Console().print(table)
-    if not report.right:
-        raise typer.Exit(1)
+    _report("kolray bench fuzz", asdict(report), as_json, right=report.right)
 
 
 @app.command()
