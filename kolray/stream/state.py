@@ -43,6 +43,8 @@ COLUMNS: dict[Kind, tuple[str, ...]] = {
 """What the state reads of an event; ``sentiment`` beside it where comments are judged."""
 SPOKEN: dict[Kind, tuple[str, ...]] = {**COLUMNS, "social": (*COLUMNS["social"], "event_type", "text")}
 """And what judging comments needs."""
+NO_ROWS = pl.DataFrame(schema=WINDOW_SCHEMA)
+"""What most rounds of the loop return, made once: making twenty empty columns takes as long as reading some events."""
 LATE_COLUMNS = ("topic", "partition", "offset", "event_id", "kol_id", "event_time")
 
 
@@ -109,7 +111,7 @@ class PartitionState:
         kept = events.filter(new & on_time)
         self.counters.counted += kept.height
         self.watermark.saw(kind, at.max(), events["kafka_ms"].max(), now_ms)  # type: ignore[arg-type]
-        corrected = pl.DataFrame(schema=WINDOW_SCHEMA)
+        corrected = NO_ROWS
         if kept.height:
             part = pane_aggregate(kind, kept, self.pane_ms)
             self._fresh.append(part)
@@ -124,7 +126,7 @@ class PartitionState:
         """Rows of closed windows that a late but allowed event changed."""
         touched = part.filter(pl.col("pane") < self.closed_ms).select("kol_id", "pane")
         if not touched.height:
-            return pl.DataFrame(schema=WINDOW_SCHEMA)
+            return NO_ROWS
         self._merge()
         mine = self.panes.join(touched.select("kol_id").unique(), on="kol_id", how="semi")
         rows = []
@@ -153,7 +155,7 @@ class PartitionState:
     def _close(self, mark: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         until = mark // self.pane_ms * self.pane_ms
         if until <= self.closed_ms:
-            return pl.DataFrame(schema=WINDOW_SCHEMA), self.patterns.none()
+            return NO_ROWS, self.patterns.none()
         self._merge()
         rows = self._rows_until(until)
         self.closed_ms = until
@@ -172,7 +174,7 @@ class PartitionState:
     def provisional(self) -> pl.DataFrame:
         """Rows (``window = 'pane'``, not final) of panes changed since the last call, with their whole sums."""
         if not self._unsent:
-            return pl.DataFrame(schema=WINDOW_SCHEMA)
+            return NO_ROWS
         self._merge()
         changed = pl.concat(self._unsent).unique()
         self._unsent = []

@@ -5,12 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 
 import polars as pl
 
 from kolray.benchmarks.live.probing import POLL_S, delays, probe
-from kolray.benchmarks.live.running import LiveStream, check_home, live_stream
-from kolray.benchmarks.live.sending import Load, Sent, send_apart
+from kolray.benchmarks.live.running import LIMIT_S, LiveStream, check_home, live_stream
+from kolray.benchmarks.live.sending import Load, Sent, send, send_apart
 from kolray.clock import Clock
 from kolray.errors import KolrayError
 from kolray.settings import Settings
@@ -62,6 +63,7 @@ def latency(
     watched = tuple(load.kol_id(i * n_kols // PROBES) for i in range(PROBES))  # from the loudest to the quietest
     load = Load(rate, seconds, n_kols, run, watched=watched)
     with live_stream(settings, {}) as stream:
+        _wait_for_the_store(settings, stream.clock, run)
         before = stream.cpu_s()
         sent, polls, seen = _under_load(settings, stream, load)
         used = [after - start for after, start in zip(stream.cpu_s(), before, strict=True)]
@@ -84,6 +86,16 @@ def latency(
     )
 
 
+def _wait_for_the_store(settings: Settings, clock: Clock, run: str) -> None:
+    """Returns once a few events went all the way: what an earlier run left to be written is written."""
+    few = Load(100, 0.2, 10, run + "first-")
+    sent = send(settings.kafka, settings.registry.url, few).events
+    if _seen_at_last(settings, clock, few, sent, LIMIT_S) < sent:
+        raise KolrayError(
+            f"the first events were not readable within {LIMIT_S:.0f} s; use a home that has not streamed"
+        )
+
+
 def _under_load(settings: Settings, stream: LiveStream, load: Load) -> tuple[Sent, pl.DataFrame, int]:
     """Sends and polls in processes of their own; returns what was sent, the polls, and how many events are readable."""
     spawn = multiprocessing.get_context("spawn")
@@ -99,7 +111,7 @@ def _under_load(settings: Settings, stream: LiveStream, load: Load) -> tuple[Sen
         processes[1].start()
         their_end.close()
         sent: Sent = sender.recv()
-        seen = _seen_at_last(settings, stream.clock, load, sent.events)
+        seen = _seen_at_last(settings, stream.clock, load, sent.events, SETTLE_S)
         prober.send("stop")
         polls: pl.DataFrame = prober.recv()
     except EOFError as error:
@@ -112,17 +124,17 @@ def _under_load(settings: Settings, stream: LiveStream, load: Load) -> tuple[Sen
     return sent, polls, seen
 
 
-def _seen_at_last(settings: Settings, clock: Clock, load: Load, sent: int) -> int:
+def _seen_at_last(settings: Settings, clock: Clock, load: Load, sent: int, limit_s: float) -> int:
     """Events in the pane rows of all KOLs, once they are all there or should be."""
-    store = open_metrics_store(settings)
-    mine = (pl.col("window") == PANE) & pl.col("kol_id").str.starts_with(load.run)
-    limit = clock.monotonic() + SETTLE_S
+    store, now = open_metrics_store(settings), clock.now()
+    span = (now - timedelta(hours=1), now + timedelta(hours=1))
+    limit = clock.monotonic() + limit_s
     try:
         while True:
-            panes = [rows.filter(mine) for rows in store.scan_windows(final_only=False)]
-            seen = sum(int(rows.select(pl.sum_horizontal("events", "web_events").sum()).item()) for rows in panes)
+            panes = pl.concat(store.windows(load.kol_id(number), PANE, *span) for number in range(load.n_kols))
+            seen = int(panes.select(pl.sum_horizontal("events", "web_events").sum()).item())
             if seen >= sent or clock.monotonic() > limit:
                 return seen
-            clock.sleep(1.0)
+            clock.sleep(0.2)
     finally:
         store.close()

@@ -16,7 +16,6 @@ from kolray.benchmarks.live.running import LiveStream, check_home, live_stream
 from kolray.benchmarks.live.sending import Load, send_apart
 from kolray.clock import to_ms
 from kolray.connectors.producer import EventProducer
-from kolray.errors import SettingsError
 from kolray.events import RAW_TOPICS, TIME, Kind
 from kolray.schemas.registry import open_registry
 from kolray.settings import KafkaSettings, Settings
@@ -42,8 +41,8 @@ class Recovery:
     """Figures of one kill; megabytes are 2^20 bytes.
 
     ``recovery_s`` runs from the kill to the first published status in which every partition of the killed shard has
-    passed the log's end at the kill; the status is published once a second, which is in it. ``state_mb`` is the sum
-    over all partitions, ``snapshot_mb`` that of their newest checkpoints.
+    passed the log's end at the kill; the status is published once a second, which is in it. ``state_mb`` is what the
+    hour added to the state of all partitions, ``snapshot_mb`` the size of their newest checkpoints.
     """
 
     kols: int
@@ -64,29 +63,28 @@ def recovery(settings: Settings, n_kols: int = 100_000, events_per_kol: int = 5,
         rate: events a second while the shard is killed.
 
     Raises:
-        SettingsError: the home is not the local profile, or it has streamed before.
+        SettingsError: the home is not the local profile, or a stream runs there.
         KolrayError: the stream did not recover, or a process died that was not to die.
     """
     check_home(settings)
-    checkpoints = Path(settings.checkpoints)
-    if checkpoints.exists():
-        raise SettingsError(f"{settings.home} has streamed before, and its state would count; use a new home")
     load = Load(rate, LOAD_S, n_kols, f"hour-{uuid.uuid4().hex[:8]}-")
     producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
     with live_stream(settings, CHANGES) as stream:
+        before, read = _state_bytes(stream), stream.counters()["events"]
         for kind, frame in an_hour(load, events_per_kol, to_ms(stream.clock.now())):
             producer.send(kind, frame)
         sent = producer.flush().count
-        stream.wait(lambda: stream.counters()["events"] >= sent, "the hour to be read")
+        stream.wait(lambda: stream.counters()["events"] >= read + sent, "the hour to be read")
         numbers = {n: part["checkpoint"] for n, part in stream.partitions().items()}
         stream.wait(lambda: _beyond(stream, numbers), "a checkpoint that holds the hour", FILL_S)
-        seconds, parts, held, took = _kill_under_load(settings, stream, load)
+        seconds, state, held, took = _kill_under_load(settings, stream, load)
+    folders = Path(settings.checkpoints).glob("p*")
     return Recovery(
         kols=n_kols,
         events=sent,
         recovery_s=round(seconds, 2),
-        state_mb=_mb(sum(parts)),
-        snapshot_mb=_mb(sum(max(folder.glob("*.ckpt")).stat().st_size for folder in checkpoints.glob("p*"))),
+        state_mb=_mb(state - before),
+        snapshot_mb=_mb(sum(max(folder.glob("*.ckpt")).stat().st_size for folder in folders)),
         checkpoint_s=took,
         shards_pss_mb=round(held[0], 1),
         ray_pss_mb=round(held[1], 1),
@@ -96,6 +94,10 @@ def recovery(settings: Settings, n_kols: int = 100_000, events_per_kol: int = 5,
 def _beyond(stream: LiveStream, numbers: dict[int, int]) -> bool:
     """Every partition has made two checkpoints since; the first may have begun before."""
     return all(part["checkpoint"] >= numbers[n] + 2 for n, part in stream.partitions().items())
+
+
+def _state_bytes(stream: LiveStream) -> int:
+    return sum(part["state_bytes"] for part in stream.partitions().values())
 
 
 def _mb(n_bytes: int) -> float:
@@ -122,8 +124,8 @@ def an_hour(load: Load, events_per_kol: int, end_ms: int) -> Iterator[tuple[Kind
 
 def _kill_under_load(
     settings: Settings, stream: LiveStream, load: Load
-) -> tuple[float, list[int], tuple[float, float], float]:
-    """(seconds until recovered, bytes of each partition's state, memory in MB, seconds the last checkpoint took)."""
+) -> tuple[float, int, tuple[float, float], float]:
+    """(seconds until recovered, bytes of the state, memory in MB, seconds the last checkpoint took)."""
     spawn = multiprocessing.get_context("spawn")
     mine, theirs = spawn.Pipe()
     arguments = (theirs, settings.kafka, settings.registry.url, load)
@@ -131,7 +133,7 @@ def _kill_under_load(
     sender.start()
     try:
         stream.clock.sleep(BEFORE_KILL_S)
-        held, state = stream.pss_mb(), [part["state_bytes"] for part in stream.partitions().values()]
+        held, state = stream.pss_mb(), _state_bytes(stream)
         took = max(shard["checkpoint_took_s"] for shard in stream.status()["shards"])
         return _until_recovered(settings.kafka, stream), state, held, took
     finally:

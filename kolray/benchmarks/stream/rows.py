@@ -53,10 +53,12 @@ class KafkaRows:
         self._producer, self._topic, self._partition = producer, topic, partition
 
     def windows(self, rows: pl.DataFrame, version: Version) -> None:
-        """Hands final rows to the producer's queue; waits where it is full. Others are not part of the work."""
+        """Hands final rows to the producer's queue; waits where it is full. Provisional ones are not part of the work."""
         del version
+        if not rows.height or not rows["final"][0]:  # those of one call are alike
+            return
         start = pl.col("window_start").dt.epoch("ms")
-        final = rows.filter("final").with_columns(start, win="window")
+        final = rows.with_columns(start, win="window")
         for count, columns in (("events", _SOCIAL), ("web_events", _WEB)):
             mine = final.filter(pl.col(count) > 0)
             texts = mine.select(value=pl.struct(columns).struct.json_encode())

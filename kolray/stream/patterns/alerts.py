@@ -12,10 +12,12 @@ from kolray.stream.patterns.columns import at
 from kolray.stream.patterns.declare import Pattern, Step
 from kolray.stream.patterns.sequence import START
 
+_NONE = pl.DataFrame(schema=ALERT_SCHEMA)
+
 
 def no_alerts() -> pl.DataFrame:
     """No alerts (``ALERT_SCHEMA``)."""
-    return pl.DataFrame(schema=ALERT_SCHEMA)
+    return _NONE
 
 
 def matched_alerts(pattern: Pattern, rows: pl.DataFrame) -> pl.DataFrame:
