@@ -53,7 +53,7 @@ class KafkaRows:
         self._producer, self._topic, self._partition = producer, topic, partition
 
     def windows(self, rows: pl.DataFrame, version: Version) -> None:
-        """Hands final rows to the producer's queue; waits where it is full. Provisional ones are not part of the work."""
+        """Hands final rows to the producer's queue and waits where it is full. Provisional ones are left out."""
         del version
         if not rows.height or not rows["final"][0]:  # those of one call are alike
             return
