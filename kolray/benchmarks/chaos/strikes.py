@@ -55,7 +55,7 @@ class Victim:
     def strike(self, strike: Strike) -> None:
         """Kills or stops what the strike names, and starts again what does not start by itself."""
         if strike.kind == "shard":
-            self._a_shard(strike.target).kill()
+            self._a_shard(strike.target, psutil.Process.kill)
         elif strike.kind == "driver":
             self.kill_driver()
         elif strike.kind == "hang":
@@ -74,15 +74,13 @@ class Victim:
 
     def _hang(self, target: int) -> None:
         """Stops a shard until its partitions have moved, then lets it go on."""
-        shard = self._a_shard(target)
-        shard.suspend()
+        shard = self._a_shard(target, psutil.Process.suspend)
         self._wait(lambda: shard.pid not in self._shard_pids() and self._shard_pids(), "a hung shard to be replaced")
         _resume(shard)
 
     def _zombie(self, target: int) -> None:
         """Stops a shard, kills its supervisor, and wakes the shard when a successor owns its partitions."""
-        shard = self._a_shard(target)
-        shard.suspend()
+        shard = self._a_shard(target, psutil.Process.suspend)
         self.kill_driver()
         self.ensure_driver()
         self._wait(self._shard_pids, "a killed supervisor to be replaced")
@@ -96,15 +94,21 @@ class Victim:
         self._wait(lambda: not watchdog.alive(), f"{name} to be gone")
         local.start_again(name, self.home, self.owner_pid)
 
-    def _a_shard(self, target: int) -> psutil.Process:
-        """A shard's process: one of the driver's own descendants."""
+    def _a_shard(self, target: int, strike: Callable[[psutil.Process], None]) -> psutil.Process:
+        """Strikes a shard's process, one of the driver's own descendants; one that is just gone is passed over."""
 
         def find() -> psutil.Process | None:
             pids = self._shard_pids()
             if not pids:
                 return None
             self._remember()
-            return self._family.get(pids[target % len(pids)])
+            process = self._family.get(pids[target % len(pids)])
+            try:
+                if process is not None:
+                    strike(process)
+            except psutil.NoSuchProcess:
+                return None  # what is published is up to a second old
+            return process
 
         return self._wait(find, "a shard to run")
 
@@ -115,9 +119,13 @@ class Victim:
         return sorted(shard["pid"] for shard in published["shards"] if shard["state"] == "running" and shard["pid"])
 
     def _remember(self) -> None:
-        if self._driver is not None and self._driver.poll() is None:
+        if self._driver is None or self._driver.poll() is not None:
+            return
+        try:
             children = psutil.Process(self._driver.pid).children(recursive=True)
-            self._family |= {child.pid: child for child in children}
+        except psutil.NoSuchProcess:
+            return  # it ended since
+        self._family |= {child.pid: child for child in children}
 
     def _wait(self, look: Callable[[], T], what: str) -> Any:
         """The first answer that is not empty; meanwhile the driver is started again where it is gone."""
