@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from kolray import local
@@ -54,8 +54,7 @@ def run(settings: Settings, kills: int, seed: int, n_kols: int = 300, hours: int
     _check(settings)
     clock = SystemClock()
     started = clock.monotonic()
-    end = clock.now() - timedelta(hours=6)  # the world's last events arrive hours late, and a broker refuses the future
-    world = build_world(WorldConfig(n_kols=n_kols, hours=hours, seed=seed, end=end))
+    world = build_world(WorldConfig(n_kols=n_kols, hours=hours, seed=seed, end=_end(clock.now())))
     todo = deque(part for batch in batches(world) for part in _quarters(batch))
     total = len(todo)
     strikes = plan(kills, seed)
@@ -87,6 +86,14 @@ def run(settings: Settings, kills: int, seed: int, n_kols: int = 300, hours: int
         wall_s=round(clock.monotonic() - started, 1),
         **asdict(found),
     )
+
+
+def _end(now: datetime) -> datetime:
+    """A midnight: what alerts must not depend on the hour of the run.
+
+    At least six hours ago, since the world's last events arrive hours late, and a broker refuses the future.
+    """
+    return (now - timedelta(hours=6)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _check(settings: Settings) -> None:
