@@ -19,8 +19,7 @@ from kolray.stream.build import Models, build_shard
 from kolray.stream.checkpoint import RunMark
 from kolray.stream.objects import open_objects
 from kolray.stream.sentiment import FindModel, no_model
-from kolray.stream.state import Counters
-from kolray.stream.status import StatusFile, report
+from kolray.stream.status import StatusFile, report, totals
 from kolray.stream.supervision import Supervision
 
 log = logging.getLogger(__name__)
@@ -71,12 +70,6 @@ class ShardActor:
     def stop(self) -> None:
         """Ends ``run`` after the round it is in."""
         self._stop.set()
-
-
-def totals(statuses: list[dict[str, Any]]) -> dict[str, int]:
-    """Counters summed over the partitions of all shards."""
-    counters = [part for status in statuses for part in status.get("partitions", {}).values()]
-    return {name: sum(part[name] for part in counters) for name in Counters.__dataclass_fields__}
 
 
 class Supervisor:

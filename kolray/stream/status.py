@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from kolray.clock import Clock, SystemClock, to_ms
+from kolray.stream.state import Counters
 from kolray.stream.supervision import Supervision
 
 FILE = "stream.json"
@@ -53,6 +54,12 @@ def report(watch: Supervision, answers: dict[int, dict[str, Any]], state: str, a
 
 def _age(then: float | None, now: float) -> float | None:
     return None if then is None else round(now - then, 1)
+
+
+def totals(statuses: list[dict[str, Any]]) -> dict[str, int]:
+    """Counters summed over the partitions of all shards."""
+    counters = [part for status in statuses for part in status.get("partitions", {}).values()]
+    return {name: sum(part[name] for part in counters) for name in Counters.__dataclass_fields__}
 
 
 class StatusFile:

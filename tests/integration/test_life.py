@@ -22,7 +22,8 @@ from kolray.lake.world import send_world
 from kolray.models.sentiment import default_classifier
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
-from kolray.stream.actors import Supervisor, totals
+from kolray.stream.actors import Supervisor
+from kolray.stream.status import totals
 
 pytestmark = pytest.mark.usefixtures("cluster")
 

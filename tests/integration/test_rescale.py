@@ -20,7 +20,8 @@ from kolray.models.sentiment import default_classifier
 from kolray.schemas.registry import FileRegistry
 from kolray.settings import Settings
 from kolray.stores.open import open_metrics_store
-from kolray.stream.actors import Supervisor, totals
+from kolray.stream.actors import Supervisor
+from kolray.stream.status import totals
 
 pytestmark = [pytest.mark.usefixtures("cluster"), pytest.mark.embedded]
 

@@ -21,7 +21,8 @@ from kolray.local.process import RunFolder
 from kolray.settings import Settings
 from kolray.stores.metrics import SCORE_SCHEMA
 from kolray.stores.open import open_feature_store, open_metrics_store
-from kolray.stream.actors import Supervisor, totals
+from kolray.stream.actors import Supervisor
+from kolray.stream.status import totals
 
 pytestmark = [pytest.mark.usefixtures("cluster"), pytest.mark.embedded]
 

@@ -17,8 +17,7 @@ from kolray import local
 from kolray.clock import Clock, SystemClock
 from kolray.errors import KolrayError, SettingsError
 from kolray.settings import Settings
-from kolray.stream.actors import totals
-from kolray.stream.status import StatusFile
+from kolray.stream.status import StatusFile, totals
 
 UNWANTED = ("RAY_ADDRESS", "PYTHONDONTWRITEBYTECODE")
 """A Ray of its own, and modules compiled once as everywhere: else each start of a shard compiles some thousand."""
