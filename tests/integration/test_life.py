@@ -53,7 +53,7 @@ def _run_with_kills(settings: Settings, kills: int) -> dict[str, int]:
 @pytest.mark.parametrize("profile", [pytest.param("embedded"), pytest.param("local", marks=pytest.mark.local)])
 def test_every_event_ends_once_and_every_window_is_right(profile: str, settings_of: Callable[[str], Settings]) -> None:
     settings = settings_of(profile)
-    end = datetime.now(UTC)
+    end = datetime.now(UTC) - timedelta(hours=6)
     sent = send_world(settings, build_world(WorldConfig(n_kols=150, hours=24, seed=3, end=end)))
     counts = _run_with_kills(settings, kills=2)
     assert counts["restarts"] >= 1
