@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -56,6 +57,12 @@ def _serve(settings: Settings) -> str:
     return run_serving(settings.model_copy(update={"serving": part}))
 
 
+def _evening(now: datetime) -> datetime:
+    """The last 21:00 UTC: the same days of the same world, whatever the hour of the run."""
+    evening = now.replace(hour=21, minute=0, second=0, microsecond=0)
+    return evening if evening <= now else evening - timedelta(days=1)
+
+
 def main() -> int:
     """Exit code: 0 all promises held, 1 one did not, 130 interrupted."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -69,7 +76,7 @@ def main() -> int:
     os.environ["KOLRAY_HOME"] = str(home)
     logging.disable(logging.INFO)  # the stages tell what happens
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    world = WorldConfig(args.kols, args.hours, args.seed, SystemClock().now())
+    world = WorldConfig(args.kols, args.hours, args.seed, _evening(SystemClock().now()))
     demo = Demo(
         home, world, args.file,
         run_stream=_stream,
