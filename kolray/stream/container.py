@@ -1,8 +1,8 @@
 """Avro containers built around bytes that are already Avro, so that polars reads them as columns.
 
 The records section of a Kafka v2 batch is byte for byte an Avro data block: its varints are Avro longs, its
-length-prefixed keys Avro bytes. ``FRAME`` names those fields; behind it stand the event's own fields, read by its
-writer's schema. Values alone can be read the same way; a nonce behind each proves that it ended where it should.
+length-prefixed keys Avro bytes. ``FRAME`` names those fields; the value behind them is bytes here. Values can be read
+the same way by their writer's schema; a nonce behind each proves that it ended where it should.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ FRAME = [
     {"name": "_off", "type": "long"},
     {"name": "_key", "type": "bytes"},
 ]
-WIRE_HEAD = [{"name": "_vlen", "type": "long"}, _fixed("_magic", 1), _fixed("_sid", 4)]
 HEADERS = {"name": "_hdr", "type": "long"}
 
 
@@ -45,19 +44,14 @@ class Container:
         self._head = out.getvalue()
         self._sync = self._head[-SYNC_BYTES:]
 
-    def read(self, count: int, sections: list[bytes], columns: list[str] | None = None) -> pl.DataFrame | None:
+    def read(self, count: int, sections: list[bytes]) -> pl.DataFrame | None:
         size = sum(map(len, sections))
         data = b"".join([self._head, zigzag(count), zigzag(size), *sections, self._sync])
         try:
-            frame = pl.read_avro(io.BytesIO(data), columns=columns)
+            frame = pl.read_avro(io.BytesIO(data))
         except (pl.exceptions.PolarsError, PanicException, OSError, OverflowError, ValueError):
             return None  # a huge length makes polars panic, which is no Exception: hence by name
         return frame if frame.height == count else None
-
-
-def record_container(writer: AvroSchema) -> Container:
-    """Whole Kafka records whose values follow ``writer``."""
-    return Container([*FRAME, *WIRE_HEAD, *writer["fields"], HEADERS])
 
 
 def frame_container() -> Container:
@@ -88,10 +82,3 @@ def zigzag(n: int) -> bytes:
         n >>= 7
     out.append(n)
     return bytes(out)
-
-
-def varint_width(value: pl.Expr) -> pl.Expr:
-    """Bytes of a non-negative number below 2^34 as a zigzag varint."""
-    zig = value * 2
-    wider = [(zig >= 1 << bits).cast(pl.Int64) for bits in (7, 14, 21, 28)]
-    return pl.sum_horizontal(pl.lit(1), *wider)

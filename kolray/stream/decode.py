@@ -107,11 +107,11 @@ class BatchDecoder:
     def _carefully(self, kind: Kind, batch: RawBatch, offsets: pl.Series | None) -> Decoded:
         """The second way, which takes the third for what it doubts. ``offsets``: only these; none: all."""
         rows, undecodable = self._values.decode(kind, batch, offsets)
-        judged = self._judge(kind, rows, [batch])
+        judged = self._judge(kind, rows, batch)
         return Decoded(judged.frame.select(*self._columns[kind], *PLACE), pl.concat([judged.rejected, undecodable]))
 
-    def _judge(self, kind: Kind, rows: pl.DataFrame, group: list[RawBatch]) -> Decoded:
-        """Splits decoded rows into valid events and rejects."""
+    def _judge(self, kind: Kind, rows: pl.DataFrame, batch: RawBatch) -> Decoded:
+        """Splits decoded rows of one batch into valid events and rejects."""
         ahead = pl.col("event_time").dt.epoch("ms") - pl.col("kafka_ms") > self._far_future_ms
         reason = pl.coalesce(
             invalid_reason(kind),
@@ -123,7 +123,7 @@ class BatchDecoder:
         if rows["reason"].null_count() == rows.height:
             return Decoded(rows.select(columns), pl.DataFrame(schema=REJECTED))
         bad = rows.filter(pl.col("reason").is_not_null()).select("topic", "partition", "offset", "kafka_ms", "reason")
-        return Decoded(rows.filter(pl.col("reason").is_null()).select(columns), _with_values(bad, group))
+        return Decoded(rows.filter(pl.col("reason").is_null()).select(columns), _with_values(bad, batch))
 
 
 def _partitions(group: list[RawBatch]) -> pl.Expr:
@@ -134,19 +134,10 @@ def _partitions(group: list[RawBatch]) -> pl.Expr:
     return pl.lit(pl.Series(np.repeat(np.array(numbers, dtype=np.int32), [batch.count for batch in group])))
 
 
-def _with_values(bad: pl.DataFrame, group: list[RawBatch]) -> pl.DataFrame:
-    """Rejects with the bytes they came as, fetched again from their batches."""
-    wanted = bad.select("topic", "partition", "offset")
-    raw = []
-    for batch in group:
-        mine = wanted.filter(
-            (pl.col("topic") == batch.topic)
-            & (pl.col("partition") == batch.partition)
-            & pl.col("offset").is_between(batch.first_offset, batch.last_offset)
-        )
-        if mine.height:
-            raw.append(mine.join(records_of(batch).select("offset", "key", "value"), on="offset", how="left"))
-    return bad.join(pl.concat(raw), on=["topic", "partition", "offset"], how="left").select(*REJECTED)
+def _with_values(bad: pl.DataFrame, batch: RawBatch) -> pl.DataFrame:
+    """Rejects of one batch with the bytes they came as."""
+    raw = records_of(batch).select("offset", "key", "value")
+    return bad.join(raw, on="offset", how="left", maintain_order="left").select(*REJECTED)
 
 
 def _first_schema_id(body: bytes) -> int | None:

@@ -106,9 +106,11 @@ class PartitionState:
         at = events["event_time"].dt.epoch("ms")
         marks = self.watermark.before_each(kind, at)
         on_time = at >= marks - self.timing.lateness_ms
-        late = events.filter(new & ~on_time) if not on_time.all() else events.clear()
+        tardy = new & ~on_time
+        late = events.filter(tardy) if tardy.any() else events.clear()
         self.counters.late += late.height
-        kept = events.filter(new & on_time)
+        counts = new & on_time
+        kept = events if counts.all() else events.filter(counts)
         self.counters.counted += kept.height
         self.watermark.saw(kind, at.max(), events["kafka_ms"].max(), now_ms)  # type: ignore[arg-type]
         corrected = NO_ROWS
@@ -119,7 +121,7 @@ class PartitionState:
             if kind == "web":
                 self.visitors.add(kept)
             corrected = self._corrected(part)
-        judged_by = marks.filter(new & ~on_time).cast(pl.Datetime("ms", "UTC")).alias("watermark")
+        judged_by = marks.filter(tardy).cast(pl.Datetime("ms", "UTC")).alias("watermark")
         return corrected, late.select(*LATE_COLUMNS, judged_by)
 
     def _corrected(self, part: pl.DataFrame) -> pl.DataFrame:

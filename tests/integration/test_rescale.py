@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -22,6 +21,7 @@ from kolray.settings import Settings
 from kolray.stores.open import open_metrics_store
 from kolray.stream.actors import Supervisor
 from kolray.stream.status import totals
+from tests.beside import run_beside
 
 pytestmark = [pytest.mark.usefixtures("cluster"), pytest.mark.embedded]
 
@@ -49,7 +49,7 @@ def _read(supervisor: Supervisor, sent: int) -> list[set[int]]:
     """Runs until ``sent`` records are read and in a checkpoint; returns the partitions of each shard."""
     clock, placed = SystemClock(), []
 
-    def stop_when_read() -> None:
+    def until_read() -> None:
         limit = clock.monotonic() + 120
         seen = -1
         while clock.monotonic() < limit:
@@ -61,15 +61,8 @@ def _read(supervisor: Supervisor, sent: int) -> list[set[int]]:
                 seen = numbers if seen < 0 else seen
             clock.sleep(0.1)
         placed.extend(set(status["partitions"]) for status in supervisor.status())
-        supervisor.stop()
 
-    thread = threading.Thread(target=stop_when_read)
-    thread.start()
-    try:
-        supervisor.run()
-    finally:
-        thread.join()
-        supervisor.close()
+    run_beside(supervisor, until_read)
     return sorted(placed, key=min)
 
 

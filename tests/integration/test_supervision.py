@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -23,6 +22,7 @@ from kolray.stores.metrics import SCORE_SCHEMA
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.actors import Supervisor
 from kolray.stream.status import totals
+from tests.beside import run_beside
 
 pytestmark = [pytest.mark.usefixtures("cluster"), pytest.mark.embedded]
 
@@ -50,20 +50,11 @@ def _run_beside(supervisor: Supervisor, sent: int, act: Callable[[], None]) -> N
         counts = totals(supervisor.status())
         return counts["events"] + counts["rejected"] >= sent
 
-    def follow() -> None:
-        try:
-            act()
-            _until(all_read)
-        finally:
-            supervisor.stop()
+    def act_and_wait() -> None:
+        act()
+        _until(all_read)
 
-    thread = threading.Thread(target=follow)
-    thread.start()
-    try:
-        supervisor.run()
-    finally:
-        thread.join()
-        supervisor.close()
+    run_beside(supervisor, act_and_wait)
     assert totals(supervisor.status())["events"] + totals(supervisor.status())["rejected"] == sent
 
 

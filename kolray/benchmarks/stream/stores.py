@@ -13,11 +13,9 @@ from redis import Redis
 
 from kolray.benchmarks.events import chunks
 from kolray.benchmarks.stream.engine import Work
-from kolray.benchmarks.stream.throughput import run_engine
+from kolray.benchmarks.stream.throughput import run_engine, send_all
 from kolray.benchmarks.topics import temporary_topics
-from kolray.connectors.producer import EventProducer
 from kolray.errors import SettingsError
-from kolray.schemas.registry import FileRegistry
 from kolray.settings import Settings
 from kolray.stores.cassandra import CassandraStore
 
@@ -45,10 +43,7 @@ def stores(settings: Settings, n_events: int, shards: int, n_kols: int = 2000, s
     with _scratch(settings) as (metrics_url, redis_url):
         work = Work(kafka.bootstrap, kafka.partitions, suffix, "", shards=shards)
         with temporary_topics(kafka, list(work.topics.values())):
-            producer = EventProducer(kafka, FileRegistry(), topics=work.topics)
-            for kind, frame in chunks(n_events, n_kols, seed):
-                producer.send(kind, frame, timestamps_ms=frame["event_time"].dt.epoch("ms"))
-            producer.flush()
+            send_all(work, chunks(n_events, n_kols, seed))
             measured = run_engine(replace(work, metrics_url=metrics_url, redis_url=redis_url))
     counters = json.loads(measured.last)
     wall_s, cpu_s = measured.between("@ready")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 import polars as pl
@@ -69,14 +69,19 @@ def throughput(
     work = Work(kafka.bootstrap, kafka.partitions, suffix, f"bench.rows{suffix}", shards=shards)
     appended = {work.output: {"message.timestamp.type": "LogAppendTime"}}
     with temporary_topics(kafka, [*work.topics.values(), work.output], appended):
-        producer = EventProducer(kafka, FileRegistry(), topics=work.topics)
-        for kind, frame in events():
-            producer.send(kind, frame, timestamps_ms=frame["event_time"].dt.epoch("ms"))
-        producer.flush()
+        send_all(work, events())
         measured = run_engine(work)
         rows = read_rows(kafka, work.output)
     wrong = differences(rows, events())
     return figures(work, measured, n_kols, rows.height, wrong, steady(rows, n_events, measured.meter))
+
+
+def send_all(work: Work, events: Iterable[tuple[Kind, pl.DataFrame]]) -> None:
+    """Events into the topics of the work, each with its own time as the record's timestamp."""
+    producer = EventProducer(work.kafka, FileRegistry(), topics=work.topics)
+    for kind, frame in events:
+        producer.send(kind, frame, timestamps_ms=frame["event_time"].dt.epoch("ms"))
+    producer.flush()
 
 
 def run_engine(work: Work) -> Measured:
