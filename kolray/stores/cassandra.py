@@ -14,10 +14,11 @@ from cassandra import DriverException, OperationTimedOut, RequestExecutionExcept
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
 from cassandra.concurrent import execute_concurrent
 from cassandra.policies import ExponentialReconnectionPolicy
-from cassandra.query import BatchStatement, BatchType, tuple_factory
+from cassandra.query import BatchStatement, BatchType, BoundStatement, tuple_factory
 
 from kolray.errors import ServiceUnavailableError
 from kolray.events import Columns
+from kolray.stores.cassandra_rows import encoded_rows
 from kolray.stores.cassandra_schema import KEYSPACE, MIGRATIONS
 from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA, WINDOW_SCHEMA, Version
 
@@ -98,16 +99,18 @@ class CassandraStore:
             return
         columns = ("day", *WINDOW_SCHEMA)
         insert = self._prepare(_insert("windows", columns) + " USING TIMESTAMP ?")
-        ready = rows.select(pl.col("window_start").dt.date().alias("day"), *WINDOW_SCHEMA, pl.lit(version.at_us))
-        ready = _driver_times(ready).sort("kol_id", "window", "day")
-        self._execute_all([(batch, ()) for batch in self._batches(insert, ready.rows())])
+        ready = rows.sort("kol_id", "window", "window_start").select(
+            pl.col("window_start").dt.date().alias("day"), *WINDOW_SCHEMA, pl.lit(version.at_us)
+        )
+        self._execute_all([(batch, ()) for batch in self._batches(insert, ready)])
 
-    def _batches(self, insert: Any, rows: list[Any]) -> Iterator[BatchStatement]:
+    def _batches(self, insert: Any, rows: pl.DataFrame) -> Iterator[BatchStatement]:
         """Rows in batches that no node has to pass on: those of a batch have the same replicas."""
         groups: dict[frozenset[Any], list[Any]] = defaultdict(list)
-        for row in rows:
-            bound = insert.bind(row)
-            groups[self._replicas(bound.routing_key)].append(bound)
+        for values in encoded_rows(rows):
+            bound = BoundStatement(insert)
+            bound.values = values
+            groups[self._replicas(bound)].append(bound)
         for group in groups.values():
             for at in range(0, len(group), BATCH_ROWS):
                 batch = BatchStatement(batch_type=BatchType.UNLOGGED)
@@ -115,10 +118,12 @@ class CassandraStore:
                     batch.add(bound)
                 yield batch
 
-    def _replicas(self, routing_key: bytes) -> frozenset[Any]:
-        """The nodes that hold a partition; nothing is asked where there is but one."""
+    def _replicas(self, bound: BoundStatement) -> frozenset[Any]:
+        """The nodes that hold a row; nothing is asked where there is but one."""
         metadata = self._cluster.metadata
-        return frozenset(metadata.get_replicas(self._keyspace, routing_key) if len(metadata.all_hosts()) > 1 else ())
+        if len(metadata.all_hosts()) <= 1:
+            return frozenset()
+        return frozenset(metadata.get_replicas(self._keyspace, bound.routing_key))
 
     def upsert_alerts(self, rows: pl.DataFrame, version: Version) -> None:
         del version  # an alert never changes: its identity holds all that decides it

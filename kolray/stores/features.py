@@ -1,17 +1,17 @@
 """Redis: features, scores, rankings, the newest windows and the response cache.
 
 Keys: ``features:{kol}`` hash (expires), ``score:{kol}`` JSON, ``live:{kol}`` hash window → JSON, ``forecast:{kol}``
-hash metric → JSON, ``rank:{by}`` and ``rank:{by}:{platform}`` sorted sets, ``cache:{kol}:{rest}`` answers.
+hash metric → JSON, ``rank:{by}`` and ``rank:{by}:{platform}`` sorted sets, ``cache:{kol}`` hash of answers (expires).
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import polars as pl
 import redis
@@ -198,31 +198,28 @@ class FeatureStore:
     def cache_get(self, kol_id: str, rest: str) -> bytes | None:
         """An answer about a KOL that was kept; ``rest`` names it among its answers."""
         with self._asking():
-            held: bytes | None = self._redis.get(_cache_key(kol_id, rest))
-        return held
+            held: bytes | None = self._redis.hget(f"cache:{kol_id}", rest)
+        if held is None or int.from_bytes(held[:8]) <= _now_ms():
+            return None
+        return held[8:]
 
     def cache_put(self, kol_id: str, rest: str, value: bytes, ttl_s: int) -> None:
-        """Keeps an answer and remembers it under its KOL, so that ``cache_drop`` finds it."""
-        key = _cache_key(kol_id, rest)
+        """Keeps an answer beside the others of its KOL: ``cache_drop`` has one key to delete.
+
+        Each carries the time it expires at, as Redis before 7.4 lets only whole hashes expire.
+        """
+        until = (_now_ms() + ttl_s * 1000).to_bytes(8)
         with self._asking():
             pipe = self._redis.pipeline(transaction=False)
-            pipe.set(key, value, ex=ttl_s)
-            pipe.sadd(f"cached:{kol_id}", key)
-            pipe.expire(f"cached:{kol_id}", ttl_s)
+            pipe.hset(f"cache:{kol_id}", rest, until + value)
+            pipe.expire(f"cache:{kol_id}", ttl_s)
             pipe.execute()
 
     def cache_drop(self, kol_ids: list[str]) -> None:
         """Forgets the answers about these KOLs."""
         with self._asking():
             for at in range(0, len(kol_ids), PIPELINE):
-                pipe = self._redis.pipeline(transaction=False)
-                part = kol_ids[at : at + PIPELINE]
-                for kol_id in part:
-                    pipe.smembers(f"cached:{kol_id}")
-                held = pipe.execute()
-                stale = [key for keys in held for key in keys]
-                if stale:
-                    self._redis.delete(*stale, *(f"cached:{kol_id}" for kol_id in part))
+                self._redis.unlink(*[f"cache:{kol_id}" for kol_id in kol_ids[at : at + PIPELINE]])
 
     def ping(self) -> None:
         with self._asking():
@@ -257,5 +254,5 @@ def _score(held: bytes) -> dict[str, Any]:
     return row | {name: from_ms(ms) for name, ms in times.items()}
 
 
-def _cache_key(kol_id: str, rest: str) -> str:
-    return f"cache:{quote(kol_id, safe='')}:{rest}"  # an id may hold a colon
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

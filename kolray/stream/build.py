@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import polars as pl
 from kafka import KafkaAdminClient
@@ -31,6 +33,7 @@ from kolray.stream.state import COLUMNS, SPOKEN, new_state
 from kolray.stream.warm import warm_up
 
 CLASSIFY_ROWS = 512
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,15 @@ def build_shard(
         until_end=until_end,
         beat=beat,
         scoring=scoring,
+        at_once=in_threads,
     )
+
+
+def in_threads(work: Callable[[PartitionRunner], T], runners: Iterable[PartitionRunner], /) -> Iterator[T]:
+    """``map`` with a thread for each partition; ends when all have, also where one raises."""
+    waiting = list(runners)
+    with ThreadPoolExecutor(len(waiting), thread_name_prefix="partition") as pool:
+        yield from pool.map(work, waiting)
 
 
 def _scoring(settings: Settings, scorer: Callable[[], BatchScorer]) -> Scoring:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from threading import BoundedSemaphore, Event
+from threading import BoundedSemaphore, Event, Lock
 from typing import Protocol
 
 import polars as pl
@@ -63,7 +63,7 @@ class StoreWriter:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-writer")
         self._room = BoundedSemaphore(IN_FLIGHT)
         self._pending: list[Future[None]] = []
-        self._stop = Event()
+        self._stop, self._flushing = Event(), Lock()
         self._newest: list[pl.DataFrame] = []
         self._next_look = 0.0
 
@@ -130,12 +130,13 @@ class StoreWriter:
 
     def flush(self) -> None:
         """Returns when everything handed over is durable; raises what a write raised."""
-        self.refresh_live()
-        for future in self._pending:
-            while wait([future], BEAT_S).not_done:
-                self._beat()
-            future.result()
-        self._pending = []
+        with self._flushing:  # partitions that share a writer make their checkpoints at once
+            self.refresh_live()
+            for future in self._pending:
+                while wait([future], BEAT_S).not_done:
+                    self._beat()
+                future.result()
+            self._pending = []
 
     def close(self) -> None:
         """Gives up what is still queued: only a snapshot makes it count, and none was taken."""

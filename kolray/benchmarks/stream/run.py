@@ -18,7 +18,7 @@ from kolray.benchmarks.stream.throughput import throughput
 from kolray.settings import Settings
 
 MANY_KOLS = 100_000
-STORES_EVENTS = 1_000_000
+STORES_EVENTS = 4_000_000
 Figures = dict[str, Any]
 Say = Callable[[str], None]
 

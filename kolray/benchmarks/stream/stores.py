@@ -16,8 +16,9 @@ from kolray.benchmarks.stream.engine import Work
 from kolray.benchmarks.stream.throughput import run_engine, send_all
 from kolray.benchmarks.topics import temporary_topics
 from kolray.errors import SettingsError
-from kolray.settings import Settings
+from kolray.settings import RedisSettings, Settings
 from kolray.stores.cassandra import CassandraStore
+from kolray.stores.features import FeatureStore
 
 SCRATCH_DB = 15
 """The Redis database the bench writes to and empties afterwards."""
@@ -66,6 +67,7 @@ def _scratch(settings: Settings) -> Iterator[tuple[str, str]]:
     if redis.dbsize():
         raise SettingsError(f"database {SCRATCH_DB} of {settings.redis.url} is in use; the bench would empty it")
     store.migrate()
+    FeatureStore(RedisSettings(url=redis_url)).filled()  # a refill of nothing is no part of the work
     try:
         yield metrics_url, redis_url
     finally:

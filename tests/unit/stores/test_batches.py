@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from cassandra.cqltypes import Int32Type, UTF8Type
+import polars as pl
+from cassandra.cqltypes import LongType, UTF8Type
 from cassandra.protocol import ColumnMetadata
 from cassandra.query import PreparedStatement
 
@@ -23,13 +24,13 @@ def _store(nodes: int) -> CassandraStore:
 
 
 def _insert() -> Any:
-    columns = [ColumnMetadata("ks", "t", "key", UTF8Type), ColumnMetadata("ks", "t", "value", Int32Type)]
+    columns = [ColumnMetadata("ks", "t", "key", UTF8Type), ColumnMetadata("ks", "t", "value", LongType)]
     return PreparedStatement(columns, b"id", [0], "INSERT", "ks", 4, [], b"")
 
 
 def _batched(nodes: int, rows: list[tuple[str, int]]) -> list[list[int]]:
     """The values in each batch."""
-    batches = _store(nodes)._batches(_insert(), rows)
+    batches = _store(nodes)._batches(_insert(), pl.DataFrame(rows, ["key", "value"], orient="row"))
     return [[int.from_bytes(values[1]) for _, _, values in batch._statements_and_parameters] for batch in batches]
 
 
