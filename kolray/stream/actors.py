@@ -52,7 +52,7 @@ class ShardActor:
         """Restores, then loops until the input ends (a bounded run) or ``stop``; returns the last status."""
         shard = build_shard(self._settings, self._partitions, self._models, until_end=self._until_end, beat=self._beat)
         shard.restore()
-        looked = 0.0
+        self._status, looked = shard.status(), time.monotonic()  # its first round may wait for a store for long
         while not self._stop.is_set() and not shard.finished:
             shard.step()
             if time.monotonic() - looked >= STATUS_S / 2:

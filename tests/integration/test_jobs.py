@@ -74,7 +74,7 @@ def dashboard(home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def _end(head: subprocess.Popen[bytes]) -> None:
     family = psutil.Process(head.pid).children(recursive=True)
     head.terminate()
-    _, left = psutil.wait_procs([psutil.Process(head.pid), *family], timeout=30)
+    _, left = psutil.wait_procs([psutil.Process(head.pid), *family], timeout=5)
     for process in left:
         process.kill()
     head.wait()
