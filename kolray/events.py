@@ -86,6 +86,11 @@ def invalid_reason(kind: Kind) -> pl.Expr:
 
     Columns as in ``SCHEMAS[kind]``. Used alike by the stream (dead letters), the connectors and the lake.
     """
+    return pl.coalesce(pl.when(broken).then(pl.lit(reason)) for broken, reason in event_rules(kind))
+
+
+def event_rules(kind: Kind) -> list[tuple[pl.Expr, str]]:
+    """Every rule of a valid event in order: (true where an event breaks it; null counts as kept, ``rule: field``)."""
     rules = [
         *((_blank(c), f"missing: {c}") for c in NEEDED_TEXTS[kind]),
         *((pl.col(c).str.len_bytes() > MAX_ID_BYTES, f"too long: {c}") for c in IDS),
@@ -95,8 +100,7 @@ def invalid_reason(kind: Kind) -> pl.Expr:
             "out of range: event_time",
         ),
     ]
-    rules += _social_rules() if kind == "social" else _web_rules()
-    return pl.coalesce(pl.when(broken).then(pl.lit(reason)) for broken, reason in rules)
+    return rules + (_social_rules() if kind == "social" else _web_rules())
 
 
 def _blank(column: str) -> pl.Expr:

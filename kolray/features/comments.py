@@ -5,26 +5,20 @@ from __future__ import annotations
 import polars as pl
 
 from kolray.features.feature import Feature, days_seen, gaps_s, share, variation
+from kolray.features.spam import ADVERTISING
 
 SOURCE = "comments"
 _NONE = "no comment"
 _PAIR = "fewer than three comments"
-SPAM = (
-    r"(?i)https?://|www\.|\bf4f\b|follow (me|back|for|chéo|cheo)|\bsub (for|chéo|cheo)|theo dõi lại|theo doi lai|"
-    r"tương tác chéo|tuong tac cheo|\b(zalo|telegram|whatsapp)\b|check my (page|profile|bio)|\bdm me\b|"
-    r"tăng (follow|like|sub)|tang (follow|like|sub)|vay tiền|vay tien|kiếm tiền|kiem tien|earn money|"
-    r"free followers|\d{9,}"
-)
-"""Advertising, contact bait and follow-for-follow."""
 QUICK_S = 2.0
 SHARED_BY = 3
 
 
 def prepare(social: pl.LazyFrame) -> pl.LazyFrame:
-    """Comments with ``said`` (text in one spelling), ``spam`` and ``author_kols`` (KOLs their author writes to)."""
+    """Comments with ``said`` (text in one spelling), ``advertises`` and ``author_kols`` (KOLs their author writes to)."""
     comments = social.filter(pl.col("event_type") == "comment").with_columns(
         said=pl.col("text").str.to_lowercase().str.strip_chars(),
-        spam=pl.col("text").str.contains(SPAM),
+        advertises=pl.col("text").str.contains(ADVERTISING),
     )
     authors = comments.group_by("author_id").agg(author_kols=pl.col("kol_id").n_unique())
     return comments.join(authors, on="author_id", how="left", maintain_order="left")
@@ -89,6 +83,6 @@ FEATURES = (
         (pl.col("sentiment") < 0).mean(),
     ),
     _feature(
-        "spam_share", "share", 0, 1, "no text", "Comments that advertise or trade follows.", pl.col("spam").mean(),
+        "spam_share", "share", 0, 1, "no text", "Comments that advertise or trade follows.", pl.col("advertises").mean(),
     ),
 )  # fmt: skip

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from kolray.errors import SchemaError
-from kolray.events import SCHEMAS, Kind, invalid_reason
+from kolray.events import SCHEMAS, Columns, Kind, invalid_reason
 from kolray.schemas.registry import Registry
 from kolray.stream.fetch import RawBatch
 from kolray.stream.program import Program, compile_program
@@ -42,17 +42,26 @@ class BatchDecoder:
     Args:
         registry: knows the writers' schemas.
         far_future_s: seconds an event's time may be ahead of its Kafka timestamp.
-        columns: the columns wanted of each kind, of ``SCHEMAS``; none: all. The others are checked, not kept.
+        columns: the columns wanted of each kind; none: all. The others are checked, not kept.
+        extra: fields beyond ``SCHEMAS`` that newer writers may fill; null where a writer does not know them.
     """
 
     def __init__(
-        self, registry: Registry, far_future_s: float = 300, columns: Mapping[Kind, Sequence[str]] | None = None
+        self,
+        registry: Registry,
+        far_future_s: float = 300,
+        columns: Mapping[Kind, Sequence[str]] | None = None,
+        extra: Mapping[Kind, Columns] | None = None,
     ) -> None:
         self.registry = registry
         self._far_future_ms = int(far_future_s * 1000)
-        self._columns: Mapping[Kind, Sequence[str]] = columns or {kind: tuple(SCHEMAS[kind]) for kind in SCHEMAS}
+        self._types = {kind: {**SCHEMAS[kind], **(extra or {}).get(kind, {})} for kind in SCHEMAS}
+        self._wanted = {
+            kind: {name: types[name] for name in (columns[kind] if columns else types)}
+            for kind, types in self._types.items()
+        }
         self._programs: dict[tuple[Kind, int], Program | None] = {}
-        self._values = ValueDecoder(registry)
+        self._values = ValueDecoder(registry, self._types)
 
     def decode(self, kind: Kind, batches: Iterable[RawBatch]) -> Decoded:
         """Every record of one topic's batches from ``first_offset`` on, as valid event or as reject."""
@@ -76,7 +85,7 @@ class BatchDecoder:
         return Decoded(frame, pl.concat([pl.DataFrame(schema=REJECTED), *rejects]))
 
     def _empty(self, kind: Kind) -> pl.DataFrame:
-        return pl.DataFrame(schema={**{name: SCHEMAS[kind][name] for name in self._columns[kind]}, **PLACE})
+        return pl.DataFrame(schema={**self._wanted[kind], **PLACE})
 
     def _scan(self, kind: Kind, schema_id: int | None, group: list[RawBatch]) -> Scanned | None:
         """The first way; None where the schema is unknown or not flat."""
@@ -87,7 +96,7 @@ class BatchDecoder:
                 writer = self.registry.schema(schema_id)
             except SchemaError:
                 return None
-            self._programs[kind, schema_id] = compile_program(kind, writer, self._columns[kind])
+            self._programs[kind, schema_id] = compile_program(kind, writer, self._wanted[kind])
         program = self._programs[kind, schema_id]
         return None if program is None else scan_batches(program, group, schema_id, self._far_future_ms)
 
@@ -95,7 +104,7 @@ class BatchDecoder:
         """The events that the first way believed, with their places."""
         [topic] = {batch.topic for batch in group}
         frame = scanned.frame.select(
-            *conform(kind, scanned.frame.columns, self._columns[kind]),
+            *conform(self._wanted[kind], scanned.frame.columns),
             pl.lit(topic).alias("topic"),
             _partitions(group).alias("partition"),
             "offset",
@@ -108,7 +117,7 @@ class BatchDecoder:
         """The second way, which takes the third for what it doubts. ``offsets``: only these; none: all."""
         rows, undecodable = self._values.decode(kind, batch, offsets)
         judged = self._judge(kind, rows, batch)
-        return Decoded(judged.frame.select(*self._columns[kind], *PLACE), pl.concat([judged.rejected, undecodable]))
+        return Decoded(judged.frame.select(*self._wanted[kind], *PLACE), pl.concat([judged.rejected, undecodable]))
 
     def _judge(self, kind: Kind, rows: pl.DataFrame, batch: RawBatch) -> Decoded:
         """Splits decoded rows of one batch into valid events and rejects."""
@@ -119,7 +128,7 @@ class BatchDecoder:
             pl.when(pl.col("_key").ne_missing(pl.col("kol_id").cast(pl.Binary))).then(pl.lit("key is not kol_id")),
         )
         rows = rows.with_columns(reason.alias("reason"))
-        columns = [*SCHEMAS[kind], *PLACE]
+        columns = [*self._types[kind], *PLACE]
         if rows["reason"].null_count() == rows.height:
             return Decoded(rows.select(columns), pl.DataFrame(schema=REJECTED))
         bad = rows.filter(pl.col("reason").is_not_null()).select("topic", "partition", "offset", "kafka_ms", "reason")

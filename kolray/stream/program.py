@@ -64,6 +64,8 @@ def compile_program(kind: Kind, writer: AvroSchema, columns: Collection[str]) ->
     if any(op != _OP_OF[SCHEMAS[kind][name].base_type()] for name, op in known):
         return None
     wanted = [field["name"] in columns for field in writer["fields"]]
+    if any(want and op in (FLOAT, FIXED) for (op, *_), want in zip(flat, wanted, strict=True)):
+        return None  # walked over, but not into a column
     numbers: list[str] = []
     texts: list[str] = []
     rows = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 from kafka.errors import KafkaError
@@ -88,16 +88,21 @@ def _iterate(batch: RawBatch) -> Iterator[DefaultRecordBatch]:
 
 
 class ValueDecoder:
-    """Decodes values by their writers' schemas, columnar as far as they allow."""
+    """Decodes values by their writers' schemas, columnar as far as they allow.
 
-    def __init__(self, registry: Registry) -> None:
+    Args:
+        types: the columns of each kind.
+    """
+
+    def __init__(self, registry: Registry, types: Mapping[Kind, Columns] = SCHEMAS) -> None:
         self._registry = registry
+        self._types = types
         self._containers: dict[int, ValueContainer] = {}
 
     def decode(
         self, kind: Kind, batch: RawBatch, offsets: pl.Series | None = None
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Decoded rows as ``SCHEMAS[kind]``, ``PLACE`` and ``_key``, and the undecodable as ``REJECTED``.
+        """Decoded rows as the kind's columns, ``PLACE`` and ``_key``, and the undecodable as ``REJECTED``.
 
         Args:
             offsets: only these records of the batch; none: all.
@@ -114,7 +119,7 @@ class ValueDecoder:
                     bad.append(rows)
                 else:
                     good.append(self._event_rows(kind, batch, rows, fields))
-        empty = pl.DataFrame(schema={**SCHEMAS[kind], **PLACE, "_key": pl.Binary})
+        empty = pl.DataFrame(schema={**self._types[kind], **PLACE, "_key": pl.Binary})
         rejected = pl.concat([b.select(*RECORD) for b in bad]).with_columns(**_topic_of(batch)).select(*REJECTED)
         return pl.concat([empty, *good]), rejected
 
@@ -152,14 +157,13 @@ class ValueDecoder:
         schema_id = schema_id_of(rows["value"][0])
         placed = fields.hstack(rows.select("offset", "kafka_ms", pl.col("key").alias("_key")))
         placed = placed.with_columns(**_topic_of(batch), schema_id=pl.lit(schema_id, pl.Int32))
-        return placed.select(*conform(kind, placed.columns), *PLACE, "_key")
+        return placed.select(*conform(self._types[kind], placed.columns), *PLACE, "_key")
 
 
-def conform(kind: Kind, present: list[str], columns: Sequence[str] | None = None) -> list[pl.Expr]:
-    """Columns of ``SCHEMAS[kind]`` (none: all) from those present: cast, and null where a writer did not know them."""
+def conform(types: Columns, present: list[str]) -> list[pl.Expr]:
+    """These columns from those present: cast, and null where a writer did not know them."""
     return [
-        (pl.col(name) if name in present else pl.lit(None)).cast(SCHEMAS[kind][name]).alias(name)
-        for name in columns or SCHEMAS[kind]
+        (pl.col(name) if name in present else pl.lit(None)).cast(dtype).alias(name) for name, dtype in types.items()
     ]
 
 
