@@ -15,7 +15,7 @@ SHARED_BY = 3
 
 
 def prepare(social: pl.LazyFrame) -> pl.LazyFrame:
-    """Comments with ``said`` (text in one spelling), ``advertises`` and ``author_kols`` (KOLs their author writes to)."""
+    """Comments with ``said`` (text in one spelling), ``advertises`` and ``author_kols`` (KOLs the author writes to)."""
     comments = social.filter(pl.col("event_type") == "comment").with_columns(
         said=pl.col("text").str.to_lowercase().str.strip_chars(),
         advertises=pl.col("text").str.contains(ADVERTISING),
@@ -83,6 +83,7 @@ FEATURES = (
         (pl.col("sentiment") < 0).mean(),
     ),
     _feature(
-        "spam_share", "share", 0, 1, "no text", "Comments that advertise or trade follows.", pl.col("advertises").mean(),
+        "spam_share", "share", 0, 1, "no text", "Comments that advertise or trade follows.",
+        pl.col("advertises").mean(),
     ),
 )  # fmt: skip

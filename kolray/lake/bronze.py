@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
-from kolray.events import ALERTS_TOPIC, DLQ_TOPIC, KIND_OF_TOPIC, LATE_TOPIC, TIME
+from kolray.events import ALERTS_TOPIC, DLQ_TOPIC, KIND_OF_TOPIC, LATE_TOPIC, TIME, Columns, Kind
 from kolray.lake.tables import BRONZE_OF_TOPIC, LakeTables
 from kolray.schemas.registry import Registry, open_registry
 from kolray.schemas.wire import decode_value, schema_id_of
@@ -61,15 +61,19 @@ def grouped(tasks: list[BronzeTask], groups: int) -> list[list[BronzeTask]]:
 
 
 def read_group(
-    tasks: list[BronzeTask], settings: Settings, ingest_time: datetime
+    tasks: list[BronzeTask],
+    settings: Settings,
+    ingest_time: datetime,
+    extra: Mapping[Kind, Columns] | None = None,
 ) -> Iterator[tuple[str, pl.DataFrame, dict[str, int]]]:
     """Table, rows and {transaction id: offset after them}, until the log's end as it is met.
 
-    As the stream does, it leaves out what was aborted, where the broker's transactions hold.
+    As the stream does, it leaves out what was aborted, where the broker's transactions hold. ``extra``: columns beyond
+    the contract.
     """
     starts = {(task.topic, task.partition): task.start for task in tasks}
     fetcher = BatchFetcher(settings.kafka, starts, committed_only=settings.kafka.transactions)
-    decoder = BatchDecoder(open_registry(settings.registry.url), settings.stream.far_future_s)
+    decoder = BatchDecoder(open_registry(settings.registry.url), settings.stream.far_future_s, extra=extra)
     held: list[RawBatch] = []
     try:
         ended = False

@@ -22,6 +22,8 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from kolray.clock import Clock, SystemClock, to_ms
+from kolray.errors import SchemaError
+from kolray.events import Columns
 from kolray.lake.tables import arrow_ready
 
 
@@ -36,10 +38,13 @@ class PartFile:
     stats: str
 
 
-def write_parts(name: str, folder: str, frame: pl.DataFrame) -> list[PartFile]:
-    """Writes rows of a table, one file a day, under names nobody has used; nothing is visible yet."""
+def write_parts(name: str, folder: str, frame: pl.DataFrame, extra: Columns | None = None) -> list[PartFile]:
+    """Writes rows of a table, one file a day, under names nobody has used; nothing is visible yet.
+
+    ``extra``: columns beyond the declared ones.
+    """
     parts = []
-    for (day,), rows in arrow_ready(frame, name).partition_by("dt", as_dict=True).items():
+    for (day,), rows in arrow_ready(frame, name, extra).partition_by("dt", as_dict=True).items():
         place = f"dt={day}/part-{uuid.uuid4().hex}.parquet"
         target = Path(folder) / place
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -59,28 +64,54 @@ def commit_parts(
 ) -> bool:
     """Makes the files visible, unless every source was committed up to its number before; then they are deleted.
 
+    Columns that the table lacks are added to it first, and null in what it holds.
+
     Args:
+        schema: the files' columns and ``dt``.
         sources: application id → version that this commit reaches; a lower or equal one was done already.
 
     Returns:
         Whether this call committed.
+
+    Raises:
+        SchemaError: a column of the table has another type; the files are deleted.
     """
     at = to_ms((clock or SystemClock()).now())
     actions = [AddAction(p.path, p.size, {"dt": p.dt}, at, True, p.stats) for p in parts]
     properties = CommitProperties(app_transactions=[Transaction(app, version) for app, version in sources.items()])
-    arrow = _to_delta_types(schema.to_frame().to_arrow()).schema
+    wanted = Schema.from_arrow(_to_delta_types(schema.to_frame().to_arrow()).schema)
     if not DeltaTable.is_deltatable(folder):
         create_table_with_add_actions(
-            folder, Schema.from_arrow(arrow), actions, mode="error", partition_by=["dt"], commit_properties=properties
+            folder, wanted, actions, mode="error", partition_by=["dt"], commit_properties=properties
         )
         return True
+    try:
+        _widen(name, folder, wanted)
+    except SchemaError:
+        discard(folder, parts)
+        raise
     table = DeltaTable(folder)
     done = {app: table.transaction_version(app) for app in sources}
     if sources and all((held := done[app]) is not None and held >= version for app, version in sources.items()):
         discard(folder, parts)
         return False
-    table.create_write_transaction(actions, "append", Schema.from_arrow(arrow), ["dt"], commit_properties=properties)
+    table.create_write_transaction(actions, "append", table.schema(), ["dt"], commit_properties=properties)
     return True
+
+
+def _widen(name: str, folder: str, wanted: Schema) -> None:
+    """A commit of its own that adds columns; repeated, it finds nothing to add."""
+    table = DeltaTable(folder)
+    held = {field.name: field for field in table.schema().fields}
+    for field in wanted.fields:
+        if field.name in held and held[field.name].type != field.type:
+            raise SchemaError(
+                f"{name}.{field.name} is {held[field.name].type.type} in the lake and {field.type.type} in what was to "
+                "be added, and a column keeps its type; nothing was added. Give the field a new name, or move "
+                f"{folder} away and write the table anew"
+            )
+    if new := [field for field in wanted.fields if field.name not in held]:
+        table.alter.add_columns(new)
 
 
 def discard(folder: str, parts: list[PartFile]) -> None:

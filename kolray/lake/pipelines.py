@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import datetime
@@ -13,15 +14,18 @@ import ray
 from deltalake import CommitProperties, Transaction, write_deltalake
 
 from kolray.clock import Clock, SystemClock
-from kolray.events import Kind
+from kolray.events import Columns, Kind
 from kolray.features import compute_features
 from kolray.lake.bronze import BronzeTask, grouped, plan_bronze, read_group
 from kolray.lake.commit import PartFile, commit_parts, write_parts
+from kolray.lake.contract import read_contract
 from kolray.lake.gold import daily, hourly, in_days
-from kolray.lake.silver import SilverTask, plan_silver, refine, split
+from kolray.lake.quality import COUNTED, quality_rows
+from kolray.lake.silver import BESIDE, SilverTask, plan_silver, refine, source_id
 from kolray.lake.tables import TABLES, LakeTables, arrow_ready
 from kolray.local.cluster import join_ray
 from kolray.protocols import TextClassifier
+from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
 
 Row = dict[str, Any]
@@ -48,51 +52,101 @@ def _spread(work: list[Any], do: Callable[[Any], Iterable[Row]], blocks: int) ->
 
 
 def run_bronze(settings: Settings, clock: Clock | None = None) -> dict[str, int]:
-    """Reads every topic to its end; returns rows added to each table."""
+    """Reads every topic to its end; returns rows added to each table.
+
+    Raises:
+        SchemaError: a schema registered for a raw topic breaks the contract; nothing was read or written.
+    """
     tables = LakeTables(settings.lake_root)
     now = (clock or SystemClock()).now()
+    extra = read_contract(open_registry(settings.registry.url), tables)
     groups = grouped(plan_bronze(tables, settings.kafka.partitions), groups=2)
-    written = _spread(groups, lambda tasks: _write_bronze(tasks, settings, now), blocks=len(groups))
-    return _commit_by_table(tables, written)
+    written = _spread(groups, lambda tasks: _write_bronze(tasks, settings, now, extra), blocks=len(groups))
+    return _commit_by_table(tables, written, _by_table("bronze", extra))
 
 
-def _write_bronze(tasks: list[BronzeTask], settings: Settings, now: datetime) -> Iterable[Row]:
-    for table, rows, ends in read_group(tasks, settings, now):
-        for part in write_parts(table, LakeTables(settings.lake_root).path(table), rows):
+def _by_table(layer: str, extra: dict[Kind, Columns]) -> dict[str, Columns]:
+    return {f"{layer}.{kind}": columns for kind, columns in extra.items()}
+
+
+def _write_bronze(
+    tasks: list[BronzeTask], settings: Settings, now: datetime, extra: dict[Kind, Columns]
+) -> Iterable[Row]:
+    further = _by_table("bronze", extra)
+    for table, rows, ends in read_group(tasks, settings, now, extra):
+        for part in write_parts(table, LakeTables(settings.lake_root).path(table), rows, further.get(table)):
             yield {"table": table, "sources": ends, **asdict(part)}
 
 
-def _commit_by_table(tables: LakeTables, written: list[Row]) -> dict[str, int]:
+def _commit_by_table(tables: LakeTables, written: list[Row], extra: dict[str, Columns]) -> dict[str, int]:
     added = {}
     for name in sorted({row["table"] for row in written}):
         mine = [row for row in written if row["table"] == name]
         sources: dict[str, int] = {}
         for source, version in (item for row in mine for item in row["sources"].items()):
             sources[source] = max(version, sources.get(source, 0))
-        parts = [PartFile(row["path"], row["size"], row["dt"], row["rows"], row["stats"]) for row in mine]
-        if commit_parts(name, tables.path(name), pl.Schema(TABLES[name]), parts, sources):
+        if commit_parts(name, tables.path(name), _schema(name, extra.get(name)), _parts(mine), sources):
             added[name] = sum(row["rows"] for row in mine)
     return added
 
 
-def run_silver(settings: Settings, classifier: TextClassifier | None = None) -> dict[str, int]:
-    """Refines what bronze gained since the last run; returns rows added to each table."""
+def _schema(name: str, extra: Columns | None = None) -> pl.Schema:
+    return pl.Schema(TABLES[name] | (extra or {}))
+
+
+def _parts(rows: list[Row]) -> list[PartFile]:
+    return [PartFile(row["path"], row["size"], row["dt"], row["rows"], row["stats"]) for row in rows]
+
+
+def run_silver(
+    settings: Settings, classifier: TextClassifier | None = None, clock: Clock | None = None
+) -> dict[str, int]:
+    """Refines what bronze gained since the last run; returns rows added to silver and quarantine.
+
+    What each rule found is in ``silver.quality``.
+    """
     tables = LakeTables(settings.lake_root)
     join_ray()
     plans = {kind: plan_silver(tables, kind) for kind in KINDS}
     held = ray.put(classifier)
     work = [task for tasks, _ in plans.values() for task in tasks]
     written = _spread(work, lambda task: _write_silver(task, settings.lake_root, held), blocks=2)
-    for row in written:  # quarantine follows its kind's bronze version too
-        row["sources"] = plans[row["kind"]][1]
-    return _commit_by_table(tables, written)
+    now = (clock or SystemClock()).now()
+    added: Counter[str] = Counter()
+    for kind, (_, version) in plans.items():
+        if version is not None:
+            mine = [row for row in written if row["kind"] == kind]
+            added.update(_commit_silver(tables, kind, version, mine, now))
+    return {name: count for name, count in sorted(added.items()) if count}
 
 
 def _write_silver(task: SilverTask, root: str, classifier: Any) -> Iterable[Row]:
     tables = LakeTables(root)
-    for name, rows in split(task.kind, refine(task, tables, ray.get(classifier))).items():
-        for part in write_parts(name, tables.path(name), rows):
+    refined = refine(task, tables, ray.get(classifier))
+    silver = f"silver.{task.kind}"
+    for name, rows in ((silver, refined.valid), ("silver.quarantine", refined.broken)):
+        extra = tables.added_columns(f"bronze.{task.kind}") if name == silver else None
+        for part in write_parts(name, tables.path(name), rows, extra):
             yield {"table": name, "kind": task.kind, **asdict(part)}
+    yield {"table": "counted", "kind": task.kind, "counted": refined.counted.to_dicts()}
+
+
+def _commit_silver(tables: LakeTables, kind: Kind, version: int, written: list[Row], now: datetime) -> dict[str, int]:
+    """Quality, quarantine, then silver, whose commit says that the run is done: also where it gained no row."""
+    silver = f"silver.{kind}"
+    counted = [pl.DataFrame(row["counted"], COUNTED) for row in written if row["table"] == "counted"]
+    rows = quality_rows(counted, now, version) if counted else pl.DataFrame(schema=_schema("silver.quality"))
+    quality = [asdict(part) for part in write_parts("silver.quality", tables.path("silver.quality"), rows)]
+    added = {}
+    for name in (*BESIDE, silver):
+        mine = quality if name == "silver.quality" else [row for row in written if row["table"] == name]
+        extra = tables.added_columns(f"bronze.{kind}") if name == silver else None
+        done = commit_parts(
+            name, tables.path(name), _schema(name, extra), _parts(mine), {source_id(name, kind): version}
+        )
+        if done and name != "silver.quality":
+            added[name] = sum(row["rows"] for row in mine)
+    return added
 
 
 def run_gold(settings: Settings, as_of: datetime | None = None, clock: Clock | None = None) -> dict[str, int]:

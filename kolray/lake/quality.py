@@ -72,7 +72,7 @@ def summary(quality: pl.LazyFrame) -> pl.DataFrame:
         quality: rows of ``silver.quality``.
 
     Returns:
-        ``kind, rule, severity, checked, failed, share, newest, means``; rules that failed first, the most broken on top.
+        ``kind, rule, severity, checked, failed, share, newest, means``; the most broken on top.
         ``newest`` is the time of the last run in which a row broke it.
     """
     keys = ["kind", "rule", "severity"]

@@ -79,14 +79,15 @@ def _blank(column: str) -> pl.Expr:
     return pl.col(column).is_null() | (pl.col(column).str.strip_chars() == "")
 
 
-_EVENT, _KAFKA, _BORN = pl.col("event_time"), pl.col("kafka_time"), pl.col("account_created_at")
+_EVENT, _BORN = pl.col("event_time"), pl.col("account_created_at")
+_ahead, _age = _EVENT - pl.col("kafka_time"), pl.col("kafka_time") - _EVENT
 _SEEN = pl.max_horizontal("impressions", "views")
 _BORN_BEFORE = _BORN.dt.epoch("ms") < EARLIEST_MS
 
 WARNINGS = (
-    _warning("ahead.event_time", BOTH, _EVENT - _KAFKA > pl.duration(seconds=AHEAD_S),
+    _warning("ahead.event_time", BOTH, _ahead > pl.duration(seconds=AHEAD_S),
              f"more than {AHEAD_S} s after its Kafka timestamp: the sender's clock is wrong"),
-    _warning("old.event_time", BOTH, _KAFKA - _EVENT > pl.duration(days=OLD_DAYS),
+    _warning("old.event_time", BOTH, _age > pl.duration(days=OLD_DAYS),
              f"more than {OLD_DAYS} days before its Kafka timestamp: history, or a wrong unit"),
     _warning("padded.event_id", BOTH, pl.col("event_id").str.contains(_PADDED), "spaces or control characters around"),
     _warning("padded.kol_id", BOTH, pl.col("kol_id").str.contains(_PADDED),

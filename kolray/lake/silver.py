@@ -1,73 +1,111 @@
-"""Silver: one row an event, validated, typed, comments with their sentiment; the rest in quarantine with a reason."""
+"""Silver: one row an event, valid, typed, comments with their sentiment and spam signal; the rest in quarantine."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 import polars as pl
 
-from kolray.events import Kind, invalid_reason
-from kolray.lake.tables import LakeTables
+from kolray.events import Columns, Kind
+from kolray.features.spam import spam_signal
+from kolray.lake.quality import count_failures, with_reason, with_rules
+from kolray.lake.tables import TABLES, LakeTables
 from kolray.protocols import TextClassifier
 
 PLACE = ["topic", "partition", "offset"]
+BESIDE = ("silver.quality", "silver.quarantine")
+"""Tables of a run that are committed before silver's own, in this order: quarantine holds no row twice by itself."""
 
 
 @dataclass(frozen=True)
 class SilverTask:
-    """New bronze files of one kind and Kafka partition: all copies of an event are in them or in silver already."""
+    """New bronze files of one kind: all copies of an event are in them or in silver already.
+
+    ``bronze_version``: the version of the bronze table that silver reaches by them.
+    """
 
     kind: Kind
     files: tuple[str, ...]
+    bronze_version: int
 
 
-def plan_silver(tables: LakeTables, kind: Kind) -> tuple[list[SilverTask], dict[str, int]]:
-    """(work on files added to bronze since the last run, {transaction id: bronze version reached})."""
+@dataclass(frozen=True)
+class Refined:
+    """``valid``: rows for silver; ``broken``: rows for quarantine; ``counted``: failures of every rule, ``COUNTED``."""
+
+    valid: pl.DataFrame
+    broken: pl.DataFrame
+    counted: pl.DataFrame
+
+
+def source_id(table: str, kind: Kind) -> str:
+    """Names a kind's bronze table among a table's transactions; the version is that of the bronze table."""
+    return f"{table}/bronze.{kind}"
+
+
+def plan_silver(tables: LakeTables, kind: Kind) -> tuple[list[SilverTask], int | None]:
+    """(work on files added to bronze since the last run, the bronze version reached by it; None: nothing to do).
+
+    A run that broke off between its tables' commits is finished at the version it had chosen: what it has committed
+    beside silver is then the same rows, and is skipped.
+    """
     bronze, silver = f"bronze.{kind}", f"silver.{kind}"
     if not tables.exists(bronze):
-        return [], {}
-    version = tables.table(bronze).version()
-    source = f"{silver}/{bronze}"
-    done = tables.transaction(silver, source)
+        return [], None
+    done = tables.transaction(silver, source_id(silver, kind))
+    beside = [tables.transaction(name, source_id(name, kind)) for name in BESIDE]
+    begun = max((version for version in beside if version is not None), default=-1)
+    version = begun if begun > (-1 if done is None else done) else tables.table(bronze).version()
     if done is not None and done >= version:
-        return [], {}
+        return [], None
     files = set(tables.files(bronze, version))
     if done is not None:
         files -= set(tables.files(bronze, done))
-    return ([SilverTask(kind, tuple(sorted(files)))] if files else []), {source: version}
+    return ([SilverTask(kind, tuple(sorted(files)), version)] if files else []), version
 
 
-def refine(task: SilverTask, tables: LakeTables, classifier: TextClassifier | None) -> pl.DataFrame:
-    """Silver rows of new bronze files, with ``reason`` (null: valid). Each ``event_id`` once, also across runs."""
-    rows = pl.concat([pl.read_parquet(file) for file in task.files], how="vertical_relaxed")
-    rows = rows.sort("kafka_time", *PLACE).unique("event_id", keep="first", maintain_order=True)
-    rows = rows.with_columns(
-        dt=pl.col("event_time").dt.date(),
-        available_at=pl.col("kafka_time"),
-        reason=invalid_reason(task.kind),
+def refine(task: SilverTask, tables: LakeTables, classifier: TextClassifier | None) -> Refined:
+    """What silver and quarantine gain by new bronze files. Each ``event_id`` once, also across runs.
+
+    Rows are judged before copies are dropped: a broken row with the id of a valid one must not cost that one.
+    """
+    rows = with_reason(task.kind, read_bronze(task, tables.added_columns(f"bronze.{task.kind}"))).sort(
+        "kafka_time", *PLACE
     )
-    days = rows["dt"].unique().to_list()
-    known = tables.scan(f"silver.{task.kind}").filter(pl.col("dt").is_in(days)).select("event_id").collect()
-    rows = rows.join(known, on="event_id", how="anti", maintain_order="left")
-    return _with_sentiment(rows, classifier) if task.kind == "social" else rows
-
-
-def _with_sentiment(rows: pl.DataFrame, classifier: TextClassifier | None) -> pl.DataFrame:
-    """``sentiment`` of comments: -1, 0, 1; null for other events."""
-    column = pl.Series("sentiment", [None], dtype=pl.Int8).new_from_index(0, rows.height)
-    spoken = (rows["event_type"] == "comment") & rows["text"].is_not_null()
-    if classifier is not None and spoken.any():
-        column = column.scatter(spoken.arg_true(), classifier.classify(rows["text"].filter(spoken)))
-    return rows.with_columns(column)
-
-
-def split(kind: Kind, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Table → its rows."""
-    out: dict[str, pl.DataFrame] = defaultdict(pl.DataFrame)
-    valid, broken = rows.filter(pl.col("reason").is_null()), rows.filter(pl.col("reason").is_not_null())
-    if valid.height:
-        out[f"silver.{kind}"] = valid
+    broken = rows.filter(pl.col("reason").is_not_null())
     if broken.height:
-        out["silver.quarantine"] = broken
-    return dict(out)
+        held = tables.scan("silver.quarantine").select(PLACE).collect()
+        broken = with_rules(task.kind, broken.join(held, on=PLACE, how="anti", maintain_order="left"))
+        broken = broken.with_columns(
+            kind=pl.lit(task.kind), bronze_version=pl.lit(task.bronze_version), dt=pl.col("kafka_time").dt.date()
+        )
+    sound = rows.filter(pl.col("reason").is_null()).with_columns(
+        dt=pl.col("event_time").dt.date(), available_at=pl.col("kafka_time")
+    )
+    days = sound["dt"].unique().to_list()
+    known = tables.scan(f"silver.{task.kind}").filter(pl.col("dt").is_in(days)).select("event_id").collect()
+    valid = sound.unique("event_id", keep="first", maintain_order=True)
+    valid = valid.join(known, on="event_id", how="anti", maintain_order="left")
+    counted = count_failures(task.kind, valid, broken, copies=sound.height - valid.height)
+    return Refined(_with_signals(valid, classifier) if task.kind == "social" else valid, broken, counted)
+
+
+def read_bronze(task: SilverTask, extra: Columns) -> pl.DataFrame:
+    """Rows of its files with all columns of bronze: null where a file was written before a column."""
+    rows = pl.concat([pl.read_parquet(file) for file in task.files], how="diagonal_relaxed")
+    columns = TABLES[f"bronze.{task.kind}"] | extra
+    lacking = [pl.lit(None, dtype).alias(name) for name, dtype in columns.items() if name not in rows.columns]
+    return rows.with_columns(lacking).drop("dt")
+
+
+def _with_signals(rows: pl.DataFrame, classifier: TextClassifier | None) -> pl.DataFrame:
+    """``sentiment`` of comments: -1, 0, 1, and ``spam``: 0 to 1; null for other events and without a text."""
+    spoken = (rows["event_type"] == "comment") & rows["text"].is_not_null()
+    texts, at = rows["text"].filter(spoken), spoken.arg_true()
+    sentiment = pl.Series("sentiment", [None], dtype=pl.Int8).new_from_index(0, rows.height)
+    spam = pl.Series("spam", [None], dtype=pl.Float32).new_from_index(0, rows.height)
+    if len(texts):
+        spam = spam.scatter(at, texts.to_frame().select(spam_signal(pl.col("text"))).to_series())
+        if classifier is not None:
+            sentiment = sentiment.scatter(at, classifier.classify(texts))
+    return rows.with_columns(sentiment, spam)

@@ -12,6 +12,7 @@ from kolray.errors import NotFoundError
 from kolray.events import RAW_TOPICS, SOCIAL_SCHEMA, TIME, WEB_SCHEMA, Columns
 from kolray.features import FEATURE_SCHEMA
 from kolray.features.window_metrics import SUMS
+from kolray.lake.quality import COUNTED
 from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA
 
 PLACE: Columns = {"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64}
@@ -31,16 +32,22 @@ TABLES: dict[str, Columns] = {
         "late_partition": pl.Int32, "late_offset": pl.Int64, "dt": pl.Date,
     },
     "bronze.alerts": {**ALERT_SCHEMA, "alert_partition": pl.Int32, "alert_offset": pl.Int64, "dt": pl.Date},
-    "silver.social": {**SOCIAL_SCHEMA, "sentiment": pl.Int8, **_REFINED},
+    "silver.social": {**SOCIAL_SCHEMA, "sentiment": pl.Int8, "spam": pl.Float32, **_REFINED},
     "silver.web": {**WEB_SCHEMA, **_REFINED},
-    "silver.quarantine": {**PLACE, "event_id": pl.String, "kol_id": pl.String, "reason": pl.String, "dt": pl.Date},
+    "silver.quarantine": {
+        **PLACE, "kind": pl.String, "event_id": pl.String, "kol_id": pl.String, "event_time": TIME, "kafka_time": TIME,
+        "reason": pl.String, "rules": pl.String, "bronze_version": pl.Int64, "dt": pl.Date,
+    },
+    "silver.quality": {"at": TIME, "bronze_version": pl.Int64, **COUNTED, "dt": pl.Date},
     "gold.kpi_hourly": {**_KPI, "hour": TIME, **dict.fromkeys(SUMS, pl.Int64), "dt": pl.Date},
     "gold.kpi_daily": {**_KPI, **dict.fromkeys(SUMS, pl.Int64), "dt": pl.Date},
     "gold.scores": {**SCORE_SCHEMA, "dt": pl.Date},
     "gold.features": {**FEATURE_SCHEMA, "dt": pl.Date},
 }  # fmt: skip
-"""Table → columns. All are partitioned by ``dt``: ingest day in bronze, day of the event time elsewhere."""
+"""Table → columns. All are partitioned by ``dt``: ingest day in bronze, day of the event time elsewhere, but of the
+Kafka time in quarantine (an event's own may be what is wrong) and of the run in ``silver.quality``."""
 
+_AS_READ = pl.Datetime("us", "UTC")
 BRONZE_OF_TOPIC = {topic: f"bronze.{kind}" for kind, topic in RAW_TOPICS.items()}
 
 
@@ -70,10 +77,23 @@ class LakeTables:
         return DeltaTable(self.path(name))
 
     def scan(self, name: str) -> pl.LazyFrame:
-        """Its rows, as ``read_schema`` says; an empty frame where nothing was written yet."""
+        """Its rows: ``read_schema``, then ``added_columns``. Null where an older version did not write a
+        column; an empty frame where nothing was written yet.
+        """
+        declared = read_schema(name)
         if not self.exists(name):
-            return pl.LazyFrame(schema=read_schema(name))
-        return pl.scan_delta(self.path(name))
+            return pl.LazyFrame(schema=declared)
+        rows = pl.scan_delta(self.path(name))
+        held = rows.collect_schema()
+        return rows.with_columns(pl.lit(None, dtype).alias(c) for c, dtype in declared.items() if c not in held)
+
+    def added_columns(self, name: str) -> Columns:
+        """Columns it has beyond the declared ones: fields that newer writers' schemas brought."""
+        if not self.exists(name):
+            return {}
+        held = pl.scan_delta(self.path(name)).collect_schema()
+        found = {column: dtype for column, dtype in held.items() if column not in TABLES[name]}
+        return {column: TIME if dtype == _AS_READ else dtype for column, dtype in found.items()}
 
     def files(self, name: str, version: int | None = None) -> list[str]:
         """Paths of the data files of the newest or a given version."""
@@ -94,10 +114,11 @@ class LakeTables:
 
 def read_schema(name: str) -> pl.Schema:
     """Columns as they are read: Delta keeps times in microseconds."""
-    read = {column: pl.Datetime("us", "UTC") if dtype == TIME else dtype for column, dtype in TABLES[name].items()}
+    read = {column: _AS_READ if dtype == TIME else dtype for column, dtype in TABLES[name].items()}
     return pl.Schema(read)
 
 
-def arrow_ready(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-    """The declared columns of a table in their order and types."""
-    return frame.select(*TABLES[name]).cast(pl.Schema(TABLES[name]))
+def arrow_ready(frame: pl.DataFrame, name: str, extra: Columns | None = None) -> pl.DataFrame:
+    """The declared columns of a table and further ones, in their order and types."""
+    schema = TABLES[name] | (extra or {})
+    return frame.select(*schema).cast(pl.Schema(schema))

@@ -56,6 +56,10 @@ class Registry(Protocol):
         """
         ...
 
+    def versions(self, topic: str) -> dict[int, AvroSchema]:
+        """All schemas registered for a topic's values, by id; empty where nothing is."""
+        ...
+
 
 class FileRegistry:
     """The registry of the embedded profile: the package's own files."""
@@ -70,6 +74,9 @@ class FileRegistry:
         raise SchemaError(
             f"schema id {schema_id} is not one of kolray's own; set KOLRAY_REGISTRY__URL to your registry"
         )
+
+    def versions(self, topic: str) -> dict[int, AvroSchema]:
+        return {FILES[topic][0]: _parsed(topic)}
 
 
 class HttpRegistry:
@@ -92,17 +99,25 @@ class HttpRegistry:
             self._schemas[schema_id] = fastavro.parse_schema(json.loads(text))
         return self._schemas[schema_id]
 
-    def _ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+    def versions(self, topic: str) -> dict[int, AvroSchema]:
+        path = f"/subjects/{topic}-value/versions"
+        numbers = self._ask("GET", path, absent=[])
+        ids = [int(self._ask("GET", f"{path}/{number}")["id"]) for number in numbers]
+        return {schema_id: self.schema(schema_id) for schema_id in ids}
+
+    def _ask(self, method: str, path: str, body: object = None, absent: Any = None) -> Any:
+        """The answer's JSON; ``absent``: what stands for 404, which is an error without it."""
         import httpx
 
         try:
             answer = httpx.request(method, self._url + path, json=body, timeout=10)
         except httpx.HTTPError as error:
             raise SchemaError(f"the schema registry at {self._url} does not answer ({error})") from error
+        if answer.status_code == httpx.codes.NOT_FOUND and absent is not None:
+            return absent
         if answer.is_error:
             raise SchemaError(f"{method} {path}: the schema registry answered {answer.status_code} {answer.text[:200]}")
-        result: dict[str, Any] = answer.json()
-        return result
+        return answer.json()
 
 
 def open_registry(url: str | None) -> Registry:

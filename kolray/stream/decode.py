@@ -18,6 +18,7 @@ import polars as pl
 
 from kolray.errors import SchemaError
 from kolray.events import SCHEMAS, Columns, Kind, invalid_reason
+from kolray.schemas.evolution import changed_types
 from kolray.schemas.registry import Registry
 from kolray.stream.fetch import RawBatch
 from kolray.stream.program import Program, compile_program
@@ -96,7 +97,8 @@ class BatchDecoder:
                 writer = self.registry.schema(schema_id)
             except SchemaError:
                 return None
-            self._programs[kind, schema_id] = compile_program(kind, writer, self._wanted[kind])
+            misfit = changed_types(self._types[kind], writer)
+            self._programs[kind, schema_id] = None if misfit else compile_program(kind, writer, self._wanted[kind])
         program = self._programs[kind, schema_id]
         return None if program is None else scan_batches(program, group, schema_id, self._far_future_ms)
 

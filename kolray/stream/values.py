@@ -10,6 +10,7 @@ from kafka.record.default_records import DefaultRecordBatch
 
 from kolray.errors import SchemaError
 from kolray.events import SCHEMAS, Columns, Kind
+from kolray.schemas.evolution import changed_types
 from kolray.schemas.registry import AvroSchema, Registry
 from kolray.schemas.wire import HEADER_BYTES, decode_value, schema_id_of
 from kolray.stream.container import ValueContainer, frame_container
@@ -98,6 +99,7 @@ class ValueDecoder:
         self._registry = registry
         self._types = types
         self._containers: dict[int, ValueContainer] = {}
+        self._misfits: dict[tuple[Kind, int], list[str]] = {}
 
     def decode(
         self, kind: Kind, batch: RawBatch, offsets: pl.Series | None = None
@@ -114,7 +116,7 @@ class ValueDecoder:
         good, bad = [], [broken]
         whole = records.filter(pl.col("reason").is_null()).with_columns(head=pl.col("value").bin.head(HEADER_BYTES))
         for _, group in whole.group_by("head", maintain_order=True):
-            for rows, fields in self._decode_group(group):
+            for rows, fields in self._decode_group(kind, group):
                 if fields is None:
                     bad.append(rows)
                 else:
@@ -123,16 +125,24 @@ class ValueDecoder:
         rejected = pl.concat([b.select(*RECORD) for b in bad]).with_columns(**_topic_of(batch)).select(*REJECTED)
         return pl.concat([empty, *good]), rejected
 
-    def _decode_group(self, group: pl.DataFrame) -> list[Piece]:
+    def _decode_group(self, kind: Kind, group: pl.DataFrame) -> list[Piece]:
         try:
             schema_id = schema_id_of(group["value"][0])
             writer = self._registry.schema(schema_id)
+            self._refuse_misfits(kind, schema_id, writer)
         except SchemaError as error:
             return [(group.with_columns(reason=pl.lit(str(error))), None)]
         if schema_id not in self._containers:
             self._containers[schema_id] = ValueContainer(writer)
         read = self._containers[schema_id].read(_bodies(group))
         return [(group, read)] if read is not None else self._one_by_one(schema_id, writer, group)
+
+    def _refuse_misfits(self, kind: Kind, schema_id: int, writer: AvroSchema) -> None:
+        """A field of another type would stop the whole batch where it is cast."""
+        if (kind, schema_id) not in self._misfits:
+            self._misfits[kind, schema_id] = changed_types(self._types[kind], writer)
+        if found := self._misfits[kind, schema_id]:
+            raise SchemaError(f"schema id {schema_id}: {'; '.join(found)}")
 
     def _one_by_one(self, schema_id: int, writer: AvroSchema, group: pl.DataFrame) -> list[Piece]:
         """Finds the bad ones with the row reader, which names what is wrong, and reads the rest as columns."""
