@@ -79,12 +79,22 @@ def scores(as_json: bool = AS_JSON) -> None:
 def sql(
     query: str = typer.Argument(help="one SELECT over bronze.*, silver.*, gold.*, ref.*"),
     output: str = typer.Option("table", help="table, csv or json"),
+    as_of: str | None = typer.Option(None, help="ISO time: every table as it was then"),
+    version: list[str] = typer.Option([], help="TABLE=VERSION: one table at a version of its Delta log; repeatable"),
 ) -> None:
-    """Query the lake with an embedded engine."""
+    """Query the lake with an embedded engine, also as it was."""
     from kolray.lake.sql import query as run_query
 
-    rows = run_query(load_settings().lake_root, query)
+    versions = dict(_table_version(text) for text in version)
+    rows = run_query(load_settings().lake_root, query, _time(as_of), versions)
     _print(rows, output)
+
+
+def _table_version(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    if not number.isdecimal():
+        raise InvalidInputError(f"--version {text}: write TABLE=VERSION, such as silver.social=3")
+    return name, int(number)
 
 
 def _print(rows: pl.DataFrame, output: str) -> None:
