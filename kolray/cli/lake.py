@@ -10,6 +10,7 @@ import polars as pl
 import typer
 from rich.console import Console
 
+from kolray.cli.quality import quality
 from kolray.errors import InvalidInputError
 from kolray.settings import Settings, load_settings
 
@@ -177,6 +178,9 @@ def _time(text: str | None) -> datetime | None:
     except ValueError as error:
         raise InvalidInputError(f"{text!r} is no ISO time, e.g. 2026-01-31T12:00:00Z") from error
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+app.command()(quality)
 
 
 def register(root: typer.Typer) -> None:

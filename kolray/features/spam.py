@@ -16,7 +16,8 @@ _B = r"(?-u:\b)"
 ADVERTISING = (
     rf"(?i)https?://|www\.|{_B}f4f{_B}|follow (me|back|for|chéo|cheo)|{_B}sub (for|chéo|cheo)|"
     rf"theo dõi lại|theo doi lai|tương tác chéo|tuong tac cheo|"
-    rf"{_B}(zalo|telegram|whatsapp){_B}|check my (page|profile|bio)|{_B}dm me{_B}|tăng (follow|like|sub)|tang (follow|like|sub)|vay tiền|vay tien|kiếm tiền|kiem tien|earn money|"
+    rf"{_B}(zalo|telegram|whatsapp){_B}|check my (page|profile|bio)|{_B}dm me{_B}|"
+    rf"tăng (follow|like|sub)|tang (follow|like|sub)|vay tiền|vay tien|kiếm tiền|kiem tien|earn money|"
     r"free followers|[0-9]{9,}"
 )
 """Advertising, contact bait and follow-for-follow."""

@@ -65,6 +65,11 @@ def quality_rows(counted: Iterable[pl.DataFrame], at: datetime, bronze_version: 
     )
 
 
+def newest_runs(quality: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows of each kind's last run."""
+    return quality.filter(pl.col("bronze_version") == pl.col("bronze_version").max().over("kind"))
+
+
 def summary(quality: pl.LazyFrame) -> pl.DataFrame:
     """Failures of each kind and rule over some runs.
 

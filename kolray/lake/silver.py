@@ -72,13 +72,7 @@ def refine(task: SilverTask, tables: LakeTables, classifier: TextClassifier | No
     rows = with_reason(task.kind, read_bronze(task, tables.added_columns(f"bronze.{task.kind}"))).sort(
         "kafka_time", *PLACE
     )
-    broken = rows.filter(pl.col("reason").is_not_null())
-    if broken.height:
-        held = tables.scan("silver.quarantine").select(PLACE).collect()
-        broken = with_rules(task.kind, broken.join(held, on=PLACE, how="anti", maintain_order="left"))
-        broken = broken.with_columns(
-            kind=pl.lit(task.kind), bronze_version=pl.lit(task.bronze_version), dt=pl.col("kafka_time").dt.date()
-        )
+    broken = _quarantined(rows.filter(pl.col("reason").is_not_null()), task, tables)
     sound = rows.filter(pl.col("reason").is_null()).with_columns(
         dt=pl.col("event_time").dt.date(), available_at=pl.col("kafka_time")
     )
@@ -88,6 +82,16 @@ def refine(task: SilverTask, tables: LakeTables, classifier: TextClassifier | No
     valid = valid.join(known, on="event_id", how="anti", maintain_order="left")
     counted = count_failures(task.kind, valid, broken, copies=sound.height - valid.height)
     return Refined(_with_signals(valid, classifier) if task.kind == "social" else valid, broken, counted)
+
+
+def _quarantined(broken: pl.DataFrame, task: SilverTask, tables: LakeTables) -> pl.DataFrame:
+    """Broken rows that quarantine does not hold, with what it says of them."""
+    if broken.height:
+        held = tables.scan("silver.quarantine").select(PLACE).collect()
+        broken = broken.join(held, on=PLACE, how="anti", maintain_order="left")
+    version = pl.lit(task.bronze_version, pl.Int64)
+    stamped = broken.with_columns(kind=pl.lit(task.kind), bronze_version=version, dt=pl.col("kafka_time").dt.date())
+    return with_rules(task.kind, stamped)
 
 
 def read_bronze(task: SilverTask, extra: Columns) -> pl.DataFrame:

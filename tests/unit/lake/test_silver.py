@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from kolray.events import Kind
-from kolray.lake.silver import plan_silver, refine, split
+from kolray.lake.silver import plan_silver, refine, source_id
 from kolray.lake.tables import LakeTables, read_schema
 from tests.unit.lake.rows import START, add, bronze
 
@@ -36,13 +36,14 @@ def arrive(tables: LakeTables, *rows: dict[str, Any], kind: Kind = "social") -> 
 
 def run(tables: LakeTables, kind: Kind = "social", commit: bool = True) -> dict[str, int]:
     """One run of silver: rows added to each table."""
-    tasks, sources = plan_silver(tables, kind)
+    tasks, version = plan_silver(tables, kind)
     added = {}
     for task in tasks:
-        for name, rows in split(kind, refine(task, tables, Moods())).items():
-            added[name] = rows.height
+        refined = refine(task, tables, Moods())
+        for name, rows in (("silver.quarantine", refined.broken), (f"silver.{kind}", refined.valid)):
+            added |= {name: rows.height} if rows.height else {}
             if commit:
-                add(tables, name, rows, sources)
+                add(tables, name, rows, {source_id(name, kind): version or 0})
     return added
 
 
@@ -52,7 +53,7 @@ def silver(tables: LakeTables, kind: Kind = "social") -> pl.DataFrame:
 
 
 def test_nothing_to_do_without_bronze(tables: LakeTables) -> None:
-    assert plan_silver(tables, "social") == ([], {})
+    assert plan_silver(tables, "social") == ([], None)
 
 
 def test_a_copy_in_the_same_run_is_dropped_and_the_first_counts(tables: LakeTables) -> None:
@@ -79,11 +80,11 @@ def test_a_copy_in_a_later_run_is_dropped(tables: LakeTables) -> None:
 def test_only_new_files_are_read_and_a_second_run_has_nothing_to_do(tables: LakeTables) -> None:
     arrive(tables, {"event_id": "a"})
     run(tables)
-    assert plan_silver(tables, "social") == ([], {})
+    assert plan_silver(tables, "social") == ([], None)
     arrive(tables, {"event_id": "b"})
-    tasks, sources = plan_silver(tables, "social")
+    tasks, version = plan_silver(tables, "social")
     assert [len(task.files) for task in tasks] == [1]
-    assert sources == {"silver.social/bronze.social": 1}
+    assert version == 1
 
 
 def test_a_run_that_broke_off_is_repeated(tables: LakeTables) -> None:
@@ -117,7 +118,7 @@ def test_comments_have_a_sentiment_and_nothing_else_has(tables: LakeTables) -> N
 def test_without_a_classifier_the_sentiment_is_unknown(tables: LakeTables) -> None:
     arrive(tables, {"event_type": "comment", "text": "good"})
     (task,), _ = plan_silver(tables, "social")
-    rows = refine(task, tables, None)
+    rows = refine(task, tables, None).valid
     assert rows.schema["sentiment"] == pl.Int8
     assert rows["sentiment"].to_list() == [None]
 
@@ -135,4 +136,4 @@ def test_web_events(tables: LakeTables) -> None:
     arrive(tables, {"value": 1.5}, {"value": -1.0}, kind="web")
     assert run(tables, "web") == {"silver.web": 1, "silver.quarantine": 1}
     assert silver(tables, "web").schema == read_schema("silver.web")
-    assert plan_silver(tables, "social") == ([], {})
+    assert plan_silver(tables, "social") == ([], None)
