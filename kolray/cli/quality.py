@@ -10,6 +10,8 @@ from rich.table import Table
 from kolray.settings import load_settings
 
 STYLES = {"error": "red", "warning": "yellow", "duplicate": "cyan"}
+WIDE = 110
+"""Characters of a terminal that has room for all columns."""
 
 
 def quality(
@@ -34,21 +36,22 @@ def quality(
 
 def _print(rules: pl.DataFrame, shown: pl.DataFrame) -> None:
     console, broken = Console(), rules.filter(pl.col("failed") > 0).height
-    console.print(f"{broken} of {rules.height} rules broken: an error's rows are in silver.quarantine, a warning's stay")
+    console.print(
+        f"{broken} of {rules.height} rules broken: an error's rows are in silver.quarantine, a warning's stay"
+    )
     table = Table(box=None, header_style="bold")
-    for name in ("kind", "rule", "severity"):
-        table.add_column(name, no_wrap=True)
-    for name in ("failed", "of", "share"):
-        table.add_column(name, no_wrap=True, justify="right")
-    table.add_column("newest", no_wrap=True)
+    columns = ("kind", "rule", "severity", "failed", "share", *(() if console.width < WIDE else ("of", "newest")))
+    for name in columns:
+        table.add_column(name, no_wrap=True, justify="right" if name in {"failed", "share", "of"} else "left")
     table.add_column("what it means", style="dim")
     for row in shown.iter_rows(named=True):
-        style = STYLES[row["severity"]] if row["failed"] else "dim"
-        share = "" if row["share"] is None else f"{row['share']:.2%}"
-        newest = f"{row['newest']:%m-%d %H:%M}" if row["newest"] else ""
-        table.add_row(
-            row["kind"], row["rule"], f"[{style}]{row['severity']}[/]", f"{row['failed']:,}", f"{row['checked']:,}",
-            share, newest, row["means"],
-        )  # fmt: skip
+        cells = {name: str(row[name]) for name in ("kind", "rule")} | {
+            "severity": f"[{STYLES[row['severity']] if row['failed'] else 'dim'}]{row['severity']}[/]",
+            "failed": f"{row['failed']:,}",
+            "of": f"{row['checked']:,}",
+            "share": "" if row["share"] is None else f"{row['share']:.2%}",
+            "newest": f"{row['newest']:%m-%d %H:%M}" if row["newest"] else "",
+        }
+        table.add_row(*(cells[name] for name in columns), row["means"])
     if shown.height:
         console.print(table)

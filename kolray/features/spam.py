@@ -80,8 +80,8 @@ def _is_one_word_again(text: pl.Expr) -> pl.Expr:
 
 
 def spam_signal(text: pl.Expr) -> pl.Expr:
-    """0 (no sign) to 1 as Float32; null where there is no text."""
+    """``spam``: 0 (no sign) to 1 as Float32; null where there is no text."""
     kept = pl.lit(1.0, pl.Float32)
     for name, sign in spam_signs(text).items():
         kept *= 1.0 - sign.cast(pl.Float32) * SIGNS[name][0]
-    return (1.0 - kept).cast(pl.Float32)
+    return (1.0 - kept).cast(pl.Float32).alias("spam")

@@ -13,8 +13,8 @@ from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
 from kolray.clock import from_ms, to_ms
-from kolray.errors import NotFoundError
-from kolray.lake.commit import discard, write_parts
+from kolray.errors import NotFoundError, SchemaError
+from kolray.lake.commit import commit_parts, discard, write_parts
 from kolray.lake.tables import TABLES, LakeTables
 from tests.unit.lake.rows import START, add, bronze, commit
 
@@ -126,6 +126,32 @@ def test_statistics_hold_the_bounds_of_a_file(tables: LakeTables) -> None:
     assert (stats["nullCount"]["likes"], stats["nullCount"]["views"]) == (0, 2)
     assert "views" not in stats["minValues"]
     assert part.size == (Path(tables.path(NAME)) / part.path).stat().st_size
+
+
+def test_a_column_that_the_table_lacks_is_added_and_null_in_what_it_holds(tables: LakeTables) -> None:
+    folder, schema = tables.path(NAME), pl.Schema(TABLES[NAME])
+    add(tables, NAME, bronze("social", {}), {SOURCE: 1})
+    more = bronze("social", {"event_id": "e1"}).with_columns(saves=pl.lit(4))
+    parts = write_parts(NAME, folder, more, {"saves": pl.Int64})
+    assert commit_parts(NAME, folder, pl.Schema({**schema, "saves": pl.Int64}), parts, {SOURCE: 2})
+    add(tables, NAME, bronze("social", {"event_id": "e2"}), {SOURCE: 3})  # a writer that knows nothing of it
+    assert dict(tables.scan(NAME).select("event_id", "saves").collect().iter_rows()) == {
+        "e0": None,
+        "e1": 4,
+        "e2": None,
+    }
+    assert tables.table(NAME).version() == 3
+
+
+def test_a_column_of_another_type_is_refused_and_leaves_nothing(tables: LakeTables) -> None:
+    folder = tables.path(NAME)
+    add(tables, NAME, bronze("social", {}), {SOURCE: 1})
+    before, schema = files(tables), pl.Schema({**TABLES[NAME], "likes": pl.String})
+    parts = write_parts(NAME, folder, bronze("social", {"event_id": "e1"}))
+    with pytest.raises(SchemaError, match=r"bronze.social.likes is long in the lake and string .* nothing was added"):
+        commit_parts(NAME, folder, schema, parts, {SOURCE: 2})
+    assert files(tables) == before
+    assert tables.table(NAME).version() == 0
 
 
 def test_numbers_that_json_does_not_have_are_in_no_bound(tables: LakeTables) -> None:

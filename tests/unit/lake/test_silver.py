@@ -8,10 +8,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+from deltalake import write_deltalake
 
-from kolray.events import Kind
+from kolray.events import TIME, Columns, Kind
+from kolray.lake.commit import commit_parts, write_parts
 from kolray.lake.silver import plan_silver, refine, source_id
-from kolray.lake.tables import LakeTables, read_schema
+from kolray.lake.tables import TABLES, LakeTables, read_schema
 from tests.unit.lake.rows import START, add, bronze
 
 
@@ -123,10 +125,83 @@ def test_without_a_classifier_the_sentiment_is_unknown(tables: LakeTables) -> No
     assert rows["sentiment"].to_list() == [None]
 
 
+def test_comments_have_a_spam_signal_and_nothing_else_has(tables: LakeTables) -> None:
+    comment = {"event_type": "comment"}
+    arrive(
+        tables,
+        {"text": "follow me back"},
+        comment | {"text": "follow me back"},
+        comment | {"text": "đẹp thật"},
+        comment,
+    )
+    run(tables)
+    assert silver(tables)["spam"].round(2).to_list() == pytest.approx([None, 0.9, 0.0, None])
+
+
+def test_a_broken_copy_does_not_cost_the_valid_one(tables: LakeTables) -> None:
+    arrive(tables, {"event_id": "a", "likes": -1}, {"event_id": "a", "likes": 1}, {"event_id": ""}, {"event_id": ""})
+    assert run(tables) == {"silver.social": 1, "silver.quarantine": 3}
+    assert silver(tables)["likes"].to_list() == [1]
+
+
+def test_a_run_that_broke_off_before_silver_is_finished_at_its_own_version(tables: LakeTables) -> None:
+    arrive(tables, {"event_id": "a"}, {"event_id": "b", "likes": -1})
+    [task], version = plan_silver(tables, "social")
+    add(tables, "silver.quarantine", refine(task, tables, None).broken, {source_id("silver.quarantine", "social"): 0})
+    arrive(tables, {"event_id": "c", "offset": 7}, {"event_id": "d", "likes": -1, "offset": 8})
+    assert plan_silver(tables, "social") == ([task], version)
+    run(tables)
+    assert run(tables) == {"silver.social": 1, "silver.quarantine": 1}
+    assert silver(tables)["event_id"].to_list() == ["a", "c"]
+    assert tables.scan("silver.quarantine").collect()["event_id"].sort().to_list() == ["b", "d"]
+
+
+def test_a_run_without_a_valid_row_is_done(tables: LakeTables) -> None:
+    arrive(tables, {"likes": -1})
+    run(tables)
+    assert plan_silver(tables, "social") == ([], None)
+
+
+def test_a_broken_time_of_the_event_does_not_break_quarantine(tables: LakeTables) -> None:
+    arrive(tables, {"event_time": None}, {"event_time": START.replace(year=1970)})
+    run(tables)
+    held = tables.scan("silver.quarantine").collect()
+    assert held["dt"].unique().to_list() == [START.date()]
+    assert held["kafka_time"].null_count() == 0
+
+
+def test_tables_of_an_older_version_go_on_with_nulls(tables: LakeTables) -> None:
+    old = {name: dtype for name, dtype in TABLES["silver.social"].items() if name != "spam"}
+    arrive(tables, {"event_id": "a", "event_type": "comment", "text": "vay tiền nhanh"})
+    [task], _ = plan_silver(tables, "social")
+    write_deltalake(
+        tables.path("silver.social"), refine(task, tables, None).valid.select(*old).to_arrow(), partition_by=["dt"]
+    )
+    assert silver(tables)["spam"].to_list() == [None]
+    arrive(tables, {"event_id": "b", "event_type": "comment", "text": "vay tiền nhanh"})
+    run(tables)
+    assert silver(tables)["spam"].is_null().to_list() == [True, False]
+
+
+def test_columns_that_bronze_gained_reach_silver(tables: LakeTables) -> None:
+    arrive(tables, {"event_id": "a"})
+    run(tables)
+    extra: Columns = {"saves": pl.Int64, "seen_at": TIME}
+    rows = bronze("social", {"event_id": "b"}).with_columns(saves=pl.lit(5), seen_at=pl.lit(START))
+    parts = write_parts("bronze.social", tables.path("bronze.social"), rows, extra)
+    commit_parts("bronze.social", tables.path("bronze.social"), pl.Schema(TABLES["bronze.social"] | extra), parts, {})
+    assert tables.added_columns("bronze.social") == extra
+    [task], _ = plan_silver(tables, "social")
+    assert refine(task, tables, None).valid.select("event_id", "saves", "seen_at").rows() == [("b", 5, START)]
+
+
 def test_rows_that_break_a_rule_are_in_quarantine(tables: LakeTables) -> None:
     arrive(tables, {"event_id": "a"}, {"event_id": "b", "platform": ""}, {"event_id": "c", "likes": -1})
     assert run(tables) == {"silver.social": 1, "silver.quarantine": 2}
     held = tables.scan("silver.quarantine").sort("event_id").collect()
+    assert held.select("topic", "partition", "offset", "kol_id", "kind", "rules", "bronze_version").row(0) == (
+        "events.social.raw", 0, 1, "k1", "social", "missing.platform", 0,
+    )  # fmt: skip
     reasons = ["missing: platform", "negative: likes"]
     assert held.select("event_id", "reason").rows() == list(zip(["b", "c"], reasons, strict=True))
     assert held.schema == read_schema("silver.quarantine")
