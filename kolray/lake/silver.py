@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
 
 import polars as pl
 
 from kolray.events import Columns, Kind
 from kolray.features.spam import spam_signal
+from kolray.lake.changes import changed_files
 from kolray.lake.quality import count_failures, with_reason, with_rules
 from kolray.lake.tables import TABLES, LakeTables
 from kolray.protocols import TextClassifier
@@ -58,10 +60,10 @@ def plan_silver(tables: LakeTables, kind: Kind) -> tuple[list[SilverTask], int |
     version = begun if begun > (-1 if done is None else done) else tables.table(bronze).version()
     if done is not None and done >= version:
         return [], None
-    files = set(tables.files(bronze, version))
-    if done is not None:
-        files -= set(tables.files(bronze, done))
-    return ([SilverTask(kind, tuple(sorted(files)), version)] if files else []), version
+    table = tables.table(bronze)
+    table.load_as_version(version)
+    files = sorted(posixpath.join(tables.path(bronze), file.path) for file in changed_files(table, done))
+    return ([SilverTask(kind, tuple(files), version)] if files else []), version
 
 
 def refine(task: SilverTask, tables: LakeTables, classifier: TextClassifier | None) -> Refined:

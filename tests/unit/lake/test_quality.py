@@ -20,8 +20,9 @@ from typer.testing import CliRunner
 from kolray.cli.lake import app
 from kolray.connectors.generator import WorldConfig, batches, build_world
 from kolray.events import MAX_COUNT, RAW_TOPICS, SCHEMAS, Kind, invalid_reason
+from kolray.features.spam import SIGNS
 from kolray.lake.quality import COUNTED, count_failures, newest_runs, quality_rows, summary, with_reason, with_rules
-from kolray.lake.rules import RULES, rules_of
+from kolray.lake.rules import RULES, WARNINGS, rules_of
 from kolray.lake.silver import plan_silver, refine
 from kolray.lake.tables import TABLES, LakeTables
 from tests.unit.lake.rows import START, add, bronze
@@ -128,6 +129,11 @@ def test_there_are_enough_kinds_of_corruption_and_every_rule_has_its_own_name() 
         names = [rule.id for severity in ("error", "duplicate", "warning") for rule in rules_of(kind, severity)]
         assert len(names) == len(set(names))
     assert all(rule.means for rule in RULES)
+
+
+def test_rules_and_signs_are_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "lake.md").read_text()
+    assert [name for name in (*(rule.id for rule in WARNINGS), *SIGNS) if f"| `{name}` |" not in text] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
