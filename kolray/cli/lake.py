@@ -48,6 +48,8 @@ def silver(as_json: bool = AS_JSON) -> None:
     with Console(stderr=True).status("silver …"):
         counts = run_silver(load_settings(), default_classifier())
     _show(counts, as_json)
+    if "silver.quarantine" in counts and not as_json:
+        print("`kolray lake quality` says which rules were broken")
 
 
 @app.command()

@@ -28,7 +28,7 @@ HUGE_COUNT = 1_000_000_000
 HUGE_VALUE = 1e10
 
 _PADDED = r"^\s|\s$|\p{Cc}"
-_PLAIN_PERSON = r"@|^\+?[\d\s().-]{9,}$|^\d{1,3}(\.\d{1,3}){3}$"
+_PLAIN_PERSON = r"@|^\+?[\d\s().-]{9,15}$|^\d{1,3}(\.\d{1,3}){3}$"
 """An e-mail address, a handle, a phone number or an IP address where a hash is wanted."""
 _BROKEN_TEXT = r"\x{FFFD}|Ã[\x{80}-\x{BF}]|á[º»][\x{80}-\x{BF}]|Ä[\x{80}-\x{91}]|â€"
 """UTF-8 that was read as Latin-1 or Windows-1252 on its way, or lost."""
