@@ -2,7 +2,7 @@
 
 import json
 
-from kolray.lake.pipelines import run_gold
+from kolray.lake.gold_pipeline import run_gold
 from kolray.settings import load_settings
 
 if __name__ == "__main__":
