@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 from deltalake import write_deltalake
 
-from kolray.events import COUNTS, Kind
+from kolray.events import COUNTS, SCHEMAS, Kind
 from kolray.features import compute_features
 from kolray.features.compute import LOOKBACK
 from kolray.lake.commit import PartFile, replace_days, write_parts
 from kolray.lake.gold import day_tables, weekly
-from kolray.lake.gold_plan import DAILY, WEEKLY, Refresh, by_day, week_days
+from kolray.lake.gold_plan import BOTH, DAILY, WEEKLY, Refresh, by_day, week_days
 from kolray.lake.reference import current
 from kolray.lake.tables import LakeTables, arrow_ready
 
@@ -23,6 +23,7 @@ Write = Callable[[str, list[Any]], Iterable[Written]]
 Spread = Callable[[Write, str, list[Any]], list[Written]]
 """Runs ``write(root, work)`` on shares of the work: by Ray, or in a test by itself."""
 FEATURES = "gold.features"
+_ADDED: dict[Kind, tuple[str, ...]] = {"social": ("available_at", "sentiment"), "web": ("available_at",)}
 _READ: dict[Kind, tuple[str, ...]] = {
     "social": ("kol_id", "platform", "event_time", *COUNTS, "followers", "sentiment"),
     "web": ("event_id", "kol_id", "campaign_id", "event_type", "event_time", "value", "currency", "visitor"),
@@ -74,9 +75,20 @@ def write_weeks(root: str, mondays: Iterable[date]) -> Iterator[Written]:
 
 def features_at(tables: LakeTables, as_of: datetime, known_at: datetime | None = None) -> pl.DataFrame:
     """``compute_features`` from silver, of which only the days looked back at are read."""
-    days = pl.col("dt").is_between((as_of - LOOKBACK).date(), as_of.date())
-    social, web = (tables.scan(f"silver.{kind}").filter(days) for kind in ("social", "web"))
+    social, web = (_looked_back(tables, kind, as_of, as_of) for kind in BOTH)
     return compute_features(social, web, as_of, known_at)
+
+
+def features_of_times(tables: LakeTables, times: list[datetime]) -> Iterator[pl.DataFrame]:
+    """Features as of each of some times near each other, in this order; the days that they share are read once."""
+    social, web = (_looked_back(tables, kind, min(times), max(times)).collect().lazy() for kind in BOTH)
+    for at in times:
+        yield compute_features(social, web, at)
+
+
+def _looked_back(tables: LakeTables, kind: Kind, first: datetime, last: datetime) -> pl.LazyFrame:
+    days = pl.col("dt").is_between((first - LOOKBACK).date(), last.date())
+    return tables.scan(f"silver.{kind}").filter(days).select(*SCHEMAS[kind], *_ADDED[kind])
 
 
 def ends_of_days(days: Iterable[date], now: datetime) -> list[datetime]:

@@ -10,11 +10,23 @@ import pyarrow as pa
 import ray
 
 from kolray.clock import Clock, SystemClock
-from kolray.lake.gold_files import FEATURES, Write, Written, ends_of_days, features_at, refresh, store_features
+from kolray.lake.gold_files import (
+    FEATURES,
+    Write,
+    Written,
+    ends_of_days,
+    features_at,
+    features_of_times,
+    refresh,
+    store_features,
+)
 from kolray.lake.gold_plan import plan_changed, plan_range
 from kolray.lake.tables import LakeTables
 from kolray.local.cluster import join_ray
 from kolray.settings import Settings
+
+DAYS_A_TASK = 7
+"""Days whose features one task makes: each looks back at 28 days, which a week of them shares."""
 
 
 def run_gold(settings: Settings, as_of: datetime | None = None, clock: Clock | None = None) -> dict[str, int]:
@@ -45,10 +57,12 @@ def backfill_gold(settings: Settings, first: date, last: date, clock: Clock | No
     hours = plan.get("gold.kpi_hourly")
     times = ends_of_days(hours.days if hours else (), (clock or SystemClock()).now())
     join_ray()
-    made = [_features_at.remote(tables.root, at) for at in times]
+    shares = [times[start : start + DAYS_A_TASK] for start in range(0, len(times), DAYS_A_TASK)]
+    made = [_features_of.remote(tables.root, share) for share in shares]
     rows = 0
-    for at, ref in zip(times, made, strict=True):
-        rows += store_features(tables, pl.DataFrame(ray.get(ref)), at)
+    for share, ref in zip(shares, made, strict=True):
+        for at, features in zip(share, ray.get(ref), strict=True):
+            rows += store_features(tables, pl.DataFrame(features), at)
     return counts | ({FEATURES: rows} if rows else {})
 
 
@@ -68,5 +82,5 @@ def _write(write: Write, root: str, work: list[Any]) -> list[Written]:
 
 
 @ray.remote
-def _features_at(root: str, as_of: datetime) -> pa.Table:
-    return features_at(LakeTables(root), as_of).to_arrow()
+def _features_of(root: str, times: list[datetime]) -> list[pa.Table]:
+    return [rows.to_arrow() for rows in features_of_times(LakeTables(root), times)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -10,6 +11,8 @@ from polars.testing import assert_frame_equal
 
 from kolray.features.window_metrics import FOLLOWERS, SUMS, ratio_exprs
 from kolray.lake.gold import day_tables, weekly
+from kolray.lake.gold_files import FEATURES
+from kolray.lake.gold_plan import DAILY, WEEKLY
 from kolray.lake.reference import REFERENCE
 from kolray.lake.tables import TABLES
 from kolray.stream.windows import WindowSpec, conform_panes, merge_panes, pane_aggregate, windows_of
@@ -104,3 +107,8 @@ def test_no_events_make_no_rows() -> None:
     for name, rows in day_tables(social(), web(), KOLS).items():
         assert rows.is_empty(), name
         assert rows.columns == list(TABLES[name])
+
+
+def test_every_table_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "lake.md").read_text()
+    assert [name for name in (*DAILY, WEEKLY, FEATURES) if f"`{name}`" not in text] == []

@@ -17,7 +17,16 @@ from kolray.errors import InvalidInputError
 from kolray.events import Kind
 from kolray.features import compute_features
 from kolray.lake.changes import changed_days
-from kolray.lake.gold_files import FEATURES, Write, Written, ends_of_days, features_at, refresh, store_features
+from kolray.lake.gold_files import (
+    FEATURES,
+    Write,
+    Written,
+    ends_of_days,
+    features_at,
+    features_of_times,
+    refresh,
+    store_features,
+)
 from kolray.lake.gold_plan import DAILY, WEEKLY, by_day, plan_changed, plan_range
 from kolray.lake.tables import TABLES, LakeTables
 from tests.silver import START, silver_world
@@ -225,6 +234,12 @@ def test_features_come_from_the_days_looked_back_at(tables: LakeTables) -> None:
     assert store_features(tables, rows, at) == store_features(tables, rows, at) == rows.height
     assert tables.scan(FEATURES).collect().height == rows.height
     assert store_features(tables, rows.clear(), at) == 0
+
+
+def test_features_of_several_times_are_those_of_each(tables: LakeTables) -> None:
+    times = [START + timedelta(days=n, hours=n) for n in (9, 6, 31)]
+    for at, rows in zip(times, features_of_times(tables, times), strict=True):
+        assert_frame_equal(rows, features_at(tables, at), check_exact=True)
 
 
 def test_the_ends_of_days_that_are_past() -> None:
