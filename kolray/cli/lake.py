@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -92,12 +93,22 @@ def scores(as_json: bool = AS_JSON) -> None:
 def sql(
     query: str = typer.Argument(help="one SELECT over bronze.*, silver.*, gold.*, ref.*"),
     output: str = typer.Option("table", help="table, csv or json"),
+    as_of: str | None = typer.Option(None, help="ISO time: every table as it was then"),
+    version: list[str] = typer.Option([], help="TABLE=VERSION: one table at a version of its Delta log; repeatable"),
 ) -> None:
-    """Query the lake with an embedded engine."""
+    """Query the lake with an embedded engine, also as it was."""
     from kolray.lake.sql import query as run_query
 
-    rows = run_query(load_settings().lake_root, query)
+    versions = dict(_table_version(text) for text in version)
+    rows = run_query(load_settings().lake_root, query, _time(as_of), versions)
     _print(rows, output)
+
+
+def _table_version(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    if not number.isdecimal():
+        raise InvalidInputError(f"--version {text}: write TABLE=VERSION, such as silver.social=3")
+    return name, int(number)
 
 
 def _print(rows: pl.DataFrame, output: str) -> None:
@@ -116,17 +127,19 @@ def verify(
     as_json: bool = AS_JSON,
     show: int = typer.Option(20, help="differences to list"),
     refresh: bool = typer.Option(True, help="bring bronze up to date first"),
+    incremental: bool = typer.Option(False, help="only windows that changed since the last comparison that held"),
 ) -> None:
     """Recompute every closed window from the lake and compare it with the store; exit 1 on any difference."""
     settings = load_settings()
     with Console(stderr=True).status("verify …"):
-        verdict = run_verify(settings, refresh=refresh)
+        verdict = run_verify(settings, refresh=refresh, incremental=incremental)
     differences = verdict.differences
     if as_json:
         found = {"windows": verdict.windows, "differences": differences.height, "unchecked": verdict.unchecked}
-        print(json.dumps(found))
+        print(json.dumps(found | {"since": verdict.since.isoformat() if verdict.since else None}))
     else:
-        print(f"{differences.height} differences in {verdict.windows:,} windows")
+        since = f" since {verdict.since:%Y-%m-%d %H:%M} UTC" if verdict.since else ""
+        print(f"{differences.height} differences in {verdict.windows:,} windows{since}")
         if verdict.unchecked:
             print(f"sentiment was not compared where {', '.join(verdict.unchecked)} judged: that model is not kept")
         if differences.height:
@@ -135,8 +148,14 @@ def verify(
         raise typer.Exit(1)
 
 
-def run_verify(settings: Settings, *, refresh: bool) -> Verdict:
-    """Compares the stores with the lake; sentiment by the models the stream's checkpoints name."""
+def run_verify(settings: Settings, *, refresh: bool, incremental: bool = False) -> Verdict:
+    """Compares the stores with the lake; sentiment by the models the stream's checkpoints name.
+
+    Args:
+        incremental: only what is new since the last comparison that held, of which the home keeps a mark.
+    """
+    from kolray.clock import SystemClock, to_ms
+    from kolray.lake.increment import Mark, first_new
     from kolray.lake.tables import LakeTables
     from kolray.lake.verify import SentimentHistory
     from kolray.lake.verify import verify as compare
@@ -148,10 +167,16 @@ def run_verify(settings: Settings, *, refresh: bool) -> Verdict:
         from kolray.lake.pipelines import run_bronze
 
         run_bronze(settings)
+    tables, file = LakeTables(settings.lake_root), settings.home / "verified.json"
+    windows = settings.stream.windows
+    now, before = Mark.of(tables, windows), Mark.read(file, windows) if incremental else None
+    since = None if before is None else first_new(tables, before) or SystemClock().now()
     store = open_metrics_store(settings)
     history = SentimentHistory(recorded_sentiment(open_checkpoints(settings)), kept_classifiers(settings).find)
-    verdict = compare(LakeTables(settings.lake_root), store, settings.stream.windows, default_classifier(), history)
+    verdict = compare(tables, store, windows, default_classifier(), history, since)
     store.close()
+    if not verdict.differences.height:
+        replace(now, open_ms=to_ms(verdict.open_since) if verdict.open_since else None).write(file)
     return verdict
 
 

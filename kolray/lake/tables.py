@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote
 
 import polars as pl
 from deltalake import DeltaTable
 
+from kolray.clock import to_ms
 from kolray.errors import NotFoundError
 from kolray.events import RAW_TOPICS, SOCIAL_SCHEMA, TIME, WEB_SCHEMA, Columns
 from kolray.features import FEATURE_SCHEMA
@@ -93,6 +95,14 @@ class LakeTables:
         if version is not None:
             table.load_as_version(version)
         return [unquote(uri) for uri in table.file_uris()]
+
+    def version_at(self, name: str, at: datetime) -> int | None:
+        """The version that was the newest at a time; none where the table did not exist yet, or its log is gone."""
+        table = self.table(name)
+        if table.history()[-1]["timestamp"] > to_ms(at):
+            return None  # asked for such a time, Delta answers with the first version there is
+        table.load_as_version(at)
+        return table.version()
 
     def transaction(self, name: str, app_id: str) -> int | None:
         """The version of an application's last transaction on a table."""

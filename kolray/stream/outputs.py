@@ -173,22 +173,26 @@ def letters_of(rejected: pl.DataFrame) -> pl.DataFrame:
     A record may be larger than any the dead-letter topic takes, most of all one that was compressed. ``at`` is its
     Kafka timestamp; a damaged one that no calendar knows becomes 1970.
     """
+    largest = rejected.select(pl.max_horizontal(pl.col("key", "value").bin.size().max())).item() or 0
+    at = pl.when(pl.col("kafka_ms").is_between(0, LATEST_MS)).then("kafka_ms").otherwise(0).cast(TIME).alias("at")
+    letters = rejected.select("topic", "partition", "offset", "reason", "key", "value", at)
+    return letters if largest <= MOST_BYTES else _cut(letters)
+
+
+def _cut(letters: pl.DataFrame) -> pl.DataFrame:
     reason = pl.col("reason")
     for name in ("key", "value"):
         size = pl.col(name).bin.size()
         cut = pl.format(f"; {name} cut from {{}} to {MOST_BYTES} bytes", size)
         reason += pl.when(size > MOST_BYTES).then(cut).otherwise(pl.lit(""))
-    at = pl.when(pl.col("kafka_ms").is_between(0, LATEST_MS)).then("kafka_ms").otherwise(0)
-    return rejected.select(
-        "topic", "partition", "offset", reason, pl.col("key", "value").bin.head(MOST_BYTES),
-        at.cast(TIME).alias("at"),
-    )  # fmt: skip
+    return letters.with_columns(reason, pl.col("key", "value").bin.head(MOST_BYTES))
 
 
 def _keys(name: str, frame: pl.DataFrame) -> list[bytes]:
     """Alerts and late events stay in order per KOL, dead letters per place."""
-    column = pl.col("kol_id") if name != "dead_letters" else pl.format("{}-{}", "topic", "partition")
-    return frame.select(column.cast(pl.Binary)).to_series().to_list()
+    if name == "dead_letters":
+        return [f"{topic}-{number}".encode() for topic, number in frame.select("topic", "partition").iter_rows()]
+    return [kol_id.encode() for kol_id in frame["kol_id"].to_list()]
 
 
 def open_publisher(kafka: KafkaSettings, registry: Registry, partition: int) -> Publisher:

@@ -20,7 +20,7 @@ from kolray.benchmarks.simulate.scenario import make_scenario
 from kolray.benchmarks.simulate.world import World
 from kolray.errors import KolrayError
 
-SCENARIO_SCHEDULES = 2500
+SCENARIO_SCHEDULES = 5000
 """Consecutive seeds that share a scenario, and with it every step of the pure machine."""
 REPORT_EVERY = 100
 
