@@ -37,9 +37,10 @@ def changed_files(
     """Files with the rows that commits after ``after_version``, up to the table's loaded version, added.
 
     Files that compaction wrote are not among them. On a day that rows were taken from since (an erasure), all live
-    files are: an older one still holds those rows. All live files of the table are returned where nothing was read before
-    (``after_version`` is None) and where the log cannot tell: it no longer reaches back, the table was made anew, or a
-    file it names was vacuumed since. The reason is logged. Whoever uses the rows must therefore expect known ones.
+    files are: an older one still holds those rows. All live files of the table are returned where nothing was read
+    before (``after_version`` is None) and where the log cannot tell: it no longer reaches back, the table was made
+    anew, or a file it names was vacuumed since. The reason is logged. Whoever uses the rows must therefore expect known
+    ones.
 
     Args:
         options: storage options of the table's store.
