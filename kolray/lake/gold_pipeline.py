@@ -56,7 +56,8 @@ def backfill_gold(settings: Settings, first: date, last: date, clock: Clock | No
     counts = refresh(tables, plan, _spread)
     hours = plan.get("gold.kpi_hourly")
     times = ends_of_days(hours.days if hours else (), (clock or SystemClock()).now())
-    join_ray()
+    if times:
+        join_ray()
     shares = [times[start : start + DAYS_A_TASK] for start in range(0, len(times), DAYS_A_TASK)]
     made = [_features_of.remote(tables.root, share) for share in shares]
     rows = 0
