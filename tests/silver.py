@@ -10,7 +10,9 @@ import polars as pl
 from kolray.events import SOCIAL_SCHEMA, WEB_SCHEMA
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
-SILVER_SOCIAL = {**SOCIAL_SCHEMA, "available_at": SOCIAL_SCHEMA["event_time"], "sentiment": pl.Int8}
+SILVER_SOCIAL = {
+    **SOCIAL_SCHEMA, "available_at": SOCIAL_SCHEMA["event_time"], "sentiment": pl.Int8, "spam": pl.Float32,
+}  # fmt: skip
 SILVER_WEB = {**WEB_SCHEMA, "available_at": WEB_SCHEMA["event_time"]}
 
 
@@ -62,6 +64,8 @@ def silver_world(n_kols: int, events_per_kol: int, hours: int = 96, seed: int = 
     )  # fmt: skip
     late = pl.col("event_time") + timedelta(seconds=30)
     return (
-        social.with_columns(available_at=late).select(pl.col(c).cast(t) for c, t in SILVER_SOCIAL.items()),
+        social.with_columns(available_at=late, spam=pl.lit(None)).select(
+            pl.col(c).cast(t) for c, t in SILVER_SOCIAL.items()
+        ),
         web.with_columns(available_at=late).select(pl.col(c).cast(t) for c, t in SILVER_WEB.items()),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -54,13 +54,26 @@ def silver(as_json: bool = AS_JSON) -> None:
 
 @app.command()
 def gold(
-    as_of: str | None = typer.Option(None, help="ISO time of the features; default: now"), as_json: bool = AS_JSON
+    as_of: str | None = typer.Option(None, help="ISO time of the features; default: now"),
+    first: str | None = typer.Option(None, "--from", help="make this day and later ones again, e.g. 2026-01-31"),
+    last: str | None = typer.Option(None, "--to", help="the last day to make again, included; default: today"),
+    as_json: bool = AS_JSON,
 ) -> None:
-    """KPIs of the days that changed, and features as of a time."""
-    from kolray.lake.pipelines import run_gold
+    """KPIs of the days that changed, and features as of a time; or everything of a range of days again."""
+    from kolray.clock import SystemClock
+    from kolray.lake.gold_pipeline import backfill_gold, run_gold
 
+    at = _time(as_of)
+    if last is not None and first is None:
+        raise InvalidInputError("--to alone is no range: say with --from where it begins")
+    if first is not None and at is not None:
+        raise InvalidInputError("--from makes features as of the end of each of its days: leave --as-of away")
     with Console(stderr=True).status("gold …"):
-        counts = run_gold(load_settings(), _time(as_of))
+        if first is None:
+            counts = run_gold(load_settings(), at)
+        else:
+            until = SystemClock().now().date() if last is None else _day(last)
+            counts = backfill_gold(load_settings(), _day(first), until)
     _show(counts, as_json)
 
 
@@ -171,20 +184,25 @@ def run_verify(settings: Settings, *, refresh: bool, incremental: bool = False) 
 
 
 def features(
-    as_of: str | None = typer.Option(None, "--as-of", help="ISO time; default: now"),
+    as_of: str | None = typer.Option(None, "--as-of", help="what had happened by this ISO time; default: now"),
+    known_at: str | None = typer.Option(None, "--known-at", help="as known at this ISO time; default: --as-of"),
     kol: str | None = typer.Option(None, help="only this KOL"),
     output: str = typer.Option("table", help="table, csv or json"),
 ) -> None:
     """Features of the KOLs as they could be known at a time, straight from silver."""
     from kolray.clock import SystemClock
-    from kolray.features import compute_features
+    from kolray.lake.gold_files import features_at
     from kolray.lake.tables import LakeTables
 
-    tables = LakeTables(load_settings().lake_root)
-    social, web = tables.scan("silver.social"), tables.scan("silver.web")
-    if kol is not None:
-        social, web = social.filter(pl.col("kol_id") == kol), web.filter(pl.col("kol_id") == kol)
-    _print(compute_features(social, web, _time(as_of) or SystemClock().now()), output)
+    rows = features_at(LakeTables(load_settings().lake_root), _time(as_of) or SystemClock().now(), _time(known_at))
+    _print(rows if kol is None else rows.filter(pl.col("kol_id") == kol), output)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInputError(f"{text!r} is no day, e.g. 2026-01-31") from error
 
 
 def _time(text: str | None) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Ray shell of the lake: Ray Data spreads the work, tasks write files, the driver commits each table once. [ray]"""
+"""Ray shell of bronze and silver: Ray Data spreads work, tasks write files, the driver commits a table once. [ray]"""
 
 import json
 import logging
@@ -9,20 +9,16 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import ray
-from deltalake import CommitProperties, Transaction, write_deltalake
 
 from kolray.clock import Clock, SystemClock
 from kolray.events import Columns, Kind
-from kolray.features import compute_features
 from kolray.lake.bronze import BronzeTask, grouped, plan_bronze, read_group
 from kolray.lake.commit import PartFile, commit_parts, write_parts
 from kolray.lake.contract import read_contract
-from kolray.lake.gold import daily, hourly, in_days
 from kolray.lake.quality import COUNTED, quality_rows
 from kolray.lake.silver import BESIDE, SilverTask, plan_silver, refine, source_id
-from kolray.lake.tables import TABLES, LakeTables, arrow_ready
+from kolray.lake.tables import TABLES, LakeTables
 from kolray.local.cluster import join_ray
 from kolray.protocols import TextClassifier
 from kolray.schemas.registry import open_registry
@@ -147,47 +143,3 @@ def _commit_silver(tables: LakeTables, kind: Kind, version: int, written: list[R
         if done and name != "silver.quality":
             added[name] = sum(row["rows"] for row in mine)
     return added
-
-
-def run_gold(settings: Settings, as_of: datetime | None = None, clock: Clock | None = None) -> dict[str, int]:
-    """Recomputes the KPIs of days silver changed, and the features as of a time (default: now)."""
-    tables = LakeTables(settings.lake_root)
-    join_ray()
-    counts = {}
-    version = sum(tables.table(f"silver.{kind}").version() + 1 for kind in KINDS if tables.exists(f"silver.{kind}"))
-    if version and version > (tables.transaction("gold.kpi_hourly", "gold.kpi_hourly/silver") or 0):
-        days = sorted({day for kind in KINDS for day in tables.scan(f"silver.{kind}").select("dt").collect()["dt"]})
-        refs = [_hourly_of.remote(settings.lake_root, days[i::2]) for i in range(2) if days[i::2]]
-        hours = pl.DataFrame(pa.concat_tables(ray.get(refs)))
-        for name, rows in (("gold.kpi_hourly", hours), ("gold.kpi_daily", daily(hours))):
-            _replace_days(tables, name, rows, {f"{name}/silver": version})
-            counts[name] = rows.height
-    at = as_of or (clock or SystemClock()).now()
-    features = compute_features(tables.scan("silver.social"), tables.scan("silver.web"), at)
-    features = features.with_columns(dt=pl.lit(at.date()))
-    _replace_days(tables, "gold.features", features, {})
-    return counts | {"gold.features": features.height}
-
-
-@ray.remote
-def _hourly_of(root: str, days: list[Any]) -> pa.Table:
-    """KPIs of some days from silver."""
-    tables = LakeTables(root)
-    social, web = (tables.scan(f"silver.{kind}").filter(pl.col("dt").is_in(days)).collect() for kind in KINDS)
-    return hourly(social, web).to_arrow()
-
-
-def _replace_days(tables: LakeTables, name: str, rows: pl.DataFrame, sources: dict[str, int]) -> None:
-    """Writes whole days, replacing what the table held of them."""
-    if not rows.height:
-        return
-    properties = CommitProperties(app_transactions=[Transaction(app, version) for app, version in sources.items()])
-    exists = tables.exists(name)
-    write_deltalake(
-        tables.path(name),
-        arrow_ready(rows, name).to_arrow(),
-        mode="overwrite" if exists else "append",
-        predicate=in_days(rows["dt"].unique().to_list()) if exists else None,
-        partition_by=["dt"],
-        commit_properties=properties,
-    )

@@ -13,7 +13,7 @@ from kolray.clock import to_ms
 from kolray.errors import NotFoundError
 from kolray.events import RAW_TOPICS, SOCIAL_SCHEMA, TIME, WEB_SCHEMA, Columns
 from kolray.features import FEATURE_SCHEMA
-from kolray.features.window_metrics import SUMS
+from kolray.features.window_metrics import FOLLOWERS, RATIOS, SUMS, VELOCITY, VISITORS, WEB_RATIOS, WEB_SUMS
 from kolray.lake.quality import COUNTED
 from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA
 
@@ -21,6 +21,8 @@ PLACE: Columns = {"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64}
 _KAFKA: Columns = {**PLACE, "kafka_time": TIME, "schema_id": pl.Int32, "ingest_time": TIME, "dt": pl.Date}
 _REFINED: Columns = {"available_at": TIME, **PLACE, "dt": pl.Date}
 _KPI: Columns = {"kol_id": pl.String, "platform": pl.String}
+_SUMS: Columns = dict.fromkeys(SUMS, pl.Int64)
+_METRICS: Columns = {**_SUMS, **dict.fromkeys(FOLLOWERS, pl.Int64), **dict.fromkeys(RATIOS, pl.Float64)}
 
 TABLES: dict[str, Columns] = {
     "bronze.social": {**SOCIAL_SCHEMA, **_KAFKA},
@@ -41,13 +43,23 @@ TABLES: dict[str, Columns] = {
         "reason": pl.String, "rules": pl.String, "bronze_version": pl.Int64, "dt": pl.Date,
     },
     "silver.quality": {"at": TIME, "bronze_version": pl.Int64, **COUNTED, "dt": pl.Date},
-    "gold.kpi_hourly": {**_KPI, "hour": TIME, **dict.fromkeys(SUMS, pl.Int64), "dt": pl.Date},
-    "gold.kpi_daily": {**_KPI, **dict.fromkeys(SUMS, pl.Int64), "dt": pl.Date},
+    "gold.kpi_hourly": {**_KPI, "hour": TIME, **_METRICS, "dt": pl.Date},
+    "gold.kpi_daily": {**_KPI, **_METRICS, "dt": pl.Date},
+    "gold.kpi_weekly": {**_KPI, **_METRICS, "dt": pl.Date},
+    "gold.platform_daily": {
+        "platform": pl.String, "kols": pl.Int64, **_SUMS,
+        **{ratio: pl.Float64 for ratio in RATIOS if ratio != VELOCITY}, "dt": pl.Date,
+    },
+    "gold.campaign_daily": {
+        "campaign_id": pl.String, "kol_id": pl.String, **dict.fromkeys(WEB_SUMS, pl.Int64), VISITORS: pl.Int64,
+        "value": pl.Float64, "currency": pl.String, **dict.fromkeys(WEB_RATIOS, pl.Float64), "dt": pl.Date,
+    },
     "gold.scores": {**SCORE_SCHEMA, "dt": pl.Date},
     "gold.features": {**FEATURE_SCHEMA, "dt": pl.Date},
 }  # fmt: skip
-"""Table → columns. All are partitioned by ``dt``: ingest day in bronze, day of the event time elsewhere, but of the
-Kafka time in quarantine (an event's own may be what is wrong) and of the run in ``silver.quality``."""
+"""Table → columns. All are partitioned by ``dt``: ingest day in bronze, day of the event time elsewhere
+(the week's Monday in ``gold.kpi_weekly``, the day of ``as_of`` in ``gold.features``, of the Kafka time in quarantine,
+since an event's own may be what is wrong, and of the run in ``silver.quality``)."""
 
 _AS_READ = pl.Datetime("us", "UTC")
 BRONZE_OF_TOPIC = {topic: f"bronze.{kind}" for kind, topic in RAW_TOPICS.items()}

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -82,6 +82,11 @@ class RunFolder:
                 stubborn.kill()
             psutil.wait_procs(left, timeout=5)
         (self._run / f"{running.name}.json").unlink(missing_ok=True)
+
+
+def still_running(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those that are still the same: a number may have become a thread's, for which psutil cannot wait."""
+    return [process for process in processes if process.is_running()]
 
 
 def wait_until(name: str, running: Running, log: Path, answers: Callable[[], bool], limit_s: float = 60) -> None:

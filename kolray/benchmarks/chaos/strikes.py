@@ -15,7 +15,7 @@ from kolray import local
 from kolray.benchmarks.chaos.plan import Strike
 from kolray.clock import Clock
 from kolray.errors import KolrayError
-from kolray.local.process import RunFolder
+from kolray.local.process import RunFolder, still_running
 from kolray.stream.status import StatusFile
 
 LIMIT_S = 180.0
@@ -140,8 +140,7 @@ class Victim:
     def close(self) -> None:
         """Kills the driver and whatever of its family is left."""
         self.kill_driver()
-        gone, left = psutil.wait_procs(list(self._family.values()), timeout=5)
-        del gone
+        _, left = psutil.wait_procs(still_running(self._family.values()), timeout=5)
         for process in left:
             process.kill()
 

@@ -16,6 +16,7 @@ import psutil
 from kolray import local
 from kolray.clock import Clock, SystemClock
 from kolray.errors import KolrayError, SettingsError
+from kolray.local.process import still_running
 from kolray.settings import Settings
 from kolray.stream.status import StatusFile, totals
 
@@ -131,7 +132,7 @@ class LiveStream:
             except subprocess.TimeoutExpired:
                 self.driver.kill()
                 self.driver.wait()
-        _, left = psutil.wait_procs(list(self.family.values()), timeout=5)
+        _, left = psutil.wait_procs(still_running(self.family.values()), timeout=5)
         for process in left:
             process.kill()
 
