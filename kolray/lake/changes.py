@@ -1,0 +1,111 @@
+"""What changed in a table since a version, read from the actions in its Delta log.
+
+File lists of two versions would show compaction as change. The log marks it: its actions carry ``dataChange = false``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from urllib.parse import unquote
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.fs as pafs
+from deltalake import DeltaTable
+from deltalake.fs import DeltaStorageHandler
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ChangedFile:
+    """A data file whose rows are new since a version; ``path`` is relative to the table's folder."""
+
+    path: str
+    dt: date
+
+
+def changed_files(
+    table: DeltaTable, after_version: int | None, options: dict[str, str] | None = None
+) -> list[ChangedFile]:
+    """Files added with new rows by the commits after ``after_version`` up to the table's loaded version.
+
+    Files that compaction wrote are not among them. All live files are returned where nothing was read before
+    (``after_version`` is None) and where the log cannot tell: it no longer reaches back, the table was made anew, or a
+    file it names was vacuumed since. The reason is logged. Whoever uses the rows must therefore expect known ones.
+
+    Args:
+        options: storage options of the table's store.
+    """
+    store = _store(table, options)
+    actions = _actions(table, after_version, store)
+    if actions is None:
+        return _live(table)
+    added = {(path, day): None for path, day, is_new in actions if is_new}
+    infos = store.get_file_info([path for path, _ in added])
+    gone = [info.path for info in infos if info.type == pafs.FileType.NotFound]
+    if gone:
+        log.warning("reading all of %s: %s was vacuumed before it was read", table.table_uri, gone[0])
+        return _live(table)
+    return [ChangedFile(path, day) for path, day in added]
+
+
+def changed_days(table: DeltaTable, after_version: int | None, options: dict[str, str] | None = None) -> set[date]:
+    """Days whose rows changed after ``after_version``, by new rows or by rows taken away; else as ``changed_files``."""
+    actions = _actions(table, after_version, _store(table, options))
+    if actions is None:
+        return {file.dt for file in _live(table)}
+    return {day for _, day, _ in actions}
+
+
+def _store(table: DeltaTable, options: dict[str, str] | None) -> pafs.FileSystem:
+    return pafs.PyFileSystem(DeltaStorageHandler(table.table_uri, options))
+
+
+def _actions(table: DeltaTable, after: int | None, store: pafs.FileSystem) -> list[tuple[str, date, bool]] | None:
+    """(path, day, added or removed) of each file that changes data; None: take everything."""
+    if after is None:
+        return None
+    if after > table.version():
+        log.warning("reading all of %s: version %d was read, it has %d", table.table_uri, after, table.version())
+        return None
+    found: list[tuple[str, date, bool]] = []
+    for version in range(after + 1, table.version() + 1):
+        try:
+            found += _of_commit(store, version)
+        except FileNotFoundError:
+            log.warning("reading all of %s: its log of version %d is gone", table.table_uri, version)
+            return None
+    return found
+
+
+def _of_commit(store: pafs.FileSystem, version: int) -> Iterator[tuple[str, date, bool]]:
+    with store.open_input_stream(posixpath.join("_delta_log", f"{version:020}.json")) as stream:
+        lines = stream.read().decode().splitlines()
+    for action in map(json.loads, lines):
+        for name in ("add", "remove"):
+            file: dict[str, Any] | None = action.get(name)
+            if file and file.get("dataChange", True):
+                yield unquote(file["path"]), _day(file), name == "add"
+
+
+def _day(file: dict[str, Any]) -> date:
+    """The partition of an action; a remove may name it in its path only."""
+    values = file.get("partitionValues") or {}
+    day = values.get("dt") or unquote(file["path"]).removeprefix("dt=").partition("/")[0]
+    return date.fromisoformat(day)
+
+
+def _live(table: DeltaTable) -> list[ChangedFile]:
+    """All files of the loaded version."""
+    files = pl.DataFrame(pa.table(table.get_add_actions(flatten=True)))
+    if not files.height:
+        return []
+    days = files["partition.dt"].cast(pl.Date)
+    return [ChangedFile(unquote(path), day) for path, day in zip(files["path"], days, strict=True)]
