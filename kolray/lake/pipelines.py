@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
@@ -16,6 +16,7 @@ from kolray.clock import Clock, SystemClock
 from kolray.events import Kind
 from kolray.features import compute_features
 from kolray.lake.bronze import BronzeTask, grouped, plan_bronze, read_group
+from kolray.lake.changes import changed_days
 from kolray.lake.commit import PartFile, commit_parts, write_parts
 from kolray.lake.gold import daily, hourly, in_days
 from kolray.lake.silver import SilverTask, plan_silver, refine, split
@@ -100,13 +101,19 @@ def run_gold(settings: Settings, as_of: datetime | None = None, clock: Clock | N
     tables = LakeTables(settings.lake_root)
     join_ray()
     counts = {}
-    version = sum(tables.table(f"silver.{kind}").version() + 1 for kind in KINDS if tables.exists(f"silver.{kind}"))
-    if version and version > (tables.transaction("gold.kpi_hourly", "gold.kpi_hourly/silver") or 0):
-        days = sorted({day for kind in KINDS for day in tables.scan(f"silver.{kind}").select("dt").collect()["dt"]})
-        refs = [_hourly_of.remote(settings.lake_root, days[i::2]) for i in range(2) if days[i::2]]
+    days: set[date] = set()
+    reached = {}
+    for kind in KINDS:
+        if tables.exists(name := f"silver.{kind}"):
+            silver = tables.table(name)
+            days |= changed_days(silver, tables.transaction("gold.kpi_hourly", f"gold.kpi_hourly/{name}"))
+            reached[name] = silver.version()
+    if days:
+        ordered = sorted(days)
+        refs = [_hourly_of.remote(settings.lake_root, ordered[i::2]) for i in range(2) if ordered[i::2]]
         hours = pl.DataFrame(pa.concat_tables(ray.get(refs)))
         for name, rows in (("gold.kpi_hourly", hours), ("gold.kpi_daily", daily(hours))):
-            _replace_days(tables, name, rows, {f"{name}/silver": version})
+            _replace_days(tables, name, rows, {f"{name}/{source}": version for source, version in reached.items()})
             counts[name] = rows.height
     at = as_of or (clock or SystemClock()).now()
     features = compute_features(tables.scan("silver.social"), tables.scan("silver.web"), at)
