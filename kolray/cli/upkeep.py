@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from kolray.cli import lake
 from kolray.clock import SystemClock
@@ -39,25 +38,25 @@ def maintain(as_json: bool = lake.AS_JSON) -> None:
 
 def _show(done: list[Maintained]) -> None:
     busy = [table for table in done if not table.idle or table.waits]
-    if not busy:
-        print(f"nothing to do in {len(done)} tables")
-        return
-    shown = Table("table", "files", "rewritten", "dropped", "deleted", "log", "waits for readers")
     for table in busy:
-        files = f"{table.files_before:,} → {table.files_after:,}"
-        counts = (
-            _count(table.days_rewritten, "day"),
-            _count(table.days_dropped, "day"),
-            _count(table.files_deleted, "file"),
-        )
-        shown.add_row(table.table, files, *counts, "checkpoint" if table.checkpointed else "", ", ".join(table.waits))
-    Console().print(shown)
-    if len(busy) < len(done):
-        print(f"nothing to do in {len(done) - len(busy)} more tables")
+        files = f"{table.files_before:,} → {table.files_after:,} files"
+        print(f"{table.table:<20} {files:>18}  {_what(table)}")
+    rest = len(done) - len(busy)
+    if rest:
+        print(f"nothing to do in {rest} {'more ' if busy else ''}tables")
 
 
-def _count(n: int, what: str) -> str:
-    return "" if not n else f"{n:,} {what}{'s' if n > 1 else ''}"
+def _what(table: Maintained) -> str:
+    """What was done, in words."""
+    counts = (
+        (table.days_rewritten, "day", "rewritten"),
+        (table.days_dropped, "day", "dropped"),
+        (table.files_deleted, "old file", "deleted"),
+    )
+    told = [f"{n:,} {what}{'s' if n > 1 else ''} {verb}" for n, what, verb in counts if n]
+    told += ["log checkpointed"] if table.checkpointed else []
+    told += [f"{what} wait for the layer that has to read them" for what in table.waits]
+    return ", ".join(told)
 
 
 def nightly(
