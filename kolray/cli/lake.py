@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -50,13 +51,26 @@ def silver(as_json: bool = AS_JSON) -> None:
 
 @app.command()
 def gold(
-    as_of: str | None = typer.Option(None, help="ISO time of the features; default: now"), as_json: bool = AS_JSON
+    as_of: str | None = typer.Option(None, help="ISO time of the features; default: now"),
+    first: str | None = typer.Option(None, "--from", help="make this day and later ones again, e.g. 2026-01-31"),
+    last: str | None = typer.Option(None, "--to", help="the last day to make again, included; default: today"),
+    as_json: bool = AS_JSON,
 ) -> None:
-    """KPIs of the days that changed, and features as of a time."""
-    from kolray.lake.pipelines import run_gold
+    """KPIs of the days that changed, and features as of a time; or everything of a range of days again."""
+    from kolray.clock import SystemClock
+    from kolray.lake.gold_pipeline import backfill_gold, run_gold
 
+    at = _time(as_of)
+    if last is not None and first is None:
+        raise InvalidInputError("--to alone is no range: say with --from where it begins")
+    if first is not None and at is not None:
+        raise InvalidInputError("--from makes features as of the end of each of its days: leave --as-of away")
     with Console(stderr=True).status("gold …"):
-        counts = run_gold(load_settings(), _time(as_of))
+        if first is None:
+            counts = run_gold(load_settings(), at)
+        else:
+            until = SystemClock().now().date() if last is None else _day(last)
+            counts = backfill_gold(load_settings(), _day(first), until)
     _show(counts, as_json)
 
 
@@ -79,12 +93,22 @@ def scores(as_json: bool = AS_JSON) -> None:
 def sql(
     query: str = typer.Argument(help="one SELECT over bronze.*, silver.*, gold.*, ref.*"),
     output: str = typer.Option("table", help="table, csv or json"),
+    as_of: str | None = typer.Option(None, help="ISO time: every table as it was then"),
+    version: list[str] = typer.Option([], help="TABLE=VERSION: one table at a version of its Delta log; repeatable"),
 ) -> None:
-    """Query the lake with an embedded engine."""
+    """Query the lake with an embedded engine, also as it was."""
     from kolray.lake.sql import query as run_query
 
-    rows = run_query(load_settings().lake_root, query)
+    versions = dict(_table_version(text) for text in version)
+    rows = run_query(load_settings().lake_root, query, _time(as_of), versions)
     _print(rows, output)
+
+
+def _table_version(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    if not number.isdecimal():
+        raise InvalidInputError(f"--version {text}: write TABLE=VERSION, such as silver.social=3")
+    return name, int(number)
 
 
 def _print(rows: pl.DataFrame, output: str) -> None:
@@ -103,17 +127,19 @@ def verify(
     as_json: bool = AS_JSON,
     show: int = typer.Option(20, help="differences to list"),
     refresh: bool = typer.Option(True, help="bring bronze up to date first"),
+    incremental: bool = typer.Option(False, help="only windows that changed since the last comparison that held"),
 ) -> None:
     """Recompute every closed window from the lake and compare it with the store; exit 1 on any difference."""
     settings = load_settings()
     with Console(stderr=True).status("verify …"):
-        verdict = run_verify(settings, refresh=refresh)
+        verdict = run_verify(settings, refresh=refresh, incremental=incremental)
     differences = verdict.differences
     if as_json:
         found = {"windows": verdict.windows, "differences": differences.height, "unchecked": verdict.unchecked}
-        print(json.dumps(found))
+        print(json.dumps(found | {"since": verdict.since.isoformat() if verdict.since else None}))
     else:
-        print(f"{differences.height} differences in {verdict.windows:,} windows")
+        since = f" since {verdict.since:%Y-%m-%d %H:%M} UTC" if verdict.since else ""
+        print(f"{differences.height} differences in {verdict.windows:,} windows{since}")
         if verdict.unchecked:
             print(f"sentiment was not compared where {', '.join(verdict.unchecked)} judged: that model is not kept")
         if differences.height:
@@ -122,8 +148,14 @@ def verify(
         raise typer.Exit(1)
 
 
-def run_verify(settings: Settings, *, refresh: bool) -> Verdict:
-    """Compares the stores with the lake; sentiment by the models the stream's checkpoints name."""
+def run_verify(settings: Settings, *, refresh: bool, incremental: bool = False) -> Verdict:
+    """Compares the stores with the lake; sentiment by the models the stream's checkpoints name.
+
+    Args:
+        incremental: only what is new since the last comparison that held, of which the home keeps a mark.
+    """
+    from kolray.clock import SystemClock, to_ms
+    from kolray.lake.increment import Mark, first_new
     from kolray.lake.tables import LakeTables
     from kolray.lake.verify import SentimentHistory
     from kolray.lake.verify import verify as compare
@@ -135,28 +167,39 @@ def run_verify(settings: Settings, *, refresh: bool) -> Verdict:
         from kolray.lake.pipelines import run_bronze
 
         run_bronze(settings)
+    tables, file = LakeTables(settings.lake_root), settings.home / "verified.json"
+    windows = settings.stream.windows
+    now, before = Mark.of(tables, windows), Mark.read(file, windows) if incremental else None
+    since = None if before is None else first_new(tables, before) or SystemClock().now()
     store = open_metrics_store(settings)
     history = SentimentHistory(recorded_sentiment(open_checkpoints(settings)), kept_classifiers(settings).find)
-    verdict = compare(LakeTables(settings.lake_root), store, settings.stream.windows, default_classifier(), history)
+    verdict = compare(tables, store, windows, default_classifier(), history, since)
     store.close()
+    if not verdict.differences.height:
+        replace(now, open_ms=to_ms(verdict.open_since) if verdict.open_since else None).write(file)
     return verdict
 
 
 def features(
-    as_of: str | None = typer.Option(None, "--as-of", help="ISO time; default: now"),
+    as_of: str | None = typer.Option(None, "--as-of", help="what had happened by this ISO time; default: now"),
+    known_at: str | None = typer.Option(None, "--known-at", help="as known at this ISO time; default: --as-of"),
     kol: str | None = typer.Option(None, help="only this KOL"),
     output: str = typer.Option("table", help="table, csv or json"),
 ) -> None:
     """Features of the KOLs as they could be known at a time, straight from silver."""
     from kolray.clock import SystemClock
-    from kolray.features import compute_features
+    from kolray.lake.gold_files import features_at
     from kolray.lake.tables import LakeTables
 
-    tables = LakeTables(load_settings().lake_root)
-    social, web = tables.scan("silver.social"), tables.scan("silver.web")
-    if kol is not None:
-        social, web = social.filter(pl.col("kol_id") == kol), web.filter(pl.col("kol_id") == kol)
-    _print(compute_features(social, web, _time(as_of) or SystemClock().now()), output)
+    rows = features_at(LakeTables(load_settings().lake_root), _time(as_of) or SystemClock().now(), _time(known_at))
+    _print(rows if kol is None else rows.filter(pl.col("kol_id") == kol), output)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInputError(f"{text!r} is no day, e.g. 2026-01-31") from error
 
 
 def _time(text: str | None) -> datetime | None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from kolray.clock import from_ms, to_ms
 from kolray.events import TIME, Columns
 from kolray.features import comments, engagement, posting, profile, web
 from kolray.features.feature import Feature
@@ -19,19 +20,24 @@ LOOKBACK = timedelta(days=28)
 """How far back events count, so that an old account's features cost and mean the same as a young one's."""
 
 
-def compute_features(social: pl.LazyFrame, web_events: pl.LazyFrame, as_of: datetime) -> pl.DataFrame:
-    """Features at ``as_of`` from what had happened and was available by then.
+def compute_features(
+    social: pl.LazyFrame, web_events: pl.LazyFrame, as_of: datetime, known_at: datetime | None = None
+) -> pl.DataFrame:
+    """Features at ``as_of`` from what had happened by then, as far as it was available at ``known_at``.
 
     Args:
         social, web_events: silver's columns; used are rows with ``event_time < as_of`` (and within ``LOOKBACK``) and
-            ``available_at <= as_of``.
+            ``available_at <= known_at``.
         as_of: aware UTC.
+        known_at: aware UTC; none: ``as_of``, which is what a model could have seen then. A later one adds what
+            arrived late, an earlier one takes away what was still on its way.
 
     Returns:
         ``FEATURE_SCHEMA``, one row for each KOL with an event, ordered by ``kol_id``. The order of the input changes
         nothing.
     """
-    seen_social, seen_web = known_at(social, as_of), known_at(web_events, as_of)
+    as_of, by = (from_ms(to_ms(at)) for at in (as_of, known_at or as_of))  # as the rows keep it
+    seen_social, seen_web = seen(social, as_of, by), seen(web_events, as_of, by)
     increments = engagement.prepare(seen_social).collect().lazy()
     rows = {
         profile.SOURCE: profile.prepare(seen_social),
@@ -50,10 +56,10 @@ def compute_features(social: pl.LazyFrame, web_events: pl.LazyFrame, as_of: date
     return table.select("kol_id", at, *(_finite(name) for name in FEATURE_NAMES))
 
 
-def known_at(events: pl.LazyFrame, as_of: datetime) -> pl.LazyFrame:
-    """The events that had happened and were available at ``as_of``: in one order whatever the input's."""
+def seen(events: pl.LazyFrame, as_of: datetime, known_at: datetime) -> pl.LazyFrame:
+    """What had happened at ``as_of`` and was available at ``known_at``: in one order whatever the input's."""
     happened = (pl.col("event_time") < as_of) & (pl.col("event_time") >= as_of - LOOKBACK)
-    known = events.filter(happened & (pl.col("available_at") <= as_of)).with_columns(as_of=pl.lit(as_of).cast(TIME))
+    known = events.filter(happened & (pl.col("available_at") <= known_at)).with_columns(as_of=pl.lit(as_of).cast(TIME))
     return known.sort("kol_id", "event_time", "event_id").collect().lazy()
 
 

@@ -26,7 +26,9 @@ Unique visitors are the distinct ``visitor`` of web events, whether or not there
 leaves the field null. Counted by ``kolray.stream.visitors``, exactly below 1,024, else with a standard error of 3 %.
 """
 
-RATIOS = ("engagement_rate", "ctr", "sentiment_ratio", "follower_velocity_per_hour", "web_ctr", "web_cvr")
+VELOCITY = "follower_velocity_per_hour"
+WEB_RATIOS = ("web_ctr", "web_cvr")
+RATIOS = ("engagement_rate", "ctr", "sentiment_ratio", VELOCITY, *WEB_RATIOS)
 
 FOLLOWER_BITS = 41
 
@@ -59,7 +61,7 @@ def ratio_exprs() -> list[pl.Expr]:
         ratio(c("likes") + c("comments") + c("shares"), c("impressions")).alias("engagement_rate"),
         ratio(c("clicks"), c("impressions")).alias("ctr"),
         ratio(c("positive"), c("positive") + c("negative")).alias("sentiment_ratio"),
-        ratio((c("followers_last") - c("followers_first")).cast(pl.Float64), hours).alias("follower_velocity_per_hour"),
+        ratio((c("followers_last") - c("followers_first")).cast(pl.Float64), hours).alias(VELOCITY),
         ratio(c("web_clicks"), c("web_impressions")).alias("web_ctr"),
         ratio(c("web_conversions"), c("web_clicks")).alias("web_cvr"),
     ]

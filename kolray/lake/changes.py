@@ -37,9 +37,10 @@ class ChangedFile:
 def changed_files(
     table: DeltaTable, after_version: int | None, options: dict[str, str] | None = None
 ) -> list[ChangedFile]:
-    """Files added with new rows by the commits after ``after_version`` up to the table's loaded version.
+    """Files with the rows that commits after ``after_version``, up to the table's loaded version, added.
 
-    Files that compaction wrote are not among them. All live files are returned where nothing was read before
+    Files that compaction wrote are not among them. On a day that rows were taken from since (an erasure), all live
+    files are: an older one still holds those rows. All live files of the table are returned where nothing was read before
     (``after_version`` is None) and where the log cannot tell: it no longer reaches back, the table was made anew, or a
     file it names was vacuumed since. The reason is logged. Whoever uses the rows must therefore expect known ones.
 
@@ -50,13 +51,16 @@ def changed_files(
     actions = _actions(table, after_version, store)
     if actions is None:
         return _live(table)
-    added = {(path, day): None for path, day, is_new in actions if is_new}
-    infos = store.get_file_info([path for path, _ in added])
+    torn = {day for _, day, is_new in actions if not is_new}
+    files = [ChangedFile(path, day) for path, day, is_new in actions if is_new and day not in torn]
+    if torn:
+        files += [file for file in _live(table) if file.dt in torn]
+    infos = store.get_file_info([file.path for file in files])
     gone = [info.path for info in infos if info.type == pafs.FileType.NotFound]
     if gone:
         log.warning("reading all of %s: %s was vacuumed before it was read", table.table_uri, gone[0])
         return _live(table)
-    return [ChangedFile(path, day) for path, day in added]
+    return files
 
 
 def changed_days(table: DeltaTable, after_version: int | None, options: dict[str, str] | None = None) -> set[date]:

@@ -10,6 +10,7 @@ import json
 import math
 import posixpath
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from kolray.clock import Clock, SystemClock, to_ms
-from kolray.lake.tables import arrow_ready
+from kolray.lake.tables import TABLES, arrow_ready
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,30 @@ def commit_parts(
         return False
     table.create_write_transaction(actions, "append", Schema.from_arrow(arrow), ["dt"], commit_properties=properties)
     return True
+
+
+def replace_days(name: str, folder: str, parts: list[PartFile], days: Iterable[date], sources: dict[str, int]) -> None:
+    """Makes the files the whole of some days, in one commit; days without a file become empty.
+
+    Repeating it changes no row. Without days it only records the sources.
+
+    Args:
+        sources: application id → version that this commit reaches.
+    """
+    properties = CommitProperties(app_transactions=[Transaction(app, version) for app, version in sources.items()])
+    at = to_ms(SystemClock().now())
+    actions = [AddAction(p.path, p.size, {"dt": p.dt}, at, True, p.stats) for p in parts]
+    schema = Schema.from_arrow(_to_delta_types(pl.Schema(TABLES[name]).to_frame().to_arrow()).schema)
+    if not DeltaTable.is_deltatable(folder):
+        create_table_with_add_actions(
+            folder, schema, actions, mode="error", partition_by=["dt"], commit_properties=properties
+        )
+        return
+    replaced = [day.isoformat() for day in days]
+    mode, filters = ("overwrite", [("dt", "in", replaced)]) if replaced else ("append", None)
+    DeltaTable(folder).create_write_transaction(
+        actions, mode, schema, ["dt"], partition_filters=filters, commit_properties=properties
+    )
 
 
 def discard(folder: str, parts: list[PartFile]) -> None:

@@ -1,37 +1,120 @@
-"""Gold: KPIs per KOL and platform by hour and day, by the same sums as the stream's windows."""
+"""Gold: KPIs by hour, day and week of KOLs, platforms and campaigns, by the same definitions as the stream's windows.
+
+Pure: silver rows of one day in, gold rows of that day out. What a day's rows are depends on that day alone, so any day
+can be made again at any time.
+"""
 
 from __future__ import annotations
 
-from datetime import date
-
 import polars as pl
 
-from kolray.features.window_metrics import SUMS
+from kolray.features.window_metrics import FOLLOWERS_RANGE, SUMS, VELOCITY, VISITORS, WEB_RATIOS, ratio_exprs
 from kolray.lake.tables import TABLES
-from kolray.stream.windows import conform_panes, merge_panes, pane_aggregate
+from kolray.stream.windows import (
+    WindowSpec,
+    conform_panes,
+    merge_panes,
+    pane_aggregate,
+    web_sums,
+    windows_of,
+)
 
-HOUR_MS = 3_600_000
+HOUR = WindowSpec.parse("1h")
+Tables = dict[str, pl.DataFrame]
 
 
-def hourly(social: pl.DataFrame, web: pl.DataFrame) -> pl.DataFrame:
-    """``gold.kpi_hourly`` of some days from silver rows of those days.
+def day_tables(social: pl.DataFrame, web: pl.DataFrame, kols: pl.DataFrame) -> Tables:
+    """Table → rows of one day, from silver's rows of that day.
 
-    Web events name no platform: they count for the platform of the KOL's social events, or null without any.
+    Args:
+        kols: ``ref.kols``. Web events name no platform: they count for the one that most of the KOL's social events of
+            the day are on, else for that of ``kols``, else for null.
     """
-    platforms = social.group_by("kol_id").agg(pl.col("platform").drop_nulls().mode().sort().first())
-    parts = [pane_aggregate("social", social, HOUR_MS), pane_aggregate("web", web, HOUR_MS)]
-    panes = merge_panes([conform_panes(part) for part in parts]).join(platforms, on="kol_id", how="left")
-    hour = pl.col("pane").cast(pl.Datetime("ms", "UTC")).alias("hour")
-    rows = panes.with_columns(hour, dt=hour.dt.date()).sort("dt", "kol_id", "hour")
-    return rows.select(*TABLES["gold.kpi_hourly"])
+    hours = hourly(social, web, kols)
+    days = _rolled_up(hours, "gold.kpi_daily", "kol_id", "platform", "dt")
+    return {
+        "gold.kpi_hourly": hours,
+        "gold.kpi_daily": days,
+        "gold.platform_daily": platform_daily(days),
+        "gold.campaign_daily": campaign_daily(web),
+    }
 
 
-def daily(hours: pl.DataFrame) -> pl.DataFrame:
-    """``gold.kpi_daily`` from ``gold.kpi_hourly`` rows of whole days."""
-    sums = hours.group_by("kol_id", "platform", "dt").agg(pl.col(SUMS).sum()).sort("dt", "kol_id")
-    return sums.select(*TABLES["gold.kpi_daily"])
+def hourly(social: pl.DataFrame, web: pl.DataFrame, kols: pl.DataFrame) -> pl.DataFrame:
+    """``gold.kpi_hourly``; see ``day_tables``."""
+    placed = web.join(_platforms(social, kols), on="kol_id", how="left")
+    parts = [_hours_of_platform(social, placed, name) for name in _names(social, placed)]
+    rows = pl.concat(parts) if parts else _hours_of_platform(social, placed, None)
+    rows = rows.with_columns(*ratio_exprs(), dt=pl.col("hour").dt.date())
+    return rows.select(*TABLES["gold.kpi_hourly"]).sort("kol_id", "platform", "hour")
 
 
-def in_days(days: list[date]) -> str:
-    """A Delta predicate for these partitions."""
-    return "dt IN (" + ", ".join(f"'{day.isoformat()}'" for day in sorted(days)) + ")"
+def _platforms(social: pl.DataFrame, kols: pl.DataFrame) -> pl.DataFrame:
+    """``kol_id, platform``: where web events of a KOL count."""
+    seen = social.group_by("kol_id").agg(pl.col("platform").drop_nulls().mode().sort().first())
+    return pl.concat([seen, kols.select("kol_id", "platform")]).unique("kol_id", keep="first", maintain_order=True)
+
+
+def _names(social: pl.DataFrame, web: pl.DataFrame) -> list[str | None]:
+    return pl.concat([social["platform"], web["platform"]]).unique().sort().to_list()
+
+
+def _hours_of_platform(social: pl.DataFrame, web: pl.DataFrame, platform: str | None) -> pl.DataFrame:
+    """Hour windows of one platform's events."""
+    mine = pl.col("platform").eq_missing(platform)
+    parts = [
+        pane_aggregate("social", social.filter(mine), HOUR.size_ms),
+        pane_aggregate("web", web.filter(mine), HOUR.size_ms),
+    ]
+    panes = merge_panes([conform_panes(part) for part in parts])
+    rows = windows_of(panes, HOUR, width_ms=HOUR.size_ms)
+    return rows.rename({"window_start": "hour"}).with_columns(platform=pl.lit(platform, pl.String))
+
+
+def weekly(days: pl.DataFrame) -> pl.DataFrame:
+    """``gold.kpi_weekly`` from ``gold.kpi_daily`` rows of whole ISO weeks; ``dt`` is the week's Monday."""
+    weeks = days.with_columns(pl.col("dt").dt.truncate("1w"))
+    return _rolled_up(weeks, "gold.kpi_weekly", "kol_id", "platform", "dt")
+
+
+def _rolled_up(rows: pl.DataFrame, table: str, *key: str) -> pl.DataFrame:
+    """Rows of longer times from rows of shorter ones, none of which overlap."""
+    low, high = FOLLOWERS_RANGE
+    merged = rows.group_by(key).agg(
+        pl.col(SUMS).sum(),
+        pl.col("followers_first").sort_by("followers_first_ms", nulls_last=True).first(),
+        pl.col("followers_first_ms").min(),
+        pl.col("followers_last").sort_by("followers_last_ms", nulls_last=False).last(),
+        pl.col("followers_last_ms").max(),
+        pl.col(low).min(),
+        pl.col(high).max(),
+    )
+    return merged.with_columns(ratio_exprs()).select(*TABLES[table]).sort(key)
+
+
+def platform_daily(days: pl.DataFrame) -> pl.DataFrame:
+    """``gold.platform_daily`` from ``gold.kpi_daily``: sums over KOLs; ``kols`` counts those with any event."""
+    merged = days.group_by("platform", "dt").agg(pl.col("kol_id").n_unique().alias("kols"), pl.col(SUMS).sum())
+    ratios = [ratio for ratio in ratio_exprs() if ratio.meta.output_name() != VELOCITY]
+    return merged.with_columns(ratios).select(*TABLES["gold.platform_daily"]).sort("dt", "platform")
+
+
+def campaign_daily(web: pl.DataFrame) -> pl.DataFrame:
+    """``gold.campaign_daily``: what tracked pages saw of a campaign and KOL.
+
+    ``value`` is the sum over conversions in ``currency``; both are null where conversions have several currencies.
+    """
+    sold = pl.col("event_type").eq("conversion") & pl.col("value").is_not_null()
+    one = pl.col("currency").filter(sold).n_unique() <= 1
+    merged = (
+        web.sort("event_id")  # floats add up to the same only in the same order
+        .group_by("campaign_id", "kol_id", pl.col("event_time").dt.date().alias("dt"), maintain_order=True)
+        .agg(
+            *web_sums(),
+            pl.col("visitor").drop_nulls().n_unique().alias(VISITORS),
+            pl.when(one).then(pl.col("value").filter(sold).sum()).alias("value"),
+            pl.when(one).then(pl.col("currency").filter(sold).first()).alias("currency"),
+        )
+    )
+    ratios = [ratio for ratio in ratio_exprs() if ratio.meta.output_name() in WEB_RATIOS]
+    return merged.with_columns(ratios).select(*TABLES["gold.campaign_daily"]).sort("campaign_id", "kol_id")

@@ -1,26 +1,21 @@
-"""Ray shell of the lake: Ray Data spreads the work, tasks write files, the driver commits each table once. [ray]"""
+"""Ray shell of bronze and silver: Ray Data spreads work, tasks write files, the driver commits a table once. [ray]"""
 
 import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import ray
-from deltalake import CommitProperties, Transaction, write_deltalake
 
 from kolray.clock import Clock, SystemClock
 from kolray.events import Kind
-from kolray.features import compute_features
 from kolray.lake.bronze import BronzeTask, grouped, plan_bronze, read_group
-from kolray.lake.changes import changed_days
 from kolray.lake.commit import PartFile, commit_parts, write_parts
-from kolray.lake.gold import daily, hourly, in_days
 from kolray.lake.silver import SilverTask, plan_silver, refine, split
-from kolray.lake.tables import TABLES, LakeTables, arrow_ready
+from kolray.lake.tables import TABLES, LakeTables
 from kolray.local.cluster import join_ray
 from kolray.protocols import TextClassifier
 from kolray.settings import Settings
@@ -94,53 +89,3 @@ def _write_silver(task: SilverTask, root: str, classifier: Any) -> Iterable[Row]
     for name, rows in split(task.kind, refine(task, tables, ray.get(classifier))).items():
         for part in write_parts(name, tables.path(name), rows):
             yield {"table": name, "kind": task.kind, **asdict(part)}
-
-
-def run_gold(settings: Settings, as_of: datetime | None = None, clock: Clock | None = None) -> dict[str, int]:
-    """Recomputes the KPIs of days silver changed, and the features as of a time (default: now)."""
-    tables = LakeTables(settings.lake_root)
-    join_ray()
-    counts = {}
-    days: set[date] = set()
-    reached = {}
-    for kind in KINDS:
-        if tables.exists(name := f"silver.{kind}"):
-            silver = tables.table(name)
-            days |= changed_days(silver, tables.transaction("gold.kpi_hourly", f"gold.kpi_hourly/{name}"))
-            reached[name] = silver.version()
-    if days:
-        ordered = sorted(days)
-        refs = [_hourly_of.remote(settings.lake_root, ordered[i::2]) for i in range(2) if ordered[i::2]]
-        hours = pl.DataFrame(pa.concat_tables(ray.get(refs)))
-        for name, rows in (("gold.kpi_hourly", hours), ("gold.kpi_daily", daily(hours))):
-            _replace_days(tables, name, rows, {f"{name}/{source}": version for source, version in reached.items()})
-            counts[name] = rows.height
-    at = as_of or (clock or SystemClock()).now()
-    features = compute_features(tables.scan("silver.social"), tables.scan("silver.web"), at)
-    features = features.with_columns(dt=pl.lit(at.date()))
-    _replace_days(tables, "gold.features", features, {})
-    return counts | {"gold.features": features.height}
-
-
-@ray.remote
-def _hourly_of(root: str, days: list[Any]) -> pa.Table:
-    """KPIs of some days from silver."""
-    tables = LakeTables(root)
-    social, web = (tables.scan(f"silver.{kind}").filter(pl.col("dt").is_in(days)).collect() for kind in KINDS)
-    return hourly(social, web).to_arrow()
-
-
-def _replace_days(tables: LakeTables, name: str, rows: pl.DataFrame, sources: dict[str, int]) -> None:
-    """Writes whole days, replacing what the table held of them."""
-    if not rows.height:
-        return
-    properties = CommitProperties(app_transactions=[Transaction(app, version) for app, version in sources.items()])
-    exists = tables.exists(name)
-    write_deltalake(
-        tables.path(name),
-        arrow_ready(rows, name).to_arrow(),
-        mode="overwrite" if exists else "append",
-        predicate=in_days(rows["dt"].unique().to_list()) if exists else None,
-        partition_by=["dt"],
-        commit_properties=properties,
-    )

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+
 import duckdb
 import polars as pl
+from deltalake.exceptions import DeltaError
 
-from kolray.errors import InvalidInputError
+from kolray.errors import InvalidInputError, NotFoundError
 from kolray.lake.tables import LakeTables
 
 
-def query(root: str, sql: str) -> pl.DataFrame:
+def query(root: str, sql: str, at: datetime | None = None, versions: Mapping[str, int] | None = None) -> pl.DataFrame:
     """The result of one SELECT.
+
+    Args:
+        at: read every table as it was at this time; one that did not exist is not there.
+        versions: read these tables at these versions.
 
     Raises:
         InvalidInputError: the engine refuses the statement; the message says where.
+        NotFoundError: a table of ``versions`` does not exist, or not in that version.
     """
     tables = LakeTables(root)
+    asked = _versions(tables, at, versions or {})
     with duckdb.connect() as db:
-        for name in tables.names():
+        for name, version in asked.items():
             layer = name.split(".")[0]
             db.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
-            files = ", ".join(_quoted(file) for file in tables.files(name))
+            files = ", ".join(_quoted(file) for file in _files(tables, name, version))
             if files:
                 db.execute(
                     f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}], "  # noqa: S608
@@ -29,7 +39,26 @@ def query(root: str, sql: str) -> pl.DataFrame:
         try:
             return _select(db, sql).pl()
         except duckdb.Error as error:
-            raise InvalidInputError(f"{error}\nTables: {', '.join(tables.names()) or 'none yet'}") from error
+            raise InvalidInputError(f"{error}\nTables: {', '.join(asked) or 'none yet'}") from error
+
+
+def _versions(tables: LakeTables, at: datetime | None, fixed: Mapping[str, int]) -> dict[str, int | None]:
+    """The version of every table to read; none: the newest."""
+    for name in fixed:
+        tables.table(name)  # says so where there is none
+    names = tables.names()
+    if at is None:
+        return {name: fixed.get(name) for name in names}
+    then = {name: fixed[name] if name in fixed else tables.version_at(name, at) for name in names}
+    return {name: version for name, version in then.items() if version is not None}
+
+
+def _files(tables: LakeTables, name: str, version: int | None) -> list[str]:
+    try:
+        return tables.files(name, version)
+    except DeltaError as error:
+        newest = tables.table(name).version()
+        raise NotFoundError(f"{name} cannot be read at version {version}: the newest is {newest} ({error})") from error
 
 
 def _select(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote
 
 import polars as pl
 from deltalake import DeltaTable
 
+from kolray.clock import to_ms
 from kolray.errors import NotFoundError
 from kolray.events import RAW_TOPICS, SOCIAL_SCHEMA, TIME, WEB_SCHEMA, Columns
 from kolray.features import FEATURE_SCHEMA
-from kolray.features.window_metrics import SUMS
+from kolray.features.window_metrics import FOLLOWERS, RATIOS, SUMS, VELOCITY, VISITORS, WEB_RATIOS, WEB_SUMS
 from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA
 
 PLACE: Columns = {"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64}
 _KAFKA: Columns = {**PLACE, "kafka_time": TIME, "schema_id": pl.Int32, "ingest_time": TIME, "dt": pl.Date}
 _REFINED: Columns = {"available_at": TIME, **PLACE, "dt": pl.Date}
 _KPI: Columns = {"kol_id": pl.String, "platform": pl.String}
+_SUMS: Columns = dict.fromkeys(SUMS, pl.Int64)
+_METRICS: Columns = {**_SUMS, **dict.fromkeys(FOLLOWERS, pl.Int64), **dict.fromkeys(RATIOS, pl.Float64)}
 
 TABLES: dict[str, Columns] = {
     "bronze.social": {**SOCIAL_SCHEMA, **_KAFKA},
@@ -34,8 +38,17 @@ TABLES: dict[str, Columns] = {
     "silver.social": {**SOCIAL_SCHEMA, "sentiment": pl.Int8, **_REFINED},
     "silver.web": {**WEB_SCHEMA, **_REFINED},
     "silver.quarantine": {**PLACE, "event_id": pl.String, "kol_id": pl.String, "reason": pl.String, "dt": pl.Date},
-    "gold.kpi_hourly": {**_KPI, "hour": TIME, **dict.fromkeys(SUMS, pl.Int64), "dt": pl.Date},
-    "gold.kpi_daily": {**_KPI, **dict.fromkeys(SUMS, pl.Int64), "dt": pl.Date},
+    "gold.kpi_hourly": {**_KPI, "hour": TIME, **_METRICS, "dt": pl.Date},
+    "gold.kpi_daily": {**_KPI, **_METRICS, "dt": pl.Date},
+    "gold.kpi_weekly": {**_KPI, **_METRICS, "dt": pl.Date},
+    "gold.platform_daily": {
+        "platform": pl.String, "kols": pl.Int64, **_SUMS,
+        **{ratio: pl.Float64 for ratio in RATIOS if ratio != VELOCITY}, "dt": pl.Date,
+    },
+    "gold.campaign_daily": {
+        "campaign_id": pl.String, "kol_id": pl.String, **dict.fromkeys(WEB_SUMS, pl.Int64), VISITORS: pl.Int64,
+        "value": pl.Float64, "currency": pl.String, **dict.fromkeys(WEB_RATIOS, pl.Float64), "dt": pl.Date,
+    },
     "gold.scores": {**SCORE_SCHEMA, "dt": pl.Date},
     "gold.features": {**FEATURE_SCHEMA, "dt": pl.Date},
     "ops.steps": {
@@ -43,7 +56,8 @@ TABLES: dict[str, Columns] = {
         "detail": pl.String, "dt": pl.Date,
     },
 }  # fmt: skip
-"""Table → columns. All are partitioned by ``dt``: ingest day in bronze, day of the event time elsewhere."""
+"""Table → columns. All are partitioned by ``dt``: ingest day in bronze, day of the event time elsewhere
+(the week's Monday in ``gold.kpi_weekly``, the day of ``as_of`` in ``gold.features``)."""
 
 BRONZE_OF_TOPIC = {topic: f"bronze.{kind}" for kind, topic in RAW_TOPICS.items()}
 
@@ -85,6 +99,14 @@ class LakeTables:
         if version is not None:
             table.load_as_version(version)
         return [unquote(uri) for uri in table.file_uris()]
+
+    def version_at(self, name: str, at: datetime) -> int | None:
+        """The version that was the newest at a time; none where the table did not exist yet, or its log is gone."""
+        table = self.table(name)
+        if table.history()[-1]["timestamp"] > to_ms(at):
+            return None  # asked for such a time, Delta answers with the first version there is
+        table.load_as_version(at)
+        return table.version()
 
     def transaction(self, name: str, app_id: str) -> int | None:
         """The version of an application's last transaction on a table."""

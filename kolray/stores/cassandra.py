@@ -26,6 +26,8 @@ BATCH_ROWS = 10
 """Rows with the same replicas that are sent together: more partitions or bytes, and Cassandra warns of the batch."""
 IN_FLIGHT = 64
 SCAN_ROWS = 50_000
+SCAN_PARTITIONS = 500
+"""A day of five-minute windows is 288 rows."""
 RECONNECT_S = 5.0
 """Longest pause between attempts to reach a node that went away; the driver's own is ten minutes."""
 FAILURES = (NoHostAvailable, OperationTimedOut, RequestExecutionException, DriverException)
@@ -152,9 +154,23 @@ class CassandraStore:
         rows = [row for result in self._query_all(statements) for row in result]
         return _frame(rows, WINDOW_SCHEMA).sort("window_start")
 
-    def scan_windows(self, final_only: bool = True) -> Iterator[pl.DataFrame]:
-        for rows in self._scan(f"SELECT {', '.join(WINDOW_SCHEMA)} FROM {self._keyspace}.windows", ()):
+    def scan_windows(self, final_only: bool = True, since: datetime | None = None) -> Iterator[pl.DataFrame]:
+        if since is None:
+            found = self._scan(f"SELECT {', '.join(WINDOW_SCHEMA)} FROM {self._keyspace}.windows", ())
+        else:
+            found = self._rows_since(since)
+        for rows in found:
             yield _kept(rows, final_only)
+
+    def _rows_since(self, since: datetime) -> Iterator[list[Any]]:
+        """Reads the partitions of these days; of the others no more than their keys."""
+        cql = f"SELECT {', '.join(WINDOW_SCHEMA)} FROM {{ks}}.windows WHERE kol_id = ? AND window = ? AND day = ? "
+        select = self._prepare(cql + "AND window_start >= ?")
+        for keys in self._scan(f"SELECT DISTINCT kol_id, window, day FROM {self._keyspace}.windows", ()):
+            wanted = [(select, (*key, since)) for key in keys if key[2].date() >= since.date()]
+            for at in range(0, len(wanted), SCAN_PARTITIONS):
+                results = self._query_all(wanted[at : at + SCAN_PARTITIONS])
+                yield [row for result in results for row in result]
 
     def scan_scores(self, since: datetime) -> Iterator[pl.DataFrame]:
         cql = f"SELECT {', '.join(SCORE_SCHEMA)} FROM {self._keyspace}.scores WHERE scored_at >= %s ALLOW FILTERING"

@@ -100,8 +100,12 @@ class MetricsStore(Protocol):
         """Rows with ``start <= window_start < end`` as ``WINDOW_SCHEMA``, oldest first."""
         ...
 
-    def scan_windows(self, final_only: bool = True) -> Iterator[pl.DataFrame]:
-        """Every row of every KOL as ``WINDOW_SCHEMA``, in frames of bounded size, in no order."""
+    def scan_windows(self, final_only: bool = True, since: datetime | None = None) -> Iterator[pl.DataFrame]:
+        """Every row of every KOL as ``WINDOW_SCHEMA``, in frames of bounded size, in no order.
+
+        Args:
+            since: only windows that start then or later; the others are not read.
+        """
         ...
 
     def scores(self, kol_id: str, limit: int = 1) -> pl.DataFrame:

@@ -110,8 +110,9 @@ class SqliteStore:
         sql = "WHERE kol_id = ? AND window = ? AND window_start >= ? AND window_start < ? ORDER BY window_start"
         return self._select("windows", WINDOW_SCHEMA, sql, (kol_id, window, to_ms(start), to_ms(end)))
 
-    def scan_windows(self, final_only: bool = True) -> Iterator[pl.DataFrame]:
-        yield from self._scan("windows", WINDOW_SCHEMA, "WHERE final = 1" if final_only else "", ())
+    def scan_windows(self, final_only: bool = True, since: datetime | None = None) -> Iterator[pl.DataFrame]:
+        where = f"WHERE window_start >= ? {'AND final = 1' if final_only else ''}"
+        yield from self._scan("windows", WINDOW_SCHEMA, where, (to_ms(since) if since else 0,))
 
     def scan_scores(self, since: datetime) -> Iterator[pl.DataFrame]:
         yield from self._scan("scores", SCORE_SCHEMA, "WHERE scored_at >= ?", (to_ms(since),))

@@ -110,7 +110,7 @@ def pane_aggregate(kind: Kind, events: pl.DataFrame, pane: int) -> pl.DataFrame:
     """
     start = pl.col("event_time").dt.epoch("ms")
     lazy = events.lazy().with_columns(pane=start - start % pane)
-    aggregates = _social(pane, "sentiment" in events.columns) if kind == "social" else _web()
+    aggregates = _social(pane, "sentiment" in events.columns) if kind == "social" else web_sums()
     grouped = lazy.group_by("kol_id", "pane").agg(aggregates)
     return conform_panes(grouped.collect())
 
@@ -124,7 +124,8 @@ def _social(pane: int, sentiment: bool) -> list[pl.Expr]:
     return [*out, packed.min().alias("first_packed"), packed.max().alias("last_packed"), *followers]
 
 
-def _web() -> list[pl.Expr]:
+def web_sums() -> list[pl.Expr]:
+    """The sums of web events, one a column of ``WEB_SUMS``."""
     types = {"impression": "web_impressions", "click": "web_clicks", "conversion": "web_conversions"}
     sums = [(pl.col("event_type") == name).sum().alias(column) for name, column in types.items()]
     return [pl.len().alias("web_events"), *sums]

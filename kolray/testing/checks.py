@@ -57,6 +57,9 @@ def _check_windows(store: MetricsStore, kol: str) -> None:
     assert scanned.height == 500
     everything = pl.concat(store.scan_windows(final_only=False)).filter(pl.col("kol_id").str.starts_with(kol))
     assert everything.height == 502
+    recent = pl.concat(store.scan_windows(since=T0 + 3 * FIVE)).filter(pl.col("kol_id") == kol)
+    assert recent["window_start"].min() == T0 + 3 * FIVE
+    assert recent.height == 497
     store.upsert_windows(rows.clear(), late)
 
 

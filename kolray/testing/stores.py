@@ -58,8 +58,9 @@ class MemoryStore:
         )
         return rows.sort("window_start").select(*WINDOW_SCHEMA)
 
-    def scan_windows(self, final_only: bool = True) -> Iterator[pl.DataFrame]:
+    def scan_windows(self, final_only: bool = True, since: datetime | None = None) -> Iterator[pl.DataFrame]:
         rows = self._tables["windows"].filter("final") if final_only else self._tables["windows"]
+        rows = rows if since is None else rows.filter(pl.col("window_start") >= since)
         yield rows.select(*WINDOW_SCHEMA)
 
     def scores(self, kol_id: str, limit: int = 1) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -14,7 +14,9 @@ import ray
 from kolray.connectors.generator import WorldConfig, build_world
 from kolray.demo.topics import count_records
 from kolray.events import ALERTS_TOPIC, DLQ_TOPIC, LATE_TOPIC
-from kolray.lake.pipelines import run_bronze, run_gold, run_silver
+from kolray.lake.gold_pipeline import backfill_gold, run_gold
+from kolray.lake.gold_plan import DAILY, WEEKLY
+from kolray.lake.pipelines import run_bronze, run_silver
 from kolray.lake.sql import query
 from kolray.lake.tables import LakeTables
 from kolray.lake.verify import verify
@@ -91,6 +93,10 @@ def _check_lake(settings: Settings, sent: int, counts: dict[str, int]) -> None:
     assert social.select(pl.col("event_id").is_duplicated().any()).collect().item() is False
     [row] = query(settings.lake_root, "SELECT sum(events) AS events FROM gold.kpi_hourly").to_dicts()
     assert int(row["events"]) == silver["silver.social"]
+    assert run_gold(settings).keys() == {"gold.features"}
+    again = backfill_gold(settings, date(2000, 1, 1), date(2100, 1, 1))
+    assert again.keys() == gold.keys()
+    assert {name: again[name] for name in (*DAILY, WEEKLY)} == {name: gold[name] for name in (*DAILY, WEEKLY)}
 
 
 def test_a_shard_that_cannot_start_says_why(embedded: Settings) -> None:

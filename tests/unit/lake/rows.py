@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from kolray.events import Kind
+from kolray.events import TIME, Kind
 from kolray.lake.commit import PartFile, commit_parts, write_parts
 from kolray.lake.tables import TABLES, LakeTables
 
@@ -30,6 +30,15 @@ def bronze(kind: Kind, *rows: dict[str, Any]) -> pl.DataFrame:
         full.append(COMMON | OF_KIND[kind] | place | day | {name: v for name, v in row.items() if name != "s"})
     schema = pl.Schema(TABLES[f"bronze.{kind}"])
     return pl.DataFrame([{name: row.get(name) for name in schema} for row in full], schema=schema)
+
+
+def silver(kind: Kind, *rows: dict[str, Any]) -> pl.DataFrame:
+    """Silver rows from the same fields, available at once where nothing else is said."""
+    refined = bronze(kind, *({name: v for name, v in row.items() if name != "available_at"} for row in rows))
+    at = [row.get("available_at", event) for row, event in zip(rows, refined["event_time"], strict=True)]
+    sentiment = pl.lit(None, pl.Int8)
+    wanted = pl.Schema(TABLES[f"silver.{kind}"])
+    return refined.with_columns(available_at=pl.Series(at, dtype=TIME), sentiment=sentiment).select(*wanted)
 
 
 def add(tables: LakeTables, name: str, frame: pl.DataFrame, sources: dict[str, int] | None = None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from kolray.lake.changes import changed_days, changed_files
@@ -58,6 +59,19 @@ def test_rows_taken_away_change_their_day(tables: LakeTables) -> None:
     tables.table(NAME).delete("event_id = 'e2'")
     assert days_after(tables, 2) == [1]
     assert changed_files(tables.table(NAME), 2) == []
+    assert len(changed_files(tables.table(NAME), 0)) == 1
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_rows_taken_away_are_not_read_from_an_older_file(tables: LakeTables, compacted: bool) -> None:
+    add(tables, NAME, bronze("social", {"event_id": "forgotten"}, {"event_id": "kept"}))
+    if compacted:
+        tables.table(NAME).optimize.compact()
+    tables.table(NAME).delete("event_id = 'forgotten'")
+    files = changed_files(tables.table(NAME), 2)
+    assert {file.dt for file in files} == {DAY}
+    ids = [pl.read_parquet(Path(tables.path(NAME)) / file.path)["event_id"] for file in files]
+    assert sorted(pl.concat(ids)) == ["e0", "e1", "kept"]
 
 
 def test_a_log_that_does_not_reach_back_means_everything(tables: LakeTables, caplog: pytest.LogCaptureFixture) -> None:

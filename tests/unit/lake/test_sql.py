@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from kolray.errors import InvalidInputError
+from kolray.clock import from_ms
+from kolray.errors import InvalidInputError, NotFoundError
 from kolray.lake.reference import upsert_reference
 from kolray.lake.sql import query
 from kolray.lake.tables import LakeTables
 from tests.unit.lake.rows import START, add, bronze
+
+HOUR_MS = 3_600_000
 
 
 @pytest.fixture
@@ -53,6 +57,27 @@ def test_a_statement_that_is_refused_names_the_tables(lake: str, sql: str) -> No
 def test_a_statement_without_a_result(lake: str) -> None:
     with pytest.raises(InvalidInputError, match=r"write one SELECT"):
         query(lake, "CREATE TABLE x (a INTEGER)")
+
+
+def test_the_lake_as_it_was(lake: str) -> None:
+    tables, count = LakeTables(lake), "SELECT count(*) FROM bronze.social"
+    made = tables.table("bronze.social").history()[-1]["timestamp"]
+    for version, ms in ((0, made), (1, made + HOUR_MS)):  # a version is as old as its file in the log
+        log = Path(tables.path("bronze.social"), "_delta_log", f"{version:020d}.json")
+        os.utime(log, ns=(ms * 1_000_000, ms * 1_000_000))
+    assert query(lake, count, from_ms(made + HOUR_MS)).item() == 3
+    assert query(lake, count, from_ms(made + HOUR_MS - 1)).item() == 2
+    assert query(lake, count, versions={"bronze.social": 0}).item() == 2
+    assert query(lake, count, from_ms(made + HOUR_MS), {"bronze.social": 0}).item() == 2
+    with pytest.raises(InvalidInputError, match="Tables: none yet"):
+        query(lake, count, from_ms(made - 1))
+
+
+def test_a_version_that_is_not_there(lake: str) -> None:
+    with pytest.raises(NotFoundError, match=r"bronze.social cannot be read at version 7: the newest is 1"):
+        query(lake, "SELECT 1", versions={"bronze.social": 7})
+    with pytest.raises(NotFoundError, match=r"has no table silver.social; run `kolray lake silver`"):
+        query(lake, "SELECT 1", versions={"silver.social": 0})
 
 
 def test_a_lake_that_is_empty(tmp_path: Path) -> None:
