@@ -22,9 +22,6 @@ from deltalake.fs import DeltaStorageHandler
 
 log = logging.getLogger(__name__)
 
-RETENTION = {"kolray": "retention"}
-"""Noted in commits that drop days for their age: no change that a table made of this one should follow."""
-
 
 @dataclass(frozen=True)
 class ChangedFile:
@@ -40,9 +37,10 @@ def changed_files(
     """Files with the rows that commits after ``after_version``, up to the table's loaded version, added.
 
     Files that compaction wrote are not among them. On a day that rows were taken from since (an erasure), all live
-    files are: an older one still holds those rows. All live files of the table are returned where nothing was read before
-    (``after_version`` is None) and where the log cannot tell: it no longer reaches back, the table was made anew, or a
-    file it names was vacuumed since. The reason is logged. Whoever uses the rows must therefore expect known ones.
+    files are: an older one still holds those rows. All live files of the table are returned where nothing was read
+    before (``after_version`` is None) and where the log cannot tell: it no longer reaches back, the table was made
+    anew, or a file it names was vacuumed since. The reason is logged. Whoever uses the rows must therefore expect known
+    ones.
 
     Args:
         options: storage options of the table's store.
@@ -94,10 +92,8 @@ def _actions(table: DeltaTable, after: int | None, store: pafs.FileSystem) -> li
 
 def _of_commit(store: pafs.FileSystem, version: int) -> Iterator[tuple[str, date, bool]]:
     with store.open_input_stream(posixpath.join("_delta_log", f"{version:020}.json")) as stream:
-        actions = [json.loads(line) for line in stream.read().decode().splitlines()]
-    if any(action.get("commitInfo", {}).items() >= RETENTION.items() for action in actions):
-        return
-    for action in actions:
+        lines = stream.read().decode().splitlines()
+    for action in map(json.loads, lines):
         for name in ("add", "remove"):
             file: dict[str, Any] | None = action.get(name)
             if file and file.get("dataChange", True):

@@ -16,14 +16,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.fs as pafs
 import stamina
-from deltalake import CommitProperties, DeltaTable, WriterProperties
+from deltalake import DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError
 from deltalake.fs import DeltaStorageHandler
 
 from kolray.clock import Clock, SystemClock
 from kolray.errors import ConflictError
 from kolray.lake.backlog import Backlog, backlog_of
-from kolray.lake.changes import RETENTION
 from kolray.lake.journal import NAME as JOURNAL
 from kolray.lake.layout import MB, crowded
 from kolray.lake.tables import LakeTables
@@ -121,8 +120,7 @@ def _cutoff(name: str, settings: LakeSettings, now: datetime) -> date | None:
 def _drop(table: DeltaTable, cutoff: date) -> int:
     old = _files(table).filter(pl.col("dt") < cutoff)["dt"].n_unique()
     if old:
-        noted = CommitProperties(custom_metadata=RETENTION)
-        table.delete(f"dt < '{cutoff.isoformat()}'", commit_properties=noted)
+        table.delete(f"dt < '{cutoff.isoformat()}'")
     return old
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from kolray.clock import Clock, SystemClock
 from kolray.errors import InvalidInputError, NotFoundError
+from kolray.lake.gold_pipeline import run_gold
 from kolray.lake.journal import Journal, Step
 from kolray.lake.maintenance import maintain
-from kolray.lake.gold_pipeline import run_gold
 from kolray.lake.pipelines import run_bronze, run_silver
 from kolray.lake.scores import copy_scores
 from kolray.lake.tables import LakeTables

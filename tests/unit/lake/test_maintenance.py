@@ -14,8 +14,9 @@ from deltalake import DeltaTable
 
 from kolray.clock import SystemClock
 from kolray.lake import maintenance
-from kolray.lake.changes import changed_days, changed_files
 from kolray.lake.commit import write_parts
+from kolray.lake.gold_files import refresh
+from kolray.lake.gold_plan import plan_changed
 from kolray.lake.layout import most_files
 from kolray.lake.maintenance import CHECKPOINT_EVERY, Maintained, maintain
 from kolray.lake.reference import current, upsert_reference
@@ -62,6 +63,11 @@ def refine_new(tables: LakeTables) -> int:
         for name, rows in split("social", refine(task, tables, None)).items():
             add(tables, name, rows, sources)
     return sum(len(task.files) for task in tasks)
+
+
+def make_gold(tables: LakeTables) -> dict[str, int]:
+    """One run of gold's KPIs: rows written to each table."""
+    return refresh(tables, plan_changed(tables), lambda write, root, work: list(write(root, work)))
 
 
 def sorted_rows(tables: LakeTables, name: str = NAME) -> pl.DataFrame:
@@ -215,10 +221,13 @@ def test_days_past_retention_go_and_what_was_made_of_them_stays(tables: LakeTabl
     done = run(tables, clock, bronze_days=3)
     assert (done[NAME].days_dropped, done["silver.social"].days_dropped) == (2, 0)
     assert sorted(set(sorted_rows(tables)["dt"])) == [TODAY + timedelta(days=d) for d in (2, 3)]
-    silver = tables.table("silver.social").version()
-    assert run(tables, clock, silver_days=3)["silver.social"].days_dropped == 1
-    assert changed_days(tables.table("silver.social"), silver) == set()  # gold keeps the days that silver has dropped
     assert refine_new(tables) == 0
+    gold = make_gold(tables)
+    assert gold["gold.kpi_daily"] > 0
+    held = tables.scan("gold.kpi_daily").collect()
+    assert run(tables, clock, silver_days=3)["silver.social"].days_dropped == 1
+    assert not any(make_gold(tables).values())
+    assert tables.scan("gold.kpi_daily").collect().equals(held)
 
 
 def test_retention_waits_for_who_has_not_read_the_days(tables: LakeTables) -> None:
@@ -236,14 +245,14 @@ def test_after_maintenance_silver_and_gold_have_nothing_to_do(tables: LakeTables
     arrive(tables, commits=12, days=2)
     assert refine_new(tables) == 24
     arrive(tables, commits=1, first=20)
+    make_gold(tables)
     assert refine_new(tables) == 1
-    silver = tables.table("silver.social").version()
+    assert make_gold(tables)["gold.kpi_daily"] > 0
     done = run(tables, vacuum_hours=0)
     assert done[NAME].files_deleted > 0
     assert done["silver.social"].days_rewritten == 1
     assert plan_silver(tables, "social")[0] == []
-    assert changed_files(tables.table("silver.social"), silver) == []
-    assert changed_days(tables.table("silver.social"), silver) == set()
+    assert not any(make_gold(tables).values())
 
 
 def test_new_rows_after_maintenance_are_refined_once(tables: LakeTables) -> None:
