@@ -81,8 +81,14 @@ def nightly(
 
 
 def _told(detail: dict[str, Any]) -> str:
-    told = (f"{name} {value:,}" if isinstance(value, int) else f"{name}: {value}" for name, value in detail.items())
-    return ", ".join(told) or "nothing new"
+    """Counts that are not 0, and words."""
+    return ", ".join(_part(name, value) for name, value in detail.items() if value) or "nothing new"
+
+
+def _part(name: str, value: Any) -> str:
+    if value is True:
+        return name
+    return f"{name} {value:,}" if isinstance(value, int) else f"{name}: {value}"
 
 
 def _day(text: str | None) -> date:
