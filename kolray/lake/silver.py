@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
 from kolray.events import Kind, invalid_reason
+from kolray.lake.changes import changed_files
 from kolray.lake.tables import LakeTables
 from kolray.protocols import TextClassifier
 
@@ -27,15 +29,14 @@ def plan_silver(tables: LakeTables, kind: Kind) -> tuple[list[SilverTask], dict[
     bronze, silver = f"bronze.{kind}", f"silver.{kind}"
     if not tables.exists(bronze):
         return [], {}
-    version = tables.table(bronze).version()
+    table = tables.table(bronze)
+    version = table.version()
     source = f"{silver}/{bronze}"
     done = tables.transaction(silver, source)
-    if done is not None and done >= version:
+    if done == version:
         return [], {}
-    files = set(tables.files(bronze, version))
-    if done is not None:
-        files -= set(tables.files(bronze, done))
-    return ([SilverTask(kind, tuple(sorted(files)))] if files else []), {source: version}
+    files = sorted(str(Path(tables.path(bronze), file.path)) for file in changed_files(table, done))
+    return ([SilverTask(kind, tuple(files))] if files else []), {source: version}
 
 
 def refine(task: SilverTask, tables: LakeTables, classifier: TextClassifier | None) -> pl.DataFrame:
@@ -49,7 +50,9 @@ def refine(task: SilverTask, tables: LakeTables, classifier: TextClassifier | No
     )
     days = rows["dt"].unique().to_list()
     known = tables.scan(f"silver.{task.kind}").filter(pl.col("dt").is_in(days)).select("event_id").collect()
+    refused = tables.scan("silver.quarantine").filter(pl.col("dt").is_in(days)).select(PLACE).collect()
     rows = rows.join(known, on="event_id", how="anti", maintain_order="left")
+    rows = rows.join(refused, on=PLACE, how="anti", maintain_order="left")
     return _with_sentiment(rows, classifier) if task.kind == "social" else rows
 
 
