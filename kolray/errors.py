@@ -7,6 +7,7 @@ KolrayError
 │   └── SchemaError          an Avro schema is unknown or incompatible
 ├── CheckpointError          a snapshot cannot be used (other windows, other broker, other format)
 ├── FencedError              a newer owner of the partition exists; this one must stop
+├── ConflictError            other writers kept changing a table while this one tried
 ├── NotFoundError            the KOL, campaign, model or table asked for does not exist
 └── PromotionRefusedError    a challenger did not beat the champion
 
@@ -49,6 +50,10 @@ class CheckpointError(KolrayError):
 
 class FencedError(KolrayError):
     """A newer owner of this partition exists; this one has stopped without writing."""
+
+
+class ConflictError(KolrayError):
+    """Other writers kept changing a table while this one tried; trying again later helps."""
 
 
 class NotFoundError(KolrayError):

@@ -104,6 +104,16 @@ class LakeSettings(_Part):
     """The Delta lake."""
 
     root: str | None = Field(None, description="folder of the Delta tables; none: <home>/lake")
+    file_mb: int = Field(128, ge=1, description="size that maintenance gives to data files, in MB")
+    vacuum_hours: int = Field(
+        168,
+        ge=0,
+        description="hours that maintenance keeps replaced and never committed files: the longest read or write",
+    )
+    log_days: int = Field(30, ge=1, description="days that Delta keeps log entries that a checkpoint covers")
+    bronze_days: int | None = Field(None, ge=1, description="ingest days kept in bronze; none: all")
+    silver_days: int | None = Field(None, ge=1, description="event days kept in silver; none: all")
+    gold_days: int | None = Field(None, ge=1, description="event days kept in gold; none: all")
 
 
 class MlflowSettings(_Part):
@@ -112,6 +122,14 @@ class MlflowSettings(_Part):
     tracking_uri: str | None = Field(None, description="MLflow server or sqlite:///PATH; none: <home>/mlflow.db")
     artifacts: str | None = Field(
         None, description="artifact folder of a database-backed store; none: <home>/artifacts"
+    )
+
+
+class ModelsSettings(_Part):
+    """When models are trained again."""
+
+    retrain_after_days: float = Field(
+        7, ge=0, description="age of a model's last training after which nightly retrains"
     )
 
 
@@ -155,6 +173,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     lake: LakeSettings = LakeSettings()
     mlflow: MlflowSettings = MlflowSettings()
+    models: ModelsSettings = ModelsSettings()
     serving: ServingSettings = ServingSettings()
     youtube: YoutubeSettings = YoutubeSettings()
 

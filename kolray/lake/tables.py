@@ -56,6 +56,10 @@ TABLES: dict[str, Columns] = {
     },
     "gold.scores": {**SCORE_SCHEMA, "dt": pl.Date},
     "gold.features": {**FEATURE_SCHEMA, "dt": pl.Date},
+    "ops.steps": {
+        "run": pl.String, "step": pl.String, "ok": pl.Boolean, "started_at": TIME, "seconds": pl.Float64,
+        "detail": pl.String, "dt": pl.Date,
+    },
 }  # fmt: skip
 """Table → columns. All are partitioned by ``dt``: ingest day in bronze, day of the event time elsewhere
 (the week's Monday in ``gold.kpi_weekly``, the day of ``as_of`` in ``gold.features``, of the Kafka time in quarantine,

@@ -12,9 +12,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from kolray.clock import from_ms
 from kolray.errors import NotFoundError, ServiceUnavailableError
 
 EXPERIMENT = "kolray"
@@ -108,6 +110,11 @@ class ModelRegistry:
         """The version an alias points at, or None. One small query: cheap enough to poll."""
         found = self._aliased(name, alias)
         return None if found is None else int(found.version)
+
+    def trained_at(self, name: str) -> datetime | None:
+        """When its newest version was registered, champion or not; None before the first."""
+        found = self._aliased(name, CHALLENGER)
+        return None if found is None else from_ms(int(found.creation_timestamp))
 
     def tags(self, name: str, version: int) -> dict[str, str]:
         """What was noted about a version when it was registered."""

@@ -32,6 +32,8 @@ JOBS = [
     "gold.py",
     "train_trust.py",
     "train_success.py",
+    "maintain.py",
+    "nightly.py",
     "verify.py",
 ]
 

@@ -1,0 +1,14 @@
+"""The night's work, resumable: ``ray job submit --working-dir . -- python jobs/nightly.py [DAY]``."""
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import date
+
+from kolray.models.nightly import nightly
+from kolray.settings import load_settings
+
+if __name__ == "__main__":
+    night = date.fromisoformat(sys.argv[1]) if len(sys.argv) > 1 else None
+    for step in nightly(load_settings(), night):
+        print(json.dumps(asdict(step)))

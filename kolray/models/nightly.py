@@ -1,0 +1,127 @@
+"""The night's work in its order: the lake's layers, scores, features for serving, maintenance, training that is due.
+
+Each step is recorded under the night it belongs to. A run that failed starts again at the step that failed; a night
+that is done does nothing. Every step may also be repeated by itself: what it writes has keys or transaction ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import date, timedelta
+from typing import Any
+
+from kolray.clock import Clock, SystemClock
+from kolray.errors import InvalidInputError, NotFoundError
+from kolray.lake.gold_pipeline import run_gold
+from kolray.lake.journal import Journal, Step
+from kolray.lake.maintenance import maintain
+from kolray.lake.pipelines import run_bronze, run_silver
+from kolray.lake.scores import copy_scores
+from kolray.lake.tables import LakeTables
+from kolray.local.cluster import join_ray
+from kolray.models.lifecycle import KINDS, Kind, newest_features
+from kolray.models.publish import publish_rankings, publish_scores
+from kolray.models.registry import ModelRegistry
+from kolray.models.sentiment import default_classifier
+from kolray.models.trainers import train_on_ray
+from kolray.settings import Settings
+from kolray.stores.open import open_feature_store, open_metrics_store
+
+Work = Callable[[], dict[str, Any]]
+
+
+def nightly(
+    settings: Settings, night: date | None = None, clock: Clock | None = None, started: Callable[[str], None] = print
+) -> Iterator[Step]:
+    """Runs what the night (default: today, UTC) still lacks; yields each step when it is done.
+
+    Args:
+        started: told the name of each step before it runs.
+
+    Raises:
+        KolrayError: a step failed; it is recorded, and the next run of the night starts there.
+    """
+    clock = clock or SystemClock()
+    day = night or clock.now().date()
+    journal = Journal(LakeTables(settings.lake_root), f"nightly {day}", clock)
+    for name, work in steps(settings, clock).items():
+        started(name)
+        yield journal.once(name, work)
+
+
+def steps(settings: Settings, clock: Clock) -> dict[str, Work]:
+    """Name → work, in the order in which each needs what stands before it."""
+    return {
+        "bronze": lambda: run_bronze(settings, clock),
+        "silver": lambda: run_silver(settings, default_classifier()),
+        "gold": lambda: run_gold(settings, clock=clock),
+        "scores": lambda: _scores(settings),
+        "features": lambda: _features(settings),
+        "maintain": lambda: _maintain(settings, clock),
+        **{f"retrain {kind}": lambda kind=kind: _retrain(settings, clock, kind) for kind in KINDS},  # type: ignore[misc]
+    }
+
+
+def _scores(settings: Settings) -> dict[str, Any]:
+    store = open_metrics_store(settings)
+    try:
+        return {"gold.scores": copy_scores(LakeTables(settings.lake_root), store)}
+    finally:
+        store.close()
+
+
+def _features(settings: Settings) -> dict[str, Any]:
+    """Serving finds the newest features of the lake in Redis."""
+    try:
+        features = newest_features(settings.lake_root)
+    except NotFoundError as nothing:
+        return {"skipped": str(nothing)}
+    lookup = open_feature_store(settings.redis)
+    lookup.put_features(features)
+    lookup.close()
+    return {"features": features.height}
+
+
+def _maintain(settings: Settings, clock: Clock) -> dict[str, Any]:
+    done = list(maintain(LakeTables(settings.lake_root), settings.lake, clock))
+    totals = {
+        "days_rewritten": sum(table.days_rewritten for table in done),
+        "days_dropped": sum(table.days_dropped for table in done),
+        "files_deleted": sum(table.files_deleted for table in done),
+    }
+    waits = {table.table: ", ".join(table.waits) for table in done if table.waits}
+    return totals | ({"waits": waits} if waits else {})
+
+
+def _retrain(settings: Settings, clock: Clock, kind: Kind) -> dict[str, Any]:
+    """Trains a model whose last training is older than ``models.retrain_after_days``; publishes what the champion says.
+
+    A lake that has too little to train on, as one without labels, is no failure of the night.
+    """
+    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    last = registry.trained_at(kind)
+    if last is not None and clock.now() - last < timedelta(days=settings.models.retrain_after_days):
+        return {"skipped": f"trained {last:%Y-%m-%d %H:%M}"}
+    join_ray()
+    try:
+        submission = train_on_ray([kind], settings.lake_root, registry)[kind]
+    except (InvalidInputError, NotFoundError) as lack:
+        return {"skipped": str(lack)}
+    told = {name: value for name, value in asdict(submission).items() if name in ("version", "promoted", "reason")}
+    return told | {"published": _publish(settings, registry, kind)}
+
+
+def _publish(settings: Settings, registry: ModelRegistry, kind: Kind) -> int:
+    """KOLs scored or ranked."""
+    lookup = open_feature_store(settings.redis)
+    try:
+        if kind == "success":
+            return publish_rankings(settings.lake_root, registry, lookup)
+        store = open_metrics_store(settings)
+        try:
+            return publish_scores(settings.lake_root, registry, store, lookup)
+        finally:
+            store.close()
+    finally:
+        lookup.close()
