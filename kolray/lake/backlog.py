@@ -9,9 +9,6 @@ from kolray.clock import from_ms
 from kolray.lake.changes import changed_files
 from kolray.lake.tables import LakeTables
 
-READERS = {"bronze": "silver", "silver": "gold"}
-"""Layer → the layer made of it; its tables carry the version they have read as transaction ``<reader>/<table>``."""
-
 
 @dataclass(frozen=True)
 class Backlog:
@@ -40,10 +37,8 @@ class Backlog:
 
 
 def backlog_of(tables: LakeTables, name: str) -> Backlog:
-    """What the slowest reader of a table has not read."""
-    layer = READERS.get(name.partition(".")[0])
-    readers = [reader for reader in tables.names() if reader.partition(".")[0] == layer]
-    reached = [tables.transaction(reader, f"{reader}/{name}") for reader in readers]
+    """What the slowest reader of a table has not read; its transaction ``<reader>/<table>`` says how far it is."""
+    reached = [tables.transaction(reader, f"{reader}/{name}") for reader in _readers(tables, name)]
     done = min((version for version in reached if version is not None), default=None)
     table = tables.table(name)
     if done is None or done >= table.version():
@@ -51,3 +46,14 @@ def backlog_of(tables: LakeTables, name: str) -> Backlog:
     unread = [int(entry["timestamp"]) for entry in table.history(table.version() - done) if entry["version"] > done]
     since = from_ms(min(unread)) if unread else None
     return Backlog(since, frozenset(file.dt for file in changed_files(table, done)))
+
+
+def _readers(tables: LakeTables, name: str) -> list[str]:
+    """Tables that go by the version they have read.
+
+    Of bronze that is silver's table of the kind alone: what is written beside it (quarantine) may rest for long.
+    """
+    layer, _, kind = name.partition(".")
+    if layer == "bronze":
+        return [f"silver.{kind}"]
+    return [table for table in tables.names() if table.startswith("gold.")] if layer == "silver" else []
