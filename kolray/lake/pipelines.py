@@ -109,8 +109,8 @@ def run_silver(
     written = _spread(work, lambda task: _write_silver(task, settings.lake_root, held), blocks=2)
     now = (clock or SystemClock()).now()
     added: Counter[str] = Counter()
-    for kind, (_, version) in plans.items():
-        if version is not None:
+    for kind, (tasks, version) in plans.items():
+        if tasks and version is not None:  # else bronze was only compacted
             mine = [row for row in written if row["kind"] == kind]
             added.update(_commit_silver(tables, kind, version, mine, now))
     return {name: count for name, count in sorted(added.items()) if count}
