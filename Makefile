@@ -31,7 +31,7 @@ check: install ## lint, types, layers: seconds
 	@$(VENV)/bin/lint-imports
 
 test: check ## everything: unit, contract, integration on real servers
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) tests/side_by_side.py $(ARGS)
 
 bench: install ## measure the stream on the servers of `kolray up --profile local`
 	@$(VENV)/bin/kolray bench stream $(ARGS)

@@ -70,6 +70,23 @@ def stream(
 
 
 @app.command()
+def lake(
+    events: int = typer.Option(1_900_000, min=10_000, help="valid and broken events; 5 % of them come twice"),
+    raw: Path | None = typer.Option(None, help="folder of Parquet files to take instead"),
+    as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),
+) -> None:
+    """Bronze, silver and gold over raw rows: what they cost; every total is compared with one grouping of all rows."""
+    from kolray.benchmarks.lake.medallion import medallion
+
+    files = sorted(raw.glob("*.parquet")) if raw is not None else None
+    if files == []:
+        raise SettingsError(f"{raw} holds no Parquet files")
+    with Console(stderr=True).status("bronze, silver, gold, twice …"):
+        figures = medallion(files, events)
+    _report("kolray bench lake", asdict(figures), as_json, right=not figures.differences)
+
+
+@app.command()
 def chaos(
     kills: int = typer.Option(30, min=1, help="how often something is killed or stopped"),
     seed: int = typer.Option(1, help="the same seed strikes the same parts in the same order"),

@@ -28,7 +28,7 @@ Row = dict[str, Any]
 KINDS: tuple[Kind, ...] = ("social", "web")
 
 
-def _spread(work: list[Any], do: Callable[[Any], Iterable[Row]], blocks: int) -> list[Row]:
+def spread(work: list[Any], do: Callable[[Any], Iterable[Row]], blocks: int) -> list[Row]:
     """Runs ``do`` on every item by Ray Data and gathers the rows it yields."""
     if not work:
         return []
@@ -57,7 +57,7 @@ def run_bronze(settings: Settings, clock: Clock | None = None) -> dict[str, int]
     now = (clock or SystemClock()).now()
     extra = read_contract(open_registry(settings.registry.url), tables)
     groups = grouped(plan_bronze(tables, settings.kafka.partitions), groups=2)
-    written = _spread(groups, lambda tasks: _write_bronze(tasks, settings, now, extra), blocks=len(groups))
+    written = spread(groups, lambda tasks: _write_bronze(tasks, settings, now, extra), blocks=len(groups))
     return _commit_by_table(tables, written, _by_table("bronze", extra))
 
 
@@ -106,7 +106,7 @@ def run_silver(
     plans = {kind: plan_silver(tables, kind) for kind in KINDS}
     held = ray.put(classifier)
     work = [task for tasks, _ in plans.values() for task in tasks]
-    written = _spread(work, lambda task: _write_silver(task, settings.lake_root, held), blocks=2)
+    written = spread(work, lambda task: _write_silver(task, settings.lake_root, held), blocks=2)
     now = (clock or SystemClock()).now()
     added: Counter[str] = Counter()
     for kind, (tasks, version) in plans.items():

@@ -13,18 +13,14 @@ from typing import Any
 
 from kolray.clock import Clock, SystemClock
 from kolray.errors import InvalidInputError, NotFoundError
-from kolray.lake.gold_pipeline import run_gold
 from kolray.lake.journal import Journal, Step
 from kolray.lake.maintenance import maintain
-from kolray.lake.pipelines import run_bronze, run_silver
 from kolray.lake.scores import copy_scores
 from kolray.lake.tables import LakeTables
-from kolray.local.cluster import join_ray
 from kolray.models.lifecycle import KINDS, Kind, newest_features
 from kolray.models.publish import publish_rankings, publish_scores
 from kolray.models.registry import ModelRegistry
 from kolray.models.sentiment import default_classifier
-from kolray.models.trainers import train_on_ray
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
 
@@ -52,6 +48,9 @@ def nightly(
 
 def steps(settings: Settings, clock: Clock) -> dict[str, Work]:
     """Name → work, in the order in which each needs what stands before it."""
+    from kolray.lake.gold_pipeline import run_gold
+    from kolray.lake.pipelines import run_bronze, run_silver
+
     return {
         "bronze": lambda: run_bronze(settings, clock),
         "silver": lambda: run_silver(settings, default_classifier()),
@@ -99,6 +98,9 @@ def _retrain(settings: Settings, clock: Clock, kind: Kind) -> dict[str, Any]:
 
     A lake that has too little to train on, as one without labels, is no failure of the night.
     """
+    from kolray.local.cluster import join_ray
+    from kolray.models.trainers import train_on_ray
+
     registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
     last = registry.trained_at(kind)
     if last is not None and clock.now() - last < timedelta(days=settings.models.retrain_after_days):

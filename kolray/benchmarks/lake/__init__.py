@@ -1,0 +1,1 @@
+"""What the lake costs, beside Apache Spark on the same rows."""

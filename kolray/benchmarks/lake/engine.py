@@ -1,0 +1,75 @@
+"""The medallion as one engine among others: raw Parquet to bronze, silver and gold, by the lake's own pipelines.
+
+``python -m kolray.benchmarks.lake.engine JSON`` with the fields of ``Work``. Every round writes a lake of its own; the
+marks enclose the last one, when code is compiled and Ray's workers are up, as the comparison's warm round has it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from kolray.benchmarks.lake.raw import as_bronze
+from kolray.lake.commit import PartFile, commit_parts, write_parts
+from kolray.lake.tables import TABLES, LakeTables
+from kolray.settings import load_settings
+
+BRONZE = "bronze.social"
+BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
+"""As of when features are made: before all events, as the comparison has none."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Raw files, and the folder that gets one lake a round: ``<lake>/<round>``."""
+
+    files: tuple[str, ...]
+    lake: str
+    rounds: int = 2
+
+
+def run(work: Work) -> dict[str, float]:
+    """Runs all rounds; returns the seconds of each layer in the last."""
+    from kolray.lake.gold_pipeline import run_gold
+    from kolray.lake.pipelines import run_silver, spread
+    from kolray.local.cluster import join_ray
+
+    join_ray()
+    took: dict[str, float] = {}
+    for number in range(work.rounds):
+        settings = load_settings(lake={"root": f"{work.lake}/{number}"})
+        if number == work.rounds - 1:
+            print("@job_start\n@ready", flush=True)
+        tables, started = LakeTables(settings.lake_root), time.monotonic()
+        folder = tables.path(BRONZE)
+        written = spread(list(work.files), partial(_write_bronze, folder), blocks=2)
+        commit_parts(BRONZE, folder, pl.Schema(TABLES[BRONZE]), [PartFile(**row) for row in written], {"raw": number})
+        bronze_s = time.monotonic() - started
+        run_silver(settings)
+        silver_s = time.monotonic() - started - bronze_s
+        run_gold(settings, as_of=BEFORE)
+        took = {"bronze_s": bronze_s, "silver_s": silver_s, "gold_s": time.monotonic() - started - bronze_s - silver_s}
+    return {name: round(seconds, 2) for name, seconds in took.items()}
+
+
+def _write_bronze(folder: str, file: str) -> list[dict[str, Any]]:
+    return [asdict(part) for part in write_parts(BRONZE, folder, as_bronze(file))]
+
+
+def main() -> None:
+    """The command of the module's docstring."""
+    given = json.loads(sys.argv[1])
+    took = run(Work(**given | {"files": tuple(given["files"])}))
+    print("@job_end", flush=True)
+    print(json.dumps(took), flush=True)
+
+
+if __name__ == "__main__":
+    main()

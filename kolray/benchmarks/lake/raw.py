@@ -1,0 +1,83 @@
+"""Raw rows as the published medallion comparison has them: social events, 5 % of them twice, 1 % not valid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kolray.benchmarks.events import social_events
+from kolray.events import COUNTS, SOCIAL_SCHEMA, SOCIAL_TOPIC, TIME
+from kolray.lake.tables import TABLES
+
+FILES = 4
+INGEST_DAY = date(2026, 1, 1)
+PER_SECOND = 5
+"""Social events a second of event time: some days, as the comparison has them."""
+_STEP = 100_000
+
+
+def make_raw(folder: Path, n_events: int, seed: int = 3, n_kols: int = 2000) -> list[Path]:
+    """Writes Parquet files of ``n_events`` events and their copies; a copy follows in the same file."""
+    files = []
+    for number in range(FILES):
+        share = range(number * n_events // FILES, (number + 1) * n_events // FILES)
+        parts = [
+            _with_faults(social_events(first, min(_STEP, share.stop - first), n_kols, seed, PER_SECOND), [seed, first])
+            for first in range(share.start, share.stop, _STEP)
+        ]
+        files.append(folder / f"part-{number:04}.parquet")
+        pl.concat(parts).write_parquet(files[-1])
+    return files
+
+
+def _with_faults(events: pl.DataFrame, seed: Sequence[int]) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    broken = pl.Series(rng.random(events.height) < 0.01)
+    nameless = pl.Series(rng.random(events.height) < 0.5)
+    faulty = events.with_columns(
+        kol_id=pl.when(~(broken & nameless)).then("kol_id"),
+        comments=pl.when(broken & ~nameless).then(-1).otherwise("comments"),
+        post_id=pl.format("p{}", pl.Series(rng.integers(0, 1 << 16, events.height))),
+    )
+    return pl.concat([faulty, faulty.sample(fraction=0.05, seed=int(seed[1]) + 1)])
+
+
+def as_bronze(file: str | Path) -> pl.DataFrame:
+    """The rows of one file as ``bronze.social``; each file stands for a Kafka partition, in its order."""
+    raw = pl.read_parquet(file)
+    number = int(Path(file).stem.removeprefix("part-"))
+    at = raw["ingest_time"] if "ingest_time" in raw.columns else raw["event_time"]
+    schema = TABLES["bronze.social"]
+    known = raw.select(
+        (pl.col(name) if name in raw.columns else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in SOCIAL_SCHEMA.items()
+    )
+    return known.with_columns(
+        topic=pl.lit(SOCIAL_TOPIC),
+        partition=pl.lit(number, pl.Int32),
+        offset=pl.int_range(pl.len(), dtype=pl.Int64),
+        kafka_time=at.cast(TIME),
+        schema_id=pl.lit(1, pl.Int32),
+        ingest_time=at.cast(TIME),
+        dt=pl.lit(INGEST_DAY),
+    ).select(*schema)
+
+
+def expected(files: Sequence[Path]) -> tuple[int, int, pl.DataFrame]:
+    """(silver's rows, quarantine's rows, daily sums of each KOL and platform) by one grouping of all rows."""
+    raw = pl.concat([pl.read_parquet(file, columns=_USED) for file in files], how="vertical_relaxed")
+    once = raw.unique("event_id")
+    low = pl.min_horizontal(*COUNTS, "followers", "following").fill_null(0)
+    bad = pl.col("kol_id").is_null() | (low < 0)
+    valid = once.filter(~bad).with_columns(dt=pl.col("event_time").dt.date())
+    daily = valid.group_by("kol_id", "platform", "dt").agg(
+        pl.len().cast(pl.Int64).alias("events"), *(pl.col(name).sum() for name in COUNTS)
+    )
+    return valid.height, once.filter(bad).height, daily
+
+
+_USED = ["event_id", "kol_id", "platform", "event_time", *COUNTS, "followers", "following"]
