@@ -45,8 +45,12 @@ class Publisher(Protocol):
         """Fences every earlier owner of the partition."""
         ...
 
-    def publish(self, snapshot: Snapshot, *, again: bool = False) -> None:
-        """Publishes ``snapshot.outputs``; with ``again`` (after a restart) only what was not published before.
+    def unpublished(self, snapshot: Snapshot) -> dict[str, pl.DataFrame]:
+        """What of the outputs of a former owner's snapshot is not in the topics; ask once that owner is fenced."""
+        ...
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Publishes ``snapshot.outputs``.
 
         Raises:
             FencedError: a newer owner exists.
@@ -91,14 +95,14 @@ class _KafkaPublisher:
         except KafkaError as error:
             raise ServiceUnavailableError("Kafka", self._kafka.bootstrap, "start it with `kolray up`") from error
 
-    def _transaction(self, snapshot: Snapshot, outputs: dict[str, pl.DataFrame]) -> None:
+    def publish(self, snapshot: Snapshot) -> None:
         place = TopicPartition(SOCIAL_TOPIC, self._partition)
         done = OffsetAndMetadata(
             snapshot.offsets["social"], json.dumps({"e": snapshot.epoch, "n": snapshot.number}), -1
         )
         try:
             self._producer.begin_transaction()
-            for name, frame in outputs.items():
+            for name, frame in snapshot.outputs.items():
                 for value, key in zip(self._encode(TOPIC_OF[name], frame), _keys(name, frame), strict=True):
                     self._producer.send(self._topics[name], value=value, key=key)
             self._producer.send_offsets_to_transaction({place: done}, self._name)
@@ -119,9 +123,8 @@ class _KafkaPublisher:
 class TransactionalPublisher(_KafkaPublisher):
     """Exactly once by the broker's transactions."""
 
-    def publish(self, snapshot: Snapshot, *, again: bool = False) -> None:
-        if not again or self._committed() < (snapshot.epoch, snapshot.number):
-            self._transaction(snapshot, snapshot.outputs)
+    def unpublished(self, snapshot: Snapshot) -> dict[str, pl.DataFrame]:
+        return snapshot.outputs if self._committed() < (snapshot.epoch, snapshot.number) else {}
 
     def _committed(self) -> tuple[int, int]:
         """Epoch and number of the snapshot whose outputs were published last: after a reset numbers start anew."""
@@ -142,16 +145,14 @@ class TransactionalPublisher(_KafkaPublisher):
 class ReadBackPublisher(_KafkaPublisher):
     """For a broker without usable transactions: reads back what the topics hold before it repeats anything."""
 
-    def publish(self, snapshot: Snapshot, *, again: bool = False) -> None:
+    def unpublished(self, snapshot: Snapshot) -> dict[str, pl.DataFrame]:
         missing = {}
         for name, frame in snapshot.outputs.items():
-            missing[name] = frame
-            if again and frame.height:
-                identity = list(IDENTITY[name])
-                held = self._held(self._topics[name], identity)
-                rows = [key not in held for key in frame.select(identity).iter_rows()]
-                missing[name] = frame.filter(pl.Series(rows, dtype=pl.Boolean))
-        self._transaction(snapshot, missing)
+            identity = list(IDENTITY[name])
+            held = self._held(self._topics[name], identity) if frame.height else set()
+            rows = [key not in held for key in frame.select(identity).iter_rows()]
+            missing[name] = frame.filter(pl.Series(rows, dtype=pl.Boolean))
+        return missing
 
     def _held(self, topic: str, identity: list[str]) -> set[tuple[Any, ...]]:
         fetcher = BatchFetcher(self._kafka, {(topic, p): 0 for p in range(self._kafka.partitions)})

@@ -5,14 +5,14 @@ A checkpoint's order, and why a crash between any two steps neither loses nor do
 1. ``flush``: upserts (window rows, alerts) are durable. A crash here replays them: same keys, same rows.
 2. ``save``: the snapshot is written atomically, with the offsets it follows and the outputs not yet published.
 3. ``publish``: those outputs go out in one transaction that carries the snapshot's number. After a crash here the
-   restart finds the snapshot and repeats step 3 unless that number is committed.
+   restart finds the snapshot, saves it as its own, and repeats step 3 unless that number is committed.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -33,7 +33,9 @@ log = logging.getLogger(__name__)
 
 OWNER_GAP_US = 60_000_000
 """What lies between the first versions of two owners that resume at the same snapshot (or none): more than one writes
-before its own snapshot, and more than their clocks differ by."""
+before its own snapshot, and more than their clocks differ by and a claim takes."""
+CLAIM_S = 10.0
+"""Seconds a claim may take; a file or an object is written in it."""
 
 
 @dataclass
@@ -69,23 +71,48 @@ class PartitionRunner:
 
         Raises:
             CheckpointError: the snapshot belongs to other windows or another broker.
+            FencedError: another owner claimed it meanwhile.
         """
-        self.epoch = self.checkpoints.take_epoch(self.partition)
+        now_us = self._claim()
         self.publisher.open()
         snapshot = self.checkpoints.newest(self.partition)
         self.offsets = dict.fromkeys(RAW_TOPICS, 0)
         before = (snapshot.epoch, snapshot.version_us) if snapshot else (0, 0)
         # every epoch gets its own gap: of two owners that resume at one snapshot the later must not write older rows
-        newest_us = max(to_ms(self.clock.now()) * 1000, before[1])
+        newest_us = max(now_us, before[1])
         self._version_us = newest_us + (self.epoch - before[0]) * OWNER_GAP_US
         if snapshot is not None:
             self._same_broker(snapshot)
             put_back(self.state, snapshot)
             self.offsets, self.number = dict(snapshot.offsets), snapshot.number
-            self.publisher.publish(snapshot, again=True)
+            self._adopt(snapshot)
             log.info("partition %d resumes after checkpoint %d as epoch %d", self.partition, self.number, self.epoch)
         self._choose_sentiment([(start, name) for start, name in snapshot.head["sentiment"]] if snapshot else [])
         return dict(self.offsets)
+
+    def _adopt(self, snapshot: Snapshot) -> None:
+        """Saves the snapshot we resume at as our own before anything else; then publishes what it still holds back.
+
+        A former owner's save that was under way may be durable only now. Under its epoch it must not become the newest
+        again: a successor would publish once more what follows from this one.
+        """
+        held = self.publisher.unpublished(snapshot)
+        ours = replace(snapshot, epoch=self.epoch, version_us=self._version_us, outputs=held)
+        self.checkpoints.save(ours)
+        self.publisher.publish(ours)
+
+    def _claim(self) -> int:
+        """Takes an epoch; returns the clock's microseconds then.
+
+        A claim that took long is made again: a process that stood still between the two would number its rows by a
+        time at which a successor had long begun.
+        """
+        while True:
+            started = self.clock.monotonic()
+            self.epoch = self.checkpoints.take_epoch(self.partition)
+            now_us = to_ms(self.clock.now()) * 1000
+            if self.clock.monotonic() - started <= CLAIM_S:
+                return now_us
 
     def _choose_sentiment(self, recorded: list[Span]) -> None:
         """Puts our model into force where nothing was counted yet; recorded before anything is judged by it."""

@@ -101,12 +101,13 @@ class MemoryPublisher:
     def open(self) -> None:
         self._topic.owner[self._partition] = self
 
-    def publish(self, snapshot: Snapshot, *, again: bool = False) -> None:
+    def unpublished(self, snapshot: Snapshot) -> dict[str, pl.DataFrame]:
+        return {} if self._topic.committed.get(self._partition, -1) >= snapshot.number else snapshot.outputs
+
+    def publish(self, snapshot: Snapshot) -> None:
         self._crash("before publish")
         if self._topic.owner[self._partition] is not self:
             raise FencedError(f"partition {self._partition} has a newer owner")
-        if again and self._topic.committed.get(self._partition, -1) >= snapshot.number:
-            return
         for name, frame in snapshot.outputs.items():
             self._topic.published.setdefault(name, []).append(frame)
         self._topic.committed[self._partition] = snapshot.number

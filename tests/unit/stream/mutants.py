@@ -6,6 +6,8 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
+import polars as pl
+
 from kolray.benchmarks.simulate.broker import MemoryProducer, Transaction
 from kolray.benchmarks.simulate.disk import MemoryCheckpoints
 from kolray.benchmarks.simulate.parts import Parts
@@ -161,6 +163,9 @@ class ClaimAfterLoad(PartitionRunner):
             def newest(self, partition: int) -> Snapshot | None:
                 return found
 
+            def save(self, snapshot: Snapshot) -> None:
+                held.save(snapshot)
+
         self.checkpoints = Loaded()  # type: ignore[assignment]
         offsets = super().restore()
         self.checkpoints = held
@@ -224,19 +229,15 @@ class FencesAfterAsking(TransactionalPublisher):
 
     def open(self) -> None: ...
 
-    def publish(self, snapshot: Snapshot, *, again: bool = False) -> None:
+    def publish(self, snapshot: Snapshot) -> None:
         if self._producer is None:
-            wanted = not again or self._committed() < (snapshot.epoch, snapshot.number)
             super().open()
-            again = again and not wanted
-        if not again:
-            self._transaction(snapshot, snapshot.outputs)
+        super().publish(snapshot)
 
 
 class NeverRepeats(TransactionalPublisher):
-    def publish(self, snapshot: Snapshot, *, again: bool = False) -> None:
-        if not again:
-            super().publish(snapshot)
+    def unpublished(self, snapshot: Snapshot) -> dict[str, pl.DataFrame]:
+        return {}
 
 
 class NoTransactions(MemoryProducer):

@@ -157,6 +157,46 @@ def test_a_zombie_publishes_and_saves_nothing(tmp_path: Path) -> None:
         zombie.step()
 
 
+class Hanging(FolderCheckpoints):
+    """A process that stands still between its look at the epochs and the write of a snapshot, which it makes later."""
+
+    late: Snapshot
+
+    def save(self, snapshot: Snapshot) -> None:
+        self.late = snapshot
+        raise CrashError
+
+    def wake_up(self) -> None:
+        name = f"p0000/e{self.late.epoch:010d}-n{self.late.number:012d}.ckpt"
+        self._objects.put(name, self.late.to_bytes())
+
+
+def test_a_save_that_lands_late_does_not_stand_above_what_was_resumed(tmp_path: Path) -> None:
+    log = batches(seed=5)
+    calm, world = World(log, tmp_path / "calm"), World(log, tmp_path / "late")
+    calm.run(Crashes())
+    hung = [Hanging(tmp_path / "late"), Hanging(tmp_path / "late")]
+    for checkpoints in hung:
+        shard = world.shard(Crashes())
+        shard.runners[0].checkpoints = checkpoints
+        shard.restore()
+        with pytest.raises(CrashError):
+            while True:
+                shard.step()
+    hung[0].wake_up()
+    world.shard(Crashes()).restore()  # resumes at the first one's snapshot, and dies
+    hung[1].wake_up()
+    newest = FolderCheckpoints(tmp_path / "late").newest(0)
+    assert newest is not None
+    assert newest.epoch == 3
+    world.run(Crashes())
+    (rows, outputs), (want_rows, want_outputs) = outcome(world), outcome(calm)
+    assert_frame_equal(rows, want_rows)
+    for name, frame in want_outputs.items():
+        assert frame is not None
+        assert_frame_equal(outputs[name], frame)  # type: ignore[arg-type]
+
+
 def test_other_windows_are_refused_with_advice(tmp_path: Path) -> None:
     world = World(batches(seed=3), tmp_path)
     world.run(Crashes())
