@@ -94,8 +94,7 @@ class World:
     def run(self, crash: Crashes) -> None:
         shard = self.shard(crash)
         shard.restore()
-        while not shard.finished:
-            shard.step()
+        _run_on(shard)
 
 
 def batches(seed: int) -> list[RawBatch]:
@@ -157,6 +156,11 @@ def test_a_zombie_publishes_and_saves_nothing(tmp_path: Path) -> None:
         zombie.step()
 
 
+def _run_on(shard: Shard) -> None:
+    while not shard.finished:
+        shard.step()
+
+
 class Hanging(FolderCheckpoints):
     """A process that stands still between its look at the epochs and the write of a snapshot, which it makes later."""
 
@@ -181,8 +185,7 @@ def test_a_save_that_lands_late_does_not_stand_above_what_was_resumed(tmp_path: 
         shard.runners[0].checkpoints = checkpoints
         shard.restore()
         with pytest.raises(CrashError):
-            while True:
-                shard.step()
+            _run_on(shard)
     hung[0].wake_up()
     world.shard(Crashes()).restore()  # resumes at the first one's snapshot, and dies
     hung[1].wake_up()
