@@ -104,10 +104,13 @@ def _runners(
     broker = broker_identity(settings.kafka)
     rules = open_rules(settings.stream.patterns_file, settings.stream.windows, clock)
     classifier = BeatingClassifier(models.classifier(), beat) if models.classifier else None
+    states = {number: new_state(settings.stream, rules()) for number in partitions}
+    for state in states.values():
+        state.patterns.beat = beat
     return {
         number: PartitionRunner(
             partition=number,
-            state=new_state(settings.stream, rules()),
+            state=state,
             checkpoints=open_checkpoints(settings),
             publisher=open_publisher(settings.kafka, registry, number),
             writer=writer,
@@ -118,7 +121,7 @@ def _runners(
             rules=rules,
             on_closed=partial(scoring.closed, number) if scoring else None,
         )
-        for number in partitions
+        for number, state in states.items()
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import polars as pl
 
@@ -25,6 +25,8 @@ class Patterns:
     def __init__(self, rules: Iterable[Pattern] = RULES, retention_ms: int = RETENTION_MS) -> None:
         self._retention_ms = retention_ms
         self._tables: dict[str, pl.DataFrame] = {}
+        self.beat: Callable[[], None] = _quiet
+        """Called at every window: months of them may close at once."""
         self.replace(tuple(rules))
 
     def replace(self, rules: tuple[Pattern, ...]) -> None:
@@ -57,6 +59,7 @@ class Patterns:
                 mine = mine.with_columns(ratio_exprs()).with_columns(pl.col("window_start").dt.epoch("ms").alias(START))
                 by_start = mine.partition_by(START, as_dict=True)
                 for (start_ms,) in sorted(by_start):
+                    self.beat()
                     alerts += self._on_window(kind, start_ms, by_start[start_ms,])
         return pl.concat(alerts)
 
@@ -99,3 +102,7 @@ def _conform(table: pl.DataFrame | None, schema: Columns) -> pl.DataFrame:
         (pl.col(name) if name in table.columns else pl.lit(None)).cast(dtype).alias(name)
         for name, dtype in schema.items()
     )
+
+
+def _quiet() -> None:
+    """Nobody watches."""
