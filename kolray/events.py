@@ -5,11 +5,13 @@ Events travel as polars frames with the columns below, never as one object per r
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 import polars as pl
 
 Kind = Literal["social", "web"]
+KINDS: tuple[Kind, ...] = ("social", "web")
 
 SOCIAL_TOPIC = "events.social.raw"
 WEB_TOPIC = "events.web.raw"
@@ -101,6 +103,13 @@ def event_rules(kind: Kind) -> list[tuple[pl.Expr, str]]:
         ),
     ]
     return rules + (_social_rules() if kind == "social" else _web_rules())
+
+
+def conform(types: Columns, present: Collection[str]) -> list[pl.Expr]:
+    """These columns from those present: cast, and null where there is none of the name."""
+    return [
+        (pl.col(name) if name in present else pl.lit(None)).cast(dtype).alias(name) for name, dtype in types.items()
+    ]
 
 
 def _blank(column: str) -> pl.Expr:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from kolray.events import COUNTS, SCHEMAS, Kind
+from kolray.events import COUNTS, SCHEMAS, Kind, conform
 
 T0_MS = 1_760_000_100_000
 """Event time of the first event: a whole five minutes."""
@@ -106,7 +106,4 @@ def _id(prefix: str, column: str, digits: int) -> pl.Expr:
 
 
 def _conform(kind: Kind, frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.select(
-        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
-        for name, dtype in SCHEMAS[kind].items()
-    )
+    return frame.select(conform(SCHEMAS[kind], frame.columns))

@@ -72,8 +72,8 @@ def gold(
         if first is None:
             counts = run_gold(load_settings(), at)
         else:
-            until = SystemClock().now().date() if last is None else _day(last)
-            counts = backfill_gold(load_settings(), _day(first), until)
+            until = SystemClock().now().date() if last is None else parse_day(last)
+            counts = backfill_gold(load_settings(), parse_day(first), until)
     _show(counts, as_json)
 
 
@@ -198,7 +198,8 @@ def features(
     _print(rows if kol is None else rows.filter(pl.col("kol_id") == kol), output)
 
 
-def _day(text: str) -> date:
+def parse_day(text: str) -> date:
+    """A day as the options take it."""
     try:
         return date.fromisoformat(text)
     except ValueError as error:

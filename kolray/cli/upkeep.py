@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,7 +11,6 @@ from rich.console import Console
 
 from kolray.cli import lake
 from kolray.clock import SystemClock
-from kolray.errors import InvalidInputError
 from kolray.settings import load_settings
 
 if TYPE_CHECKING:
@@ -66,7 +64,7 @@ def nightly(
     """Bronze to training, step by step; started again it goes on at the step that failed."""
     from kolray.models.nightly import nightly as run
 
-    day = _day(night)
+    day = lake.parse_day(night) if night else SystemClock().now().date()
     results: dict[str, Any] = {}
     with Console(stderr=True).status("nightly …") as status:
         for step in run(load_settings(), day, started=lambda name: status.update(f"{name} …")):
@@ -89,15 +87,6 @@ def _part(name: str, value: Any) -> str:
     if value is True:
         return name
     return f"{name} {value:,}" if isinstance(value, int) else f"{name}: {value}"
-
-
-def _day(text: str | None) -> date:
-    if text is None:
-        return SystemClock().now().date()
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInputError(f"{text!r} is no day, e.g. 2026-01-31") from error
 
 
 def register(_: typer.Typer) -> None:

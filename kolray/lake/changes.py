@@ -45,7 +45,7 @@ def changed_files(
     Args:
         options: storage options of the table's store.
     """
-    store = _store(table, options)
+    store = log_store(table, options)
     actions = _actions(table, after_version, store)
     if actions is None:
         return _live(table)
@@ -63,13 +63,14 @@ def changed_files(
 
 def changed_days(table: DeltaTable, after_version: int | None, options: dict[str, str] | None = None) -> set[date]:
     """Days whose rows changed after ``after_version``, by new rows or by rows taken away; else as ``changed_files``."""
-    actions = _actions(table, after_version, _store(table, options))
+    actions = _actions(table, after_version, log_store(table, options))
     if actions is None:
         return {file.dt for file in _live(table)}
     return {day for _, day, _ in actions}
 
 
-def _store(table: DeltaTable, options: dict[str, str] | None) -> pafs.FileSystem:
+def log_store(table: DeltaTable, options: dict[str, str] | None = None) -> pafs.FileSystem:
+    """The table's folder as a file system of its own, wherever it lies."""
     return pafs.PyFileSystem(DeltaStorageHandler(table.table_uri, options))
 
 

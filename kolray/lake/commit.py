@@ -77,14 +77,8 @@ def commit_parts(
     Raises:
         SchemaError: a column of the table has another type; the files are deleted.
     """
-    at = to_ms((clock or SystemClock()).now())
-    actions = [AddAction(p.path, p.size, {"dt": p.dt}, at, True, p.stats) for p in parts]
-    properties = CommitProperties(app_transactions=[Transaction(app, version) for app, version in sources.items()])
-    wanted = Schema.from_arrow(_to_delta_types(schema.to_frame().to_arrow()).schema)
-    if not DeltaTable.is_deltatable(folder):
-        create_table_with_add_actions(
-            folder, wanted, actions, mode="error", partition_by=["dt"], commit_properties=properties
-        )
+    actions, wanted, properties = _commit_of(parts, schema, sources, clock)
+    if _created(folder, wanted, actions, properties):
         return True
     try:
         _widen(name, folder, wanted)
@@ -108,20 +102,35 @@ def replace_days(name: str, folder: str, parts: list[PartFile], days: Iterable[d
     Args:
         sources: application id → version that this commit reaches.
     """
-    properties = CommitProperties(app_transactions=[Transaction(app, version) for app, version in sources.items()])
-    at = to_ms(SystemClock().now())
-    actions = [AddAction(p.path, p.size, {"dt": p.dt}, at, True, p.stats) for p in parts]
-    schema = Schema.from_arrow(_to_delta_types(pl.Schema(TABLES[name]).to_frame().to_arrow()).schema)
-    if not DeltaTable.is_deltatable(folder):
-        create_table_with_add_actions(
-            folder, schema, actions, mode="error", partition_by=["dt"], commit_properties=properties
-        )
+    actions, schema, properties = _commit_of(parts, pl.Schema(TABLES[name]), sources)
+    if _created(folder, schema, actions, properties):
         return
     replaced = [day.isoformat() for day in days]
     mode, filters = ("overwrite", [("dt", "in", replaced)]) if replaced else ("append", None)
     DeltaTable(folder).create_write_transaction(
         actions, mode, schema, ["dt"], partition_filters=filters, commit_properties=properties
     )
+
+
+def _commit_of(
+    parts: list[PartFile], schema: pl.Schema, sources: dict[str, int], clock: Clock | None = None
+) -> tuple[list[AddAction], Schema, CommitProperties]:
+    """What a commit of these files is made of, in Delta's own types."""
+    at = to_ms((clock or SystemClock()).now())
+    actions = [AddAction(p.path, p.size, {"dt": p.dt}, at, True, p.stats) for p in parts]
+    transactions = [Transaction(app, version) for app, version in sources.items()]
+    delta = Schema.from_arrow(_to_delta_types(schema.to_frame().to_arrow()).schema)
+    return actions, delta, CommitProperties(app_transactions=transactions)
+
+
+def _created(folder: str, schema: Schema, actions: list[AddAction], properties: CommitProperties) -> bool:
+    """Makes the table with this commit as its first, unless there is one."""
+    if DeltaTable.is_deltatable(folder):
+        return False
+    create_table_with_add_actions(
+        folder, schema, actions, mode="error", partition_by=["dt"], commit_properties=properties
+    )
+    return True
 
 
 def _widen(name: str, folder: str, wanted: Schema) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 from deltalake import write_deltalake
 
-from kolray.events import COUNTS, SCHEMAS, Kind
+from kolray.events import COUNTS, KINDS, SCHEMAS, Kind
 from kolray.features import compute_features
 from kolray.features.compute import LOOKBACK
 from kolray.lake.commit import PartFile, replace_days, write_parts
 from kolray.lake.gold import day_tables, weekly
-from kolray.lake.gold_plan import BOTH, DAILY, WEEKLY, Refresh, by_day, week_days
+from kolray.lake.gold_plan import DAILY, WEEKLY, Refresh, by_day, week_days
 from kolray.lake.reference import current
 from kolray.lake.tables import LakeTables, arrow_ready
 
@@ -75,13 +75,13 @@ def write_weeks(root: str, mondays: Iterable[date]) -> Iterator[Written]:
 
 def features_at(tables: LakeTables, as_of: datetime, known_at: datetime | None = None) -> pl.DataFrame:
     """``compute_features`` from silver, of which only the days looked back at are read."""
-    social, web = (_looked_back(tables, kind, as_of, as_of) for kind in BOTH)
+    social, web = (_looked_back(tables, kind, as_of, as_of) for kind in KINDS)
     return compute_features(social, web, as_of, known_at)
 
 
 def features_of_times(tables: LakeTables, times: list[datetime]) -> Iterator[pl.DataFrame]:
     """Features as of each of some times near each other, in this order; the days that they share are read once."""
-    social, web = (_looked_back(tables, kind, min(times), max(times)).collect().lazy() for kind in BOTH)
+    social, web = (_looked_back(tables, kind, min(times), max(times)).collect().lazy() for kind in KINDS)
     for at in times:
         yield compute_features(social, web, at)
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from kolray.errors import InvalidInputError
-from kolray.events import Kind
+from kolray.events import KINDS, Kind
 from kolray.lake.changes import changed_days
 from kolray.lake.tables import LakeTables
 
-BOTH: tuple[Kind, ...] = ("social", "web")
 DAILY: dict[str, tuple[Kind, ...]] = {
-    "gold.kpi_hourly": BOTH,
-    "gold.kpi_daily": BOTH,
-    "gold.platform_daily": BOTH,
+    "gold.kpi_hourly": KINDS,
+    "gold.kpi_daily": KINDS,
+    "gold.platform_daily": KINDS,
     "gold.campaign_daily": ("web",),
 }
 """Tables made of a day of silver → the kinds of events in them."""
@@ -38,8 +37,8 @@ def plan_changed(tables: LakeTables) -> dict[str, Refresh]:
     A day that silver no longer has was dropped by retention: its gold stays.
     """
     plan = {}
-    had = {day for kind in BOTH for day in _days(tables, f"silver.{kind}")}
-    for name, kinds in {**DAILY, WEEKLY: BOTH}.items():
+    had = {day for kind in KINDS for day in _days(tables, f"silver.{kind}")}
+    for name, kinds in {**DAILY, WEEKLY: KINDS}.items():
         days: set[date] = set()
         sources = {}
         for kind in kinds:
@@ -64,7 +63,7 @@ def plan_range(tables: LakeTables, first: date, last: date) -> dict[str, Refresh
     if last < first:
         raise InvalidInputError(f"no day is from {first} to {last}: give the earlier day as --from")
     plan = {}
-    for name, kinds in {**DAILY, WEEKLY: BOTH}.items():
+    for name, kinds in {**DAILY, WEEKLY: KINDS}.items():
         days = {day for kind in kinds for day in _days(tables, f"silver.{kind}") if first <= day <= last}
         if days:
             plan[name] = Refresh(_of(name, days), {})

@@ -14,15 +14,14 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.fs as pafs
 import stamina
 from deltalake import DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError
-from deltalake.fs import DeltaStorageHandler
 
 from kolray.clock import Clock, SystemClock
 from kolray.errors import ConflictError
 from kolray.lake.backlog import Backlog, backlog_of
+from kolray.lake.changes import log_store
 from kolray.lake.journal import NAME as JOURNAL
 from kolray.lake.layout import MB, crowded
 from kolray.lake.tables import LakeTables
@@ -149,9 +148,8 @@ def _vacuum(table: DeltaTable, hours: int) -> int:
 
 
 def _checkpoint(table: DeltaTable) -> bool:
-    store = pafs.PyFileSystem(DeltaStorageHandler(table.table_uri))
     try:
-        with store.open_input_stream("_delta_log/_last_checkpoint") as stream:
+        with log_store(table).open_input_stream("_delta_log/_last_checkpoint") as stream:
             last = int(json.loads(stream.read())["version"])
     except FileNotFoundError:
         last = -1

@@ -12,7 +12,7 @@ import polars as pl
 import ray
 
 from kolray.clock import Clock, SystemClock
-from kolray.events import Columns, Kind
+from kolray.events import KINDS, Columns, Kind
 from kolray.lake.bronze import BronzeTask, grouped, plan_bronze, read_group
 from kolray.lake.commit import PartFile, commit_parts, write_parts
 from kolray.lake.contract import read_contract
@@ -25,7 +25,6 @@ from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
 
 Row = dict[str, Any]
-KINDS: tuple[Kind, ...] = ("social", "web")
 
 
 def spread(work: list[Any], do: Callable[[Any], Iterable[Row]], blocks: int) -> list[Row]:

@@ -10,7 +10,7 @@ from deltalake import write_deltalake
 
 from kolray.clock import Clock, SystemClock
 from kolray.errors import InvalidInputError
-from kolray.events import TIME, Columns
+from kolray.events import TIME, Columns, conform
 from kolray.lake.tables import LakeTables
 
 REFERENCE: dict[str, tuple[Columns, tuple[str, ...]]] = {
@@ -48,9 +48,8 @@ def upsert_reference(root: str, name: str, frame: pl.DataFrame, clock: Clock | N
     missing = [column for column in key if column not in frame.columns]
     if missing:
         raise InvalidInputError(f"ref.{name} needs the columns {', '.join(key)}; missing: {', '.join(missing)}")
-    columns = [(pl.col(c) if c in frame.columns else pl.lit(None)).cast(t).alias(c) for c, t in schema.items()]
     try:
-        rows = frame.select(columns).unique(key, keep="last", maintain_order=True)
+        rows = frame.select(conform(schema, frame.columns)).unique(key, keep="last", maintain_order=True)
     except pl.exceptions.PolarsError as error:
         raise InvalidInputError(f"ref.{name}: {error}") from error
     held = current(root, name)

@@ -11,10 +11,9 @@ from typing import Literal
 
 import polars as pl
 
-from kolray.events import COUNTS, EARLIEST_MS, SIZES, Kind, event_rules
+from kolray.events import COUNTS, EARLIEST_MS, KINDS, SIZES, Kind, event_rules
 
 Severity = Literal["error", "duplicate", "warning"]
-BOTH: tuple[Kind, ...] = ("social", "web")
 SOCIAL: tuple[Kind, ...] = ("social",)
 WEB: tuple[Kind, ...] = ("web",)
 
@@ -85,12 +84,12 @@ _SEEN = pl.max_horizontal("impressions", "views")
 _BORN_BEFORE = _BORN.dt.epoch("ms") < EARLIEST_MS
 
 WARNINGS = (
-    _warning("ahead.event_time", BOTH, _ahead > pl.duration(seconds=AHEAD_S),
+    _warning("ahead.event_time", KINDS, _ahead > pl.duration(seconds=AHEAD_S),
              f"more than {AHEAD_S} s after its Kafka timestamp: the sender's clock is wrong"),
-    _warning("old.event_time", BOTH, _age > pl.duration(days=OLD_DAYS),
+    _warning("old.event_time", KINDS, _age > pl.duration(days=OLD_DAYS),
              f"more than {OLD_DAYS} days before its Kafka timestamp: history, or a wrong unit"),
-    _warning("padded.event_id", BOTH, pl.col("event_id").str.contains(_PADDED), "spaces or control characters around"),
-    _warning("padded.kol_id", BOTH, pl.col("kol_id").str.contains(_PADDED),
+    _warning("padded.event_id", KINDS, pl.col("event_id").str.contains(_PADDED), "spaces or control characters around"),
+    _warning("padded.kol_id", KINDS, pl.col("kol_id").str.contains(_PADDED),
              "spaces or control characters: another KOL to every computation"),
     _warning("spelling.platform", SOCIAL, ~pl.col("platform").str.contains(r"^[a-z0-9_]+$"),
              "not in lower case: KPIs would be split between two spellings"),
@@ -130,11 +129,11 @@ WARNINGS = (
     _warning("personal.url", WEB, pl.col("url").str.contains(_PERSONAL_URL), "an address or a secret in the query"),
 )  # fmt: skip
 
-DUPLICATE = Rule("duplicate.event_id", BOTH, "duplicate", pl.lit(value=False), "a copy: the first of an id is kept")
+DUPLICATE = Rule("duplicate.event_id", KINDS, "duplicate", pl.lit(value=False), "a copy: the first of an id is kept")
 """Silver finds it by comparing rows, also with earlier runs; a copy is dropped and counted."""
 
 RULES: tuple[Rule, ...] = (
-    *(_error(kind, *rule) for kind in BOTH for rule in event_rules(kind)),
+    *(_error(kind, *rule) for kind in KINDS for rule in event_rules(kind)),
     DUPLICATE,
     *WARNINGS,
 )

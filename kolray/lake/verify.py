@@ -9,7 +9,7 @@ from functools import cache
 
 import polars as pl
 
-from kolray.events import TIME, Columns, Kind
+from kolray.events import KINDS, TIME, Columns, Kind
 from kolray.features.window_metrics import METRICS
 from kolray.lake.tables import LakeTables
 from kolray.protocols import TextClassifier
@@ -75,7 +75,7 @@ def verify(
     specs = [WindowSpec.parse(text) for text in windows]
     stream = pl.concat([pl.DataFrame(schema=WINDOW_SCHEMA), *store.scan_windows(since=since)])
     stream = stream.filter(pl.col("window").is_in([spec.name for spec in specs]))
-    events: dict[Kind, pl.DataFrame] = {kind: _counted(tables, kind, since) for kind in ("social", "web")}
+    events: dict[Kind, pl.DataFrame] = {kind: _counted(tables, kind, since) for kind in KINDS}
     partitions = pl.concat(frame.select("kol_id", "partition") for frame in events.values()).unique("kol_id")
     judged, unjudged, gone = _judged(events["social"], classifier, history or SentimentHistory({}, no_model))
     lake = recomputed({**events, "social": judged}, specs, None)

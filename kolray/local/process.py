@@ -77,16 +77,17 @@ class RunFolder:
             process = psutil.Process(running.pid)
             family = [process, *process.children(recursive=True)]
             process.terminate()
-            _, left = psutil.wait_procs(family, timeout=wait_s)
-            for stubborn in left:
-                stubborn.kill()
-            psutil.wait_procs(left, timeout=5)
+            kill_rest(family, wait_s)
         (self._run / f"{running.name}.json").unlink(missing_ok=True)
 
 
-def still_running(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
-    """Those that are still the same: a number may have become a thread's, for which psutil cannot wait."""
-    return [process for process in processes if process.is_running()]
+def kill_rest(processes: Iterable[psutil.Process], wait_s: float) -> None:
+    """Waits until processes have ended, and kills those that do not within ``wait_s``."""
+    same = [process for process in processes if process.is_running()]  # a number may have become a thread's
+    _, left = psutil.wait_procs(same, timeout=wait_s)
+    for stubborn in left:
+        stubborn.kill()
+    psutil.wait_procs(left, timeout=5)
 
 
 def wait_until(name: str, running: Running, log: Path, answers: Callable[[], bool], limit_s: float = 60) -> None:

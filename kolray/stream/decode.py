@@ -17,13 +17,13 @@ import numpy as np
 import polars as pl
 
 from kolray.errors import SchemaError
-from kolray.events import SCHEMAS, Columns, Kind, invalid_reason
+from kolray.events import SCHEMAS, Columns, Kind, conform, invalid_reason
 from kolray.schemas.evolution import changed_types
 from kolray.schemas.registry import Registry
 from kolray.stream.fetch import RawBatch
 from kolray.stream.program import Program, compile_program
 from kolray.stream.scanned import Scanned, scan_batches
-from kolray.stream.values import PLACE, REJECTED, ValueDecoder, conform, records_of
+from kolray.stream.values import PLACE, REJECTED, ValueDecoder, records_of
 
 
 @dataclass(frozen=True)

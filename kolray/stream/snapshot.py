@@ -14,7 +14,7 @@ import google_crc32c
 import polars as pl
 
 from kolray.errors import CheckpointError
-from kolray.events import Kind
+from kolray.events import KINDS, Kind
 from kolray.stream.state import Counters, PartitionState
 from kolray.stream.watermark import TopicProgress
 
@@ -119,8 +119,7 @@ def put_back(state: PartitionState, snapshot: Snapshot) -> None:
         )
     state.counters = Counters(**snapshot.head["counters"])
     state.watermark.current_ms = snapshot.head["watermark"]
-    kinds: tuple[Kind, ...] = ("social", "web")
-    for kind in kinds:
+    for kind in KINDS:
         state.watermark.topics[kind] = TopicProgress(**snapshot.head["topics"][kind])
         state.seen[kind].restore(snapshot.frames[f"seen.{kind}"])
     state.closed_ms = snapshot.head["closed_ms"]

@@ -9,7 +9,7 @@ from kafka.errors import KafkaError
 from kafka.record.default_records import DefaultRecordBatch
 
 from kolray.errors import SchemaError
-from kolray.events import SCHEMAS, Columns, Kind
+from kolray.events import SCHEMAS, Columns, Kind, conform
 from kolray.schemas.evolution import changed_types
 from kolray.schemas.registry import AvroSchema, Registry
 from kolray.schemas.wire import HEADER_BYTES, decode_value, schema_id_of
@@ -168,13 +168,6 @@ class ValueDecoder:
         placed = fields.hstack(rows.select("offset", "kafka_ms", pl.col("key").alias("_key")))
         placed = placed.with_columns(**_topic_of(batch), schema_id=pl.lit(schema_id, pl.Int32))
         return placed.select(*conform(self._types[kind], placed.columns), *PLACE, "_key")
-
-
-def conform(types: Columns, present: list[str]) -> list[pl.Expr]:
-    """These columns from those present: cast, and null where a writer did not know them."""
-    return [
-        (pl.col(name) if name in present else pl.lit(None)).cast(dtype).alias(name) for name, dtype in types.items()
-    ]
 
 
 def _bodies(group: pl.DataFrame) -> list[bytes]:

@@ -15,7 +15,7 @@ from kolray import local
 from kolray.benchmarks.chaos.plan import Strike
 from kolray.clock import Clock
 from kolray.errors import KolrayError
-from kolray.local.process import RunFolder, still_running
+from kolray.local.process import RunFolder, kill_rest
 from kolray.stream.status import StatusFile
 
 LIMIT_S = 180.0
@@ -140,9 +140,7 @@ class Victim:
     def close(self) -> None:
         """Kills the driver and whatever of its family is left."""
         self.kill_driver()
-        _, left = psutil.wait_procs(still_running(self._family.values()), timeout=5)
-        for process in left:
-            process.kill()
+        kill_rest(self._family.values(), 5)
 
 
 def _resume(process: psutil.Process) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from kolray.benchmarks.events import social_events
-from kolray.events import COUNTS, SOCIAL_SCHEMA, SOCIAL_TOPIC, TIME
+from kolray.events import COUNTS, SOCIAL_SCHEMA, SOCIAL_TOPIC, TIME, conform
 from kolray.lake.tables import TABLES
 
 FILES = 4
@@ -51,20 +51,19 @@ def as_bronze(file: str | Path) -> pl.DataFrame:
     raw = pl.read_parquet(file)
     number = int(Path(file).stem.removeprefix("part-"))
     at = raw["ingest_time"] if "ingest_time" in raw.columns else raw["event_time"]
-    schema = TABLES["bronze.social"]
-    known = raw.select(
-        (pl.col(name) if name in raw.columns else pl.lit(None)).cast(dtype).alias(name)
-        for name, dtype in SOCIAL_SCHEMA.items()
+    return (
+        raw.select(conform(SOCIAL_SCHEMA, raw.columns))
+        .with_columns(
+            topic=pl.lit(SOCIAL_TOPIC),
+            partition=pl.lit(number, pl.Int32),
+            offset=pl.int_range(pl.len(), dtype=pl.Int64),
+            kafka_time=at.cast(TIME),
+            schema_id=pl.lit(1, pl.Int32),
+            ingest_time=at.cast(TIME),
+            dt=pl.lit(INGEST_DAY),
+        )
+        .select(*TABLES["bronze.social"])
     )
-    return known.with_columns(
-        topic=pl.lit(SOCIAL_TOPIC),
-        partition=pl.lit(number, pl.Int32),
-        offset=pl.int_range(pl.len(), dtype=pl.Int64),
-        kafka_time=at.cast(TIME),
-        schema_id=pl.lit(1, pl.Int32),
-        ingest_time=at.cast(TIME),
-        dt=pl.lit(INGEST_DAY),
-    ).select(*schema)
 
 
 def expected(files: Sequence[Path]) -> tuple[int, int, pl.DataFrame]:

@@ -16,7 +16,7 @@ import psutil
 from kolray import local
 from kolray.clock import Clock, SystemClock
 from kolray.errors import KolrayError, SettingsError
-from kolray.local.process import still_running
+from kolray.local.process import kill_rest
 from kolray.settings import Settings
 from kolray.stream.status import StatusFile, totals
 
@@ -132,9 +132,7 @@ class LiveStream:
             except subprocess.TimeoutExpired:
                 self.driver.kill()
                 self.driver.wait()
-        _, left = psutil.wait_procs(still_running(self.family.values()), timeout=5)
-        for process in left:
-            process.kill()
+        kill_rest(self.family.values(), 5)
 
     def _log(self) -> str:
         return str(_log_file(self.settings))

@@ -18,7 +18,7 @@ import polars as pl
 
 from kolray.benchmarks.simulate.oracle import Fate, Oracle, Place, final_rows, runs_of
 from kolray.benchmarks.simulate.records import Record, batch, event_frame, records
-from kolray.events import RAW_TOPICS, Kind
+from kolray.events import KINDS, RAW_TOPICS, Kind
 from kolray.settings import StreamSettings
 from kolray.stream.fetch import RawBatch
 from kolray.stream.patterns import Rule
@@ -102,9 +102,8 @@ def make_scenario(seed: int) -> Scenario:
 
 
 def _oracle(topics: list[_Topic], alerts: set[tuple[str, str, int]]) -> Oracle:
-    kinds: tuple[Kind, ...] = ("social", "web")
     events: dict[Kind, pl.DataFrame] = {
-        kind: event_frame(kind, [row for topic in topics if topic.kind == kind for row in topic.kept]) for kind in kinds
+        kind: event_frame(kind, [row for topic in topics if topic.kind == kind for row in topic.kept]) for kind in KINDS
     }
     fates = [fate for topic in topics for fate in topic.fates]
     return Oracle(

@@ -11,7 +11,7 @@ import polars as pl
 from kolray.connectors.generator import activity
 from kolray.connectors.generator.activity import Hour
 from kolray.connectors.generator.world import World
-from kolray.events import RAW_TOPICS, SCHEMAS, Kind
+from kolray.events import RAW_TOPICS, SCHEMAS, Kind, conform
 
 DISORDER_MS = 5_000
 
@@ -92,11 +92,7 @@ def _faults(world: World, hour: Hour, kind: Kind, frame: pl.DataFrame) -> pl.Dat
     again = frame.filter(pl.Series(rng.random(n) < c.duplicate_share))
     again = again.with_columns(_arrival=pl.col("_arrival") + pl.Series(rng.integers(1, 20_000, again.height)))
     full = pl.concat([frame, again])
-    typed = [
-        (pl.col(name) if name in full.columns else pl.lit(None)).cast(dtype).alias(name)
-        for name, dtype in SCHEMAS[kind].items()
-    ]
-    return full.select(*typed, "_arrival")
+    return full.select(*conform(SCHEMAS[kind], full.columns), "_arrival")
 
 
 def _break(frame: pl.DataFrame, kind: Kind, rng: np.random.Generator, share: float) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import polars as pl
 
-from kolray.events import Columns
+from kolray.events import Columns, conform
 from kolray.features.window_metrics import ratio_exprs
 from kolray.stream.patterns.alerts import matched_alerts, no_alerts, overdue_alerts
 from kolray.stream.patterns.columns import BASE, at, state_columns
@@ -98,10 +98,7 @@ def _conform(table: pl.DataFrame | None, schema: Columns) -> pl.DataFrame:
     """The columns of a schema: those a table has, the others null."""
     if table is None:
         return pl.DataFrame(schema=schema)
-    return table.select(
-        (pl.col(name) if name in table.columns else pl.lit(None)).cast(dtype).alias(name)
-        for name, dtype in schema.items()
-    )
+    return table.select(conform(schema, table.columns))
 
 
 def _quiet() -> None:
