@@ -27,6 +27,8 @@ def _parsed(topic: str) -> Any:
 
 def encode_rows(topic: str, schema_id: int, frame: pl.DataFrame) -> list[bytes]:
     """One Kafka value a row. Columns are the fields of the topic's schema; missing optional ones are null."""
+    if frame.is_empty():
+        return []
     schema, head, write = _parsed(topic), header(schema_id), fastavro.schemaless_writer
     out = []
     for row in _integer_times(frame).iter_rows(named=True):

@@ -99,7 +99,8 @@ class PartitionRunner:
         held = self.publisher.unpublished(snapshot)
         ours = replace(snapshot, epoch=self.epoch, version_us=self._version_us, outputs=held)
         self.checkpoints.save(ours)
-        self.publisher.publish(ours)
+        if any(frame.height for frame in held.values()):
+            self.publisher.publish(ours)
 
     def _claim(self) -> int:
         """Takes an epoch; returns the clock's microseconds then.
