@@ -76,7 +76,7 @@ class OffsetsAfterState(PartitionRunner):
 
             class Earlier:
                 def save(self, snapshot: Snapshot) -> None:
-                    held.save(replace(snapshot, head=head, frames=frames))
+                    held.save(replace(snapshot, head=snapshot.head | head, frames=frames))
 
             runner.checkpoints = Earlier()  # type: ignore[assignment]
             super().checkpoint()
