@@ -20,6 +20,11 @@ COUNTED: Columns = {
 MEANS = {rule.id: rule.means for rule in RULES}
 
 
+def is_broken(kind: Kind) -> pl.Expr:
+    """True for rows that break an error; an order of magnitude cheaper than to say which."""
+    return pl.any_horizontal(rule.broken.fill_null(value=False) for rule in rules_of(kind, "error"))
+
+
 def with_reason(kind: Kind, rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with ``reason``: the first error, null for a valid row."""
     return rows.with_columns(reason=invalid_reason(kind))

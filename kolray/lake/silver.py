@@ -10,7 +10,7 @@ import polars as pl
 from kolray.events import Columns, Kind
 from kolray.features.spam import spam_signal
 from kolray.lake.changes import changed_files
-from kolray.lake.quality import count_failures, with_reason, with_rules
+from kolray.lake.quality import count_failures, is_broken, with_reason, with_rules
 from kolray.lake.tables import TABLES, LakeTables
 from kolray.protocols import TextClassifier
 
@@ -71,25 +71,32 @@ def refine(task: SilverTask, tables: LakeTables, classifier: TextClassifier | No
 
     Rows are judged before copies are dropped: a broken row with the id of a valid one must not cost that one.
     """
-    rows = with_reason(task.kind, read_bronze(task, tables.added_columns(f"bronze.{task.kind}"))).sort(
-        "kafka_time", *PLACE
-    )
-    broken = _quarantined(rows.filter(pl.col("reason").is_not_null()), task, tables)
-    sound = rows.filter(pl.col("reason").is_null()).with_columns(
-        dt=pl.col("event_time").dt.date(), available_at=pl.col("kafka_time")
-    )
+    rows = read_bronze(task, tables.added_columns(f"bronze.{task.kind}"))
+    wrong = rows.select(is_broken(task.kind)).to_series()
+    broken = with_reason(task.kind, rows.filter(wrong)).sort("kafka_time", *PLACE)
+    broken = _quarantined(broken, task, tables)
+    sound = rows.filter(~wrong).with_columns(dt=pl.col("event_time").dt.date(), available_at=pl.col("kafka_time"))
     days = sound["dt"].unique().to_list()
     known = tables.scan(f"silver.{task.kind}").filter(pl.col("dt").is_in(days)).select("event_id").collect()
-    valid = sound.unique("event_id", keep="first", maintain_order=True)
-    valid = valid.join(known, on="event_id", how="anti", maintain_order="left")
+    valid = _first_copies(sound).join(known, on="event_id", how="anti", maintain_order="left")
     counted = count_failures(task.kind, valid, broken, copies=sound.height - valid.height)
     return Refined(_with_signals(valid, classifier) if task.kind == "social" else valid, broken, counted)
+
+
+def _first_copies(rows: pl.DataFrame) -> pl.DataFrame:
+    """The earliest row of each ``event_id``; only those that have copies are sorted."""
+    copied = rows.select(pl.col("event_id").is_duplicated()).to_series()
+    if not copied.any():
+        return rows
+    copies = rows.filter(copied).sort("kafka_time", *PLACE)
+    return pl.concat([rows.filter(~copied), copies.unique("event_id", keep="first", maintain_order=True)])
 
 
 def _quarantined(broken: pl.DataFrame, task: SilverTask, tables: LakeTables) -> pl.DataFrame:
     """Broken rows that quarantine does not hold, with what it says of them."""
     if broken.height:
-        held = tables.scan("silver.quarantine").select(PLACE).collect()
+        days = broken["kafka_time"].dt.date().unique().to_list()
+        held = tables.scan("silver.quarantine").filter(pl.col("dt").is_in(days)).select(PLACE).collect()
         broken = broken.join(held, on=PLACE, how="anti", maintain_order="left")
     version = pl.lit(task.bronze_version, pl.Int64)
     stamped = broken.with_columns(kind=pl.lit(task.kind), bronze_version=version, dt=pl.col("kafka_time").dt.date())
