@@ -104,7 +104,7 @@ def sql(
 
     versions = dict(_table_version(text) for text in version)
     rows = run_query(load_settings().lake_root, query, _time(as_of), versions)
-    _print(rows, output)
+    print_rows(rows, output)
 
 
 def _table_version(text: str) -> tuple[str, int]:
@@ -114,7 +114,8 @@ def _table_version(text: str) -> tuple[str, int]:
     return name, int(number)
 
 
-def _print(rows: pl.DataFrame, output: str) -> None:
+def print_rows(rows: pl.DataFrame, output: str) -> None:
+    """A result as ``--output`` asks for it."""
     if output == "csv":
         print(rows.write_csv(), end="")
     elif output == "json":
@@ -146,7 +147,7 @@ def verify(
         if verdict.unchecked:
             print(f"sentiment was not compared where {', '.join(verdict.unchecked)} judged: that model is not kept")
         if differences.height:
-            _print(differences.head(show), "table")
+            print_rows(differences.head(show), "table")
     if differences.height:
         raise typer.Exit(1)
 
@@ -195,7 +196,7 @@ def features(
     from kolray.lake.tables import LakeTables
 
     rows = features_at(LakeTables(load_settings().lake_root), _time(as_of) or SystemClock().now(), _time(known_at))
-    _print(rows if kol is None else rows.filter(pl.col("kol_id") == kol), output)
+    print_rows(rows if kol is None else rows.filter(pl.col("kol_id") == kol), output)
 
 
 def parse_day(text: str) -> date:

@@ -27,6 +27,7 @@ def query(root: str, sql: str, at: datetime | None = None, versions: Mapping[str
     tables = LakeTables(root)
     asked = _versions(tables, at, versions or {})
     with duckdb.connect() as db:
+        db.execute("SET TimeZone = 'UTC'")  # hours and days of a time are the same on every machine
         for name, version in asked.items():
             layer = name.split(".")[0]
             db.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
@@ -36,6 +37,9 @@ def query(root: str, sql: str, at: datetime | None = None, versions: Mapping[str
                     f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}], "  # noqa: S608
                     "hive_partitioning = true, union_by_name = true)"
                 )
+            else:
+                no_rows = pl.scan_delta(tables.path(name), version=version).head(0).collect()
+                db.from_arrow(no_rows.to_arrow()).create(name)
         try:
             return _select(db, sql).pl()
         except duckdb.Error as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from kolray.clock import from_ms
 from kolray.errors import InvalidInputError, NotFoundError
 from kolray.lake.reference import upsert_reference
 from kolray.lake.sql import query
-from kolray.lake.tables import LakeTables
+from kolray.lake.tables import TABLES, LakeTables
 from tests.unit.lake.rows import START, add, bronze
 
 HOUR_MS = 3_600_000
@@ -41,6 +42,22 @@ def test_days_are_dates(lake: str) -> None:
 
 def test_times_keep_their_zone(lake: str) -> None:
     assert query(lake, "SELECT min(event_time) AS t FROM bronze.social")["t"].dt.epoch("ms")[0] == 1_767_607_200_000
+
+
+def test_hours_are_utc_wherever_the_machine_stands(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Ho_Chi_Minh")
+    time.tzset()
+    try:
+        assert query(lake, "SELECT DISTINCT extract(hour FROM event_time) FROM bronze.social").rows() == [(10,)]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_table_without_rows_has_its_columns(lake: str) -> None:
+    tables = LakeTables(lake)
+    add(tables, "silver.quarantine", pl.DataFrame(schema=TABLES["silver.quarantine"]))
+    assert query(lake, "SELECT reason, dt FROM silver.quarantine").schema["dt"] == pl.Date
 
 
 def test_rows_that_were_replaced_are_not_seen(lake: str) -> None:
