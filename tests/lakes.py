@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import polars as pl
 
-from kolray.events import KINDS, RAW_TOPICS, TIME, Kind
-from kolray.lake.gold_files import Write, Written, features_at, refresh, store_features
+from kolray.events import KINDS, RAW_TOPICS, TIME, Kind, conform
+from kolray.lake.gold_files import features_at, refresh, store_features
 from kolray.lake.gold_plan import plan_changed
 from kolray.lake.reference import upsert_reference
 from kolray.lake.tables import TABLES, LakeTables
 from tests.silver import START, silver_world
-from tests.unit.lake.rows import add
+from tests.unit.lake.rows import add, at_once
 
 DAYS = 10
 
@@ -27,7 +27,7 @@ def make_lake(root: str, n_kols: int = 24, events_per_kol: int = 120) -> LakeTab
         add(tables, f"silver.{kind}", _as(f"silver.{kind}", rows))
         broken = rows.gather_every(50).with_columns(kind=pl.lit(kind), reason=pl.lit("likes is negative"))
         add(tables, "silver.quarantine", _as("silver.quarantine", broken))
-    refresh(tables, plan_changed(tables), _at_once)
+    refresh(tables, plan_changed(tables), at_once)
     for day in (DAYS - 1, DAYS):
         at = START + timedelta(days=day)
         store_features(tables, features_at(tables, at), at)
@@ -60,13 +60,7 @@ def _varied(kind: Kind, events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _as(name: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """The columns of a table, null where the rows have none."""
-    held = (pl.col(c) if c in rows.columns else pl.lit(None, dtype).alias(c) for c, dtype in TABLES[name].items())
-    return rows.select(held)
-
-
-def _at_once(write: Write, root: str, work: list[object]) -> list[Written]:
-    return list(write(root, work))
+    return rows.select(conform(TABLES[name], rows.columns))
 
 
 def _reference(root: str, n_kols: int) -> None:

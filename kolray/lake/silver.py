@@ -94,12 +94,12 @@ def _first_copies(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _quarantined(broken: pl.DataFrame, task: SilverTask, tables: LakeTables) -> pl.DataFrame:
     """Broken rows that quarantine does not hold, with what it says of them."""
-    if broken.height:
-        days = broken["kafka_time"].dt.date().unique().to_list()
-        held = tables.scan("silver.quarantine").filter(pl.col("dt").is_in(days)).select(PLACE).collect()
-        broken = broken.join(held, on=PLACE, how="anti", maintain_order="left")
     version = pl.lit(task.bronze_version, pl.Int64)
     stamped = broken.with_columns(kind=pl.lit(task.kind), bronze_version=version, dt=pl.col("kafka_time").dt.date())
+    if stamped.height:
+        days = stamped["dt"].unique().to_list()
+        held = tables.scan("silver.quarantine").filter(pl.col("dt").is_in(days)).select(PLACE).collect()
+        stamped = stamped.join(held, on=PLACE, how="anti", maintain_order="left")
     return with_rules(task.kind, stamped)
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from kolray.events import TIME, Kind
 from kolray.lake.commit import PartFile, commit_parts, write_parts
+from kolray.lake.gold_files import Write, Written
 from kolray.lake.tables import TABLES, LakeTables
 
 START = datetime(2026, 1, 5, 10, tzinfo=UTC)
@@ -50,3 +51,8 @@ def add(tables: LakeTables, name: str, frame: pl.DataFrame, sources: dict[str, i
 def commit(tables: LakeTables, name: str, parts: Sequence[PartFile], sources: dict[str, int]) -> bool:
     """Makes written files visible."""
     return commit_parts(name, tables.path(name), pl.Schema(TABLES[name]), list(parts), sources)
+
+
+def at_once(write: Write, root: str, work: list[Any]) -> list[Written]:
+    """Does all of gold's work here, as Ray does it in shares."""
+    return list(write(root, work))

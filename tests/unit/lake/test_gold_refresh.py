@@ -30,7 +30,7 @@ from kolray.lake.gold_files import (
 from kolray.lake.gold_plan import DAILY, WEEKLY, by_day, plan_changed, plan_range
 from kolray.lake.tables import TABLES, LakeTables
 from tests.silver import START, silver_world
-from tests.unit.lake.rows import add
+from tests.unit.lake.rows import add, at_once
 
 MONDAY = START.date()
 FIRST = 5  # days are counted from the Monday: this is a Saturday
@@ -39,11 +39,6 @@ WORLD: dict[Kind, pl.DataFrame] = dict(zip(("social", "web"), silver_world(6, 10
 
 def day(number: int) -> date:
     return MONDAY + timedelta(days=number)
-
-
-def at_once(write: Write, root: str, work: list[Any]) -> list[Written]:
-    """All the work here."""
-    return list(write(root, work))
 
 
 def arrive(tables: LakeTables, *days: int, part: int = 0, kinds: tuple[Kind, ...] = ("social", "web")) -> None:

@@ -25,7 +25,7 @@ from kolray.lake.sql import query
 from kolray.lake.tables import LakeTables
 from kolray.settings import LakeSettings
 from kolray.testing.clock import FakeClock
-from tests.unit.lake.rows import START, add, bronze, commit
+from tests.unit.lake.rows import START, add, at_once, bronze, commit
 
 NAME = "bronze.social"
 TODAY = START.date()
@@ -68,7 +68,7 @@ def refine_new(tables: LakeTables) -> int:
 
 def make_gold(tables: LakeTables) -> dict[str, int]:
     """One run of gold's KPIs: rows written to each table."""
-    return refresh(tables, plan_changed(tables), lambda write, root, work: list(write(root, work)))
+    return refresh(tables, plan_changed(tables), at_once)
 
 
 def sorted_rows(tables: LakeTables, name: str = NAME) -> pl.DataFrame:
