@@ -142,6 +142,11 @@ class PartitionState:
         self.counters.corrected += corrected.height
         return corrected
 
+    @property
+    def due_ms(self) -> int:
+        """How far the watermark is from the end of the first pane that is open."""
+        return self.closed_ms + self.pane_ms - self.watermark.current_ms
+
     def advance(self, now_ms: int, at_end: dict[Kind, bool]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Moves the watermark and closes windows.
 

@@ -26,14 +26,16 @@ class MemoryLog:
 
 
 class MemorySource:
-    """One reader of a ``MemoryLog``."""
+    """One reader of a ``MemoryLog``; ``waited_s`` is what the last ``poll`` would have waited for records."""
+
+    waited_s = 0.0
 
     def __init__(self, log: MemoryLog, starts: dict[tuple[str, int], int]) -> None:
         self._size = log.size
         self._todo = [b for b in log.batches if b.last_offset >= starts.get((b.topic, b.partition), 1 << 62)]
 
     def poll(self, timeout_s: float) -> list[RawBatch]:
-        del timeout_s
+        self.waited_s = timeout_s
         out, self._todo = self._todo[: self._size], self._todo[self._size :]
         return out
 

@@ -73,6 +73,21 @@ def test_a_window_is_final_when_time_has_passed_it(tmp_path: Path) -> None:
     assert finals.select("kol_id", "window_start", "likes").rows() == [("kol_1", from_ms(T0), 4)]
 
 
+def test_without_traffic_a_window_is_closed_when_it_ends_and_not_when_a_long_wait_for_records_does(
+    tmp_path: Path,
+) -> None:
+    clock = FakeClock(from_ms(T0 + 3 * MINUTE))
+    shard = _shard(tmp_path, clock, ListSink())
+    shard.restore()
+    waited_s = []
+    for passed_s in (0, 0, 0, 0, 0, 124.8, 0, 0.19, 0):  # the window's end is 120 s and 5 s of disorder away
+        clock.advance(passed_s)
+        shard.step()
+        waited_s.append(shard.source.waited_s)  # type: ignore[attr-defined]
+    assert waited_s[4:6] == [0.5, 0.5]
+    assert waited_s[6:] == [0.2, 0.2, 0.05]
+
+
 def test_versions_rise_although_the_clock_stands_still(tmp_path: Path) -> None:
     clock, sink = FakeClock(from_ms(T0)), ListSink()
     shard = _shard(tmp_path, clock, sink)
