@@ -12,9 +12,10 @@ from deltalake import write_deltalake
 from kolray.events import COUNTS, KINDS, SCHEMAS, Kind
 from kolray.features import compute_features
 from kolray.features.compute import LOOKBACK
-from kolray.lake.commit import PartFile, replace_days, write_parts
+from kolray.lake.commit import replace_days
 from kolray.lake.gold import day_tables, weekly
 from kolray.lake.gold_plan import DAILY, WEEKLY, Refresh, by_day, week_days
+from kolray.lake.parts import PartFile, write_parts
 from kolray.lake.reference import current
 from kolray.lake.tables import LakeTables, arrow_ready
 

@@ -14,8 +14,9 @@ import ray
 from kolray.clock import Clock, SystemClock
 from kolray.events import KINDS, Columns, Kind
 from kolray.lake.bronze import BronzeTask, grouped, plan_bronze, read_group
-from kolray.lake.commit import PartFile, commit_parts, write_parts
+from kolray.lake.commit import commit_parts
 from kolray.lake.contract import read_contract
+from kolray.lake.parts import PartFile, write_parts
 from kolray.lake.quality import COUNTED, quality_rows
 from kolray.lake.silver import BESIDE, SilverTask, plan_silver, refine, source_id
 from kolray.lake.tables import TABLES, LakeTables

@@ -8,7 +8,8 @@ import polars as pl
 
 from kolray.clock import EPOCH
 from kolray.events import TIME
-from kolray.lake.commit import commit_parts, write_parts
+from kolray.lake.commit import commit_parts
+from kolray.lake.parts import write_parts
 from kolray.lake.tables import TABLES, LakeTables
 from kolray.stores.metrics import SCORE_SCHEMA, MetricsStore
 

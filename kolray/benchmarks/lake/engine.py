@@ -17,7 +17,8 @@ from typing import Any
 import polars as pl
 
 from kolray.benchmarks.lake.raw import as_bronze
-from kolray.lake.commit import PartFile, commit_parts, write_parts
+from kolray.lake.commit import commit_parts
+from kolray.lake.parts import PartFile, write_parts
 from kolray.lake.tables import TABLES, LakeTables
 from kolray.settings import load_settings
 

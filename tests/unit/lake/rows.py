@@ -9,8 +9,9 @@ from typing import Any
 import polars as pl
 
 from kolray.events import TIME, Kind
-from kolray.lake.commit import PartFile, commit_parts, write_parts
+from kolray.lake.commit import commit_parts
 from kolray.lake.gold_files import Write, Written
+from kolray.lake.parts import PartFile, write_parts
 from kolray.lake.tables import TABLES, LakeTables
 
 START = datetime(2026, 1, 5, 10, tzinfo=UTC)

@@ -14,7 +14,8 @@ from polars.testing import assert_frame_equal
 
 from kolray.clock import from_ms, to_ms
 from kolray.errors import NotFoundError, SchemaError
-from kolray.lake.commit import commit_parts, discard, write_parts
+from kolray.lake.commit import commit_parts, discard
+from kolray.lake.parts import write_parts
 from kolray.lake.tables import TABLES, LakeTables
 from tests.unit.lake.rows import START, add, bronze, commit
 

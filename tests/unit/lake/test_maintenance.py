@@ -14,11 +14,11 @@ from deltalake import DeltaTable
 
 from kolray.clock import SystemClock
 from kolray.lake import maintenance
-from kolray.lake.commit import write_parts
 from kolray.lake.gold_files import refresh
 from kolray.lake.gold_plan import plan_changed
 from kolray.lake.layout import most_files
 from kolray.lake.maintenance import CHECKPOINT_EVERY, Maintained, maintain
+from kolray.lake.parts import write_parts
 from kolray.lake.reference import current, upsert_reference
 from kolray.lake.silver import plan_silver, refine, source_id
 from kolray.lake.sql import query

@@ -11,7 +11,8 @@ import pytest
 from deltalake import write_deltalake
 
 from kolray.events import TIME, Columns, Kind
-from kolray.lake.commit import commit_parts, write_parts
+from kolray.lake.commit import commit_parts
+from kolray.lake.parts import write_parts
 from kolray.lake.silver import plan_silver, refine, source_id
 from kolray.lake.tables import TABLES, LakeTables, read_schema
 from tests.unit.lake.rows import START, add, bronze
