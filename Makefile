@@ -4,10 +4,10 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench clean
+.PHONY: help install demo test test-heavy check bench clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## make .venv with pinned dependencies (no PyTorch)
 
@@ -32,6 +32,9 @@ check: install ## lint, types, layers: seconds
 
 test: check ## everything: unit, contract, integration on real servers
 	@$(PY) tests/side_by_side.py $(ARGS)
+
+test-heavy: install ## what needs gigabytes or minutes (a test whose Java is missing says so and is skipped)
+	@$(PY) -m pytest -m heavy tests $(ARGS) || test $$? -eq 5  # there may be none
 
 bench: install ## measure the stream on the servers of `kolray up --profile local`
 	@$(VENV)/bin/kolray bench stream $(ARGS)

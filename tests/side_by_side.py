@@ -1,6 +1,7 @@
 """Runs the suite as two pytest processes: integration tests mostly wait, so the others run beside them, nicely.
 
-Arguments go to both; with a path among them there is but one. Exits with 1 where either failed.
+Arguments go to both; with a path among them there is but one. Exits with 1 where either failed. What `make test-heavy`
+runs is left out, unless an argument `-m` says otherwise.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def main() -> int:
 
 
 def _pytest(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "pytest", *arguments, *sys.argv[1:]]
+    return [sys.executable, "-m", "pytest", "-m", "not heavy", *arguments, *sys.argv[1:]]
 
 
 if __name__ == "__main__":
