@@ -26,12 +26,13 @@ def ingest_file(
     """Send the rows of files as events; a bad row goes to the dead letters with file, line and reason."""
     from kolray.connectors.files import read_files
     from kolray.connectors.send import send_file_events
+    from kolray.stream.denied import open_deny_list
 
     if kind not in ("social", "web"):
         raise InvalidInputError(f"--kind {kind}: use social or web")
     settings = load_settings()
     events = read_files(files, kind, _pairs(maps), _pairs(sets))  # type: ignore[arg-type]
-    sent = send_file_events(settings, events, show=not as_json)
+    sent = send_file_events(settings, events, open_deny_list(settings).allowed, show=not as_json)
     print(json.dumps(sent) if as_json else f"{sent['sent']:,} events sent, {sent['dead_letters']:,} dead-lettered")
 
 
@@ -43,9 +44,10 @@ def ingest_youtube(
 ) -> None:
     """Poll YouTube channels once: profile, videos, comments."""
     from kolray.connectors.youtube_run import poll_youtube
+    from kolray.stream.denied import open_deny_list
 
     settings = load_settings()
-    counts = poll_youtube(settings, channels or [], recordings)
+    counts = poll_youtube(settings, channels or [], recordings, denied=open_deny_list(settings).has)
     print(json.dumps(counts) if as_json else ", ".join(f"{value:,} {name}" for name, value in counts.items()))
 
 
@@ -54,10 +56,13 @@ def _reference(name: str, file: Path) -> None:
 
     from kolray.connectors.files import load_table
     from kolray.lake.reference import upsert_reference
+    from kolray.stream.denied import open_deny_list
 
-    frame: pl.DataFrame = load_table(file)
-    changed = upsert_reference(load_settings().lake_root, name, frame)
-    print(f"{frame.height:,} rows read, {changed:,} new or changed")
+    settings, frame = load_settings(), load_table(file)
+    allowed: pl.DataFrame = open_deny_list(settings).allowed(frame)
+    changed = upsert_reference(settings.lake_root, name, allowed)
+    denied = frame.height - allowed.height
+    print(f"{frame.height:,} rows read, {changed:,} new or changed" + (f", {denied:,} denied" if denied else ""))
 
 
 @app.command()

@@ -43,12 +43,13 @@ def score(
     from kolray.models.registry import ModelRegistry
     from kolray.serving.scoring import ScoringGraph
     from kolray.stores.open import open_feature_store, open_metrics_store
+    from kolray.stream.denied import open_deny_list
 
     settings = load_settings()
     champions = Champions(ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts))
     champions.refresh()
-    store, lookup = open_metrics_store(settings), open_feature_store(settings.redis)
-    graph = ScoringGraph(champions, lookup, store, LakeTables(settings.lake_root), SystemClock())
+    stores = open_feature_store(settings.redis), open_metrics_store(settings), LakeTables(settings.lake_root)
+    graph = ScoringGraph(champions, *stores, SystemClock(), open_deny_list(settings))
     answer = graph.score(kol_id, explain=explain)
     if as_json:
         print(answer.model_dump_json(indent=2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -106,6 +106,23 @@ class PollState:
             return None
         self.totals[key] = totals
         return before or {}
+
+
+def forget_polled(path: Path, names: Callable[[str], bool]) -> int:
+    """Takes what names an account out of a poll's file; returns how many entries did.
+
+    Args:
+        names: whether a key or an id names it.
+    """
+    state = PollState.load(path)
+    totals = {key: held for key, held in state.totals.items() if not names(key)}
+    sequence = {key: n for key, n in state.sequence.items() if not names(key)}
+    pending = [row for row in state.pending if not names(str(row["kol_id"]))]
+    before = len(state.totals) + len(state.sequence) + len(state.pending)
+    gone = before - len(totals) - len(sequence) - len(pending)
+    if gone:
+        PollState(path, totals, sequence, pending).save()
+    return gone
 
 
 def hashed(salt: str, author: str | None) -> str | None:

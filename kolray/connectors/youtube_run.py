@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -23,17 +23,25 @@ PLATFORM = "youtube"
 
 
 def poll_youtube(
-    settings: Settings, channels: Sequence[str], recordings: Path | None, clock: Clock | None = None
+    settings: Settings,
+    channels: Sequence[str],
+    recordings: Path | None,
+    clock: Clock | None = None,
+    denied: Callable[[str], bool] = lambda _: False,
 ) -> dict[str, int]:
     """Polls the channels (default: every recorded one) and produces what changed; returns counts by event type.
+
+    Args:
+        denied: channels that were erased, which are not polled.
 
     Raises:
         InvalidInputError: no channels and no recordings, or YouTube refused.
     """
     transport = RecordedYoutube(recordings) if recordings else None
-    wanted = list(channels) or (sorted(transport.channels) if transport else [])
-    if not wanted:
+    named = list(channels) or (sorted(transport.channels) if transport else [])
+    if not named:
         raise InvalidInputError("name channels with --channel, or recorded responses with --recordings")
+    wanted = [channel for channel in named if not denied(channel)]
     state = PollState.load(settings.home / "poll" / "youtube.json")
     rows = asyncio.run(_poll(YoutubeConnector(settings.youtube, transport), wanted, state, clock or SystemClock()))
     state.pending += rows

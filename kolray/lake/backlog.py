@@ -38,7 +38,7 @@ class Backlog:
 
 def backlog_of(tables: LakeTables, name: str) -> Backlog:
     """What the slowest reader of a table has not read; its transaction ``<reader>/<table>`` says how far it is."""
-    reached = [tables.transaction(reader, f"{reader}/{name}") for reader in _readers(tables, name)]
+    reached = [tables.transaction(reader, f"{reader}/{name}") for reader in readers(tables, name)]
     done = min((version for version in reached if version is not None), default=None)
     table = tables.table(name)
     if done is None or done >= table.version():
@@ -48,7 +48,7 @@ def backlog_of(tables: LakeTables, name: str) -> Backlog:
     return Backlog(since, frozenset(file.dt for file in changed_files(table, done)))
 
 
-def _readers(tables: LakeTables, name: str) -> list[str]:
+def readers(tables: LakeTables, name: str) -> list[str]:
     """Tables that go by the version they have read.
 
     Of bronze that is silver's table of the kind alone: what is written beside it (quarantine) may rest for long.

@@ -14,6 +14,7 @@ from kolray.schemas.registry import Registry, open_registry
 from kolray.schemas.wire import decode_value, schema_id_of
 from kolray.settings import Settings
 from kolray.stream.decode import BatchDecoder
+from kolray.stream.denied import open_deny_list
 from kolray.stream.fetch import BatchFetcher, RawBatch
 from kolray.stream.values import records_of
 
@@ -68,12 +69,13 @@ def read_group(
 ) -> Iterator[tuple[str, pl.DataFrame, dict[str, int]]]:
     """Table, rows and {transaction id: offset after them}, until the log's end as it is met.
 
-    As the stream does, it leaves out what was aborted, where the broker's transactions hold. ``extra``: columns beyond
-    the contract.
+    As the stream does, it leaves out what was aborted, where the broker's transactions hold, and KOLs that were erased.
+    ``extra``: columns beyond the contract.
     """
     starts = {(task.topic, task.partition): task.start for task in tasks}
     fetcher = BatchFetcher(settings.kafka, starts, committed_only=settings.kafka.transactions)
-    decoder = BatchDecoder(open_registry(settings.registry.url), settings.stream.far_future_s, extra=extra)
+    registry, denied = open_registry(settings.registry.url), open_deny_list(settings)
+    decoder = BatchDecoder(registry, settings.stream.far_future_s, extra=extra, denied=denied)
     held: list[RawBatch] = []
     try:
         ended = False
@@ -82,7 +84,8 @@ def read_group(
             held += got
             ended = not got and fetcher.caught_up()
             if held and (ended or len(held) >= CHUNK_BATCHES):
-                yield from _rows(tasks, decoder, held, ingest_time)
+                for table, rows, ends in _rows(tasks, decoder, held, ingest_time):
+                    yield table, denied.allowed(rows), ends
                 held = []
     finally:
         fetcher.close()

@@ -22,6 +22,7 @@ from kolray.lake.gold_files import (
 )
 from kolray.lake.gold_plan import plan_changed, plan_range
 from kolray.lake.tables import LakeTables
+from kolray.lake.turns import takes_turn
 from kolray.local.cluster import join_ray
 from kolray.settings import Settings
 
@@ -29,6 +30,7 @@ DAYS_A_TASK = 7
 """Days whose features one task makes: each looks back at 28 days, which a week of them shares."""
 
 
+@takes_turn
 def run_gold(settings: Settings, as_of: datetime | None = None, clock: Clock | None = None) -> dict[str, int]:
     """Makes the KPIs of days and weeks that silver changed, and the features as of a time (default: now).
 
@@ -41,6 +43,7 @@ def run_gold(settings: Settings, as_of: datetime | None = None, clock: Clock | N
     return counts | {FEATURES: store_features(tables, features_at(tables, at), at)}
 
 
+@takes_turn
 def backfill_gold(settings: Settings, first: date, last: date, clock: Clock | None = None) -> dict[str, int]:
     """Makes all of gold from ``first`` to ``last`` (included) again, with features as of the end of each past day
     that has events.

@@ -25,6 +25,7 @@ from kolray.lake.changes import log_store
 from kolray.lake.journal import NAME as JOURNAL
 from kolray.lake.layout import MB, crowded
 from kolray.lake.tables import LakeTables
+from kolray.lake.turns import lake_job
 from kolray.settings import LakeSettings
 
 KEY = "kol_id"
@@ -65,8 +66,9 @@ def maintain(tables: LakeTables, settings: LakeSettings, clock: Clock | None = N
         ConflictError: writers kept changing a table; what was done before stays done, the next run goes on there.
     """
     now = (clock or SystemClock()).now()
-    for name in sorted(tables.names(), key=lambda name: (name == JOURNAL, name)):
-        yield _maintain_one(tables, name, settings, now)
+    with lake_job(tables.root):
+        for name in sorted(tables.names(), key=lambda name: (name == JOURNAL, name)):
+            yield _maintain_one(tables, name, settings, now)
 
 
 def _maintain_one(tables: LakeTables, name: str, settings: LakeSettings, now: datetime) -> Maintained:

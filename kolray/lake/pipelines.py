@@ -20,6 +20,7 @@ from kolray.lake.parts import PartFile, write_parts
 from kolray.lake.quality import COUNTED, quality_rows
 from kolray.lake.silver import BESIDE, SilverTask, plan_silver, refine, source_id
 from kolray.lake.tables import TABLES, LakeTables
+from kolray.lake.turns import takes_turn
 from kolray.local.cluster import join_ray
 from kolray.protocols import TextClassifier
 from kolray.schemas.registry import open_registry
@@ -47,6 +48,7 @@ def spread(work: list[Any], do: Callable[[Any], Iterable[Row]], blocks: int) -> 
     return [json.loads(row["row"]) for row in done]
 
 
+@takes_turn
 def run_bronze(settings: Settings, clock: Clock | None = None) -> dict[str, int]:
     """Reads every topic to its end; returns rows added to each table.
 
@@ -94,6 +96,7 @@ def _parts(rows: list[Row]) -> list[PartFile]:
     return [PartFile(row["path"], row["size"], row["dt"], row["rows"], row["stats"]) for row in rows]
 
 
+@takes_turn
 def run_silver(
     settings: Settings, classifier: TextClassifier | None = None, clock: Clock | None = None
 ) -> dict[str, int]:

@@ -12,6 +12,7 @@ from kolray.clock import Clock, SystemClock
 from kolray.errors import InvalidInputError
 from kolray.events import TIME, Columns, conform
 from kolray.lake.tables import LakeTables
+from kolray.lake.turns import lake_job
 
 REFERENCE: dict[str, tuple[Columns, tuple[str, ...]]] = {
     "kols": (
@@ -52,11 +53,16 @@ def upsert_reference(root: str, name: str, frame: pl.DataFrame, clock: Clock | N
         rows = frame.select(conform(schema, frame.columns)).unique(key, keep="last", maintain_order=True)
     except pl.exceptions.PolarsError as error:
         raise InvalidInputError(f"ref.{name}: {error}") from error
+    with lake_job(root):
+        return _add_changed(root, name, rows, clock or SystemClock())
+
+
+def _add_changed(root: str, name: str, rows: pl.DataFrame, clock: Clock) -> int:
     held = current(root, name)
+    schema, _ = REFERENCE[name]
     changed = rows.join(held, on=list(schema), how="anti", nulls_equal=True)
     if changed.height:
-        now = (clock or SystemClock()).now()
-        stamped = changed.with_columns(valid_from=pl.lit(now).cast(TIME))
+        stamped = changed.with_columns(valid_from=pl.lit(clock.now()).cast(TIME))
         Path(root).mkdir(parents=True, exist_ok=True)
         write_deltalake(LakeTables(root).path(f"ref.{name}"), stamped.to_arrow(), mode="append")
     return changed.height

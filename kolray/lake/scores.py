@@ -11,6 +11,7 @@ from kolray.events import TIME
 from kolray.lake.commit import commit_parts
 from kolray.lake.parts import write_parts
 from kolray.lake.tables import TABLES, LakeTables
+from kolray.lake.turns import lake_job
 from kolray.stores.metrics import SCORE_SCHEMA, MetricsStore
 
 NAME = "gold.scores"
@@ -21,6 +22,11 @@ OVERLAP = timedelta(minutes=10)
 
 def copy_scores(tables: LakeTables, store: MetricsStore) -> int:
     """Appends the scores of the metrics store that the lake lacks; returns how many. May be repeated."""
+    with lake_job(tables.root):
+        return _copy(tables, store)
+
+
+def _copy(tables: LakeTables, store: MetricsStore) -> int:
     held = tables.scan(NAME)
     newest = held.select(pl.col("scored_at").max()).collect().item()
     since = EPOCH if newest is None else newest - OVERLAP

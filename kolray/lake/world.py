@@ -10,6 +10,7 @@ from kolray.connectors.producer import EventProducer
 from kolray.lake.reference import upsert_reference
 from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
+from kolray.stream.denied import open_deny_list
 
 
 def send_world(settings: Settings, world: World, *, show: bool = False) -> int:
@@ -21,6 +22,7 @@ def send_world(settings: Settings, world: World, *, show: bool = False) -> int:
         producer.send("web", batch.web, batch.web_ms)
         for record in batch.raw:
             producer.send_raw(record.topic, record.key, record.value, record.headers, record.timestamp_ms)
+    denied = open_deny_list(settings)
     for name, frame in (("kols", world.kols), ("campaigns", world.campaigns), ("labels", world.labels)):
-        upsert_reference(settings.lake_root, name, frame)
+        upsert_reference(settings.lake_root, name, denied.allowed(frame))
     return producer.flush().count

@@ -29,7 +29,7 @@ def forecast_plot(report: SuccessReport) -> Any:
         axes.fill_between(hours, kol["lower"], kol["upper"], alpha=0.25, label="90 % interval")
         axes.plot(hours, kol["forecast"], label="forecast")
         axes.plot(hours, kol["actual"], color="black", linewidth=1, label="truth")
-        axes.set(title=kol["kol_id"], xlabel="hours ahead", ylabel="per hour")
+        axes.set(title=f"rank {kol['rank']} of {report.n_series} by volume", xlabel="hours ahead", ylabel="per hour")
         axes.legend(loc="upper left", fontsize="small")
     figure.tight_layout()
     return figure

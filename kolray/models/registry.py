@@ -7,6 +7,7 @@ loading one runs no code from the artefact store.
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from kolray.clock import from_ms
 from kolray.errors import NotFoundError, ServiceUnavailableError
 
 EXPERIMENT = "kolray"
+REPORT = "report.json"
 CHAMPION, CHALLENGER = "champion", "challenger"
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
@@ -87,9 +89,7 @@ class ModelRegistry:
             client.log_metric(run_id, key, value)
         for key, value in params.items():
             client.log_param(run_id, key, value)
-        client.log_dict(run_id, dict(report), "report.json")
-        for file, figure in (figures or {}).items():
-            client.log_figure(run_id, figure, f"plots/{file}")
+        self.replace_report(run_id, report, figures or {})
         with tempfile.TemporaryDirectory() as folder:
             for file, data in model.to_files().items():
                 Path(folder, file).write_bytes(data)
@@ -101,6 +101,27 @@ class ModelRegistry:
         made = client.create_model_version(name, f"{run.info.artifact_uri}/model", run_id, tags=all_tags)
         self.set_alias(name, int(made.version), CHALLENGER)
         return int(made.version)
+
+    def reports(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every run's id with its report."""
+        token: str | None = None
+        while not self._unborn():
+            page = self._connected().search_runs([self._experiment], page_token=token)
+            for run in page:
+                with tempfile.TemporaryDirectory() as folder:
+                    if any(file.path == REPORT for file in self._client.list_artifacts(run.info.run_id)):
+                        held = self._client.download_artifacts(run.info.run_id, REPORT, folder)
+                        yield run.info.run_id, json.loads(Path(held).read_text())
+            token = page.token
+            if not token:
+                return
+
+    def replace_report(self, run_id: str, report: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
+        """Another report and other figures in place of a run's."""
+        client = self._connected()
+        client.log_dict(run_id, dict(report), REPORT)
+        for file, figure in figures.items():
+            client.log_figure(run_id, figure, f"plots/{file}")
 
     def set_alias(self, name: str, version: int, alias: str) -> None:
         """Points the alias at a version; who polls ``alias_version`` sees it at once."""

@@ -109,6 +109,7 @@ def _scores(app: FastAPI) -> None:
     def score(body: ScoreRequest) -> ScoreAnswer:
         """How far to trust a KOL's audience: 0–100, higher = more trustworthy."""
         graph = app.state.services.graph
+        graph.refuse_erased(body.kol_id)  # before the cache is asked
         if body.as_of is not None:
             return _score(graph, body)
         key = f"score:{body.explain}:{graph.champions.loaded().get('trust')}"
@@ -118,6 +119,7 @@ def _scores(app: FastAPI) -> None:
     def predict(body: ForecastRequest) -> ForecastAnswer:
         """The next hours of a KOL's metric, with 90 % intervals."""
         graph = app.state.services.graph
+        graph.refuse_erased(body.kol_id)
         model = graph.champions.loaded().get("success")
         key = f"forecast:{body.metric}:{body.horizon_h}:{model}"
         make = partial(graph.forecast, body.kol_id, body.metric, body.horizon_h)
@@ -164,6 +166,8 @@ def _lists(app: FastAPI) -> None:
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> AlertsAnswer:
         """Alerts of the stream, newest first."""
+        if kol_id is not None:
+            app.state.services.graph.refuse_erased(kol_id)
         rows = app.state.services.graph.store.alerts(since or datetime(1970, 1, 1, tzinfo=UTC), kol_id, limit)
         found = [Alert(**row | {"evidence": json.loads(row["evidence"])}) for row in rows.to_dicts()]
         return AlertsAnswer(alerts=found)

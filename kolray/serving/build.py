@@ -17,6 +17,7 @@ from kolray.serving.sessions import Sessions, kept_secret
 from kolray.serving.tokens import TokenFile
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
+from kolray.stream.denied import open_deny_list
 
 
 def build(settings: Settings) -> FastAPI:
@@ -26,7 +27,8 @@ def build(settings: Settings) -> FastAPI:
     champions.refresh()
     champions.watch()
     lookup = open_feature_store(settings.redis)
-    graph = ScoringGraph(champions, lookup, open_metrics_store(settings), LakeTables(settings.lake_root), SystemClock())
+    stores = lookup, open_metrics_store(settings), LakeTables(settings.lake_root)
+    graph = ScoringGraph(champions, *stores, SystemClock(), open_deny_list(settings))
     tokens = TokenFile(settings.tokens_file)
     app = build_app(Services(graph, tokens, RateLimiter(settings.redis.url), settings.serving.cache_s))
     given = settings.serving.session_secret

@@ -28,6 +28,7 @@ from kolray.serving.contracts import (
 from kolray.serving.open_windows import with_open_windows
 from kolray.stores.features import FeatureStore
 from kolray.stores.metrics import MetricsStore
+from kolray.stream.denied import DenyList
 
 log = logging.getLogger(__name__)
 RECENT = timedelta(hours=48)
@@ -47,9 +48,26 @@ class ScoringGraph:
     """Looks features up (Redis, then the lake), scores with the champions, says where everything came from."""
 
     def __init__(
-        self, champions: Champions, lookup: FeatureStore, store: MetricsStore, lake: LakeTables, clock: Clock
+        self,
+        champions: Champions,
+        lookup: FeatureStore,
+        store: MetricsStore,
+        lake: LakeTables,
+        clock: Clock,
+        denied: DenyList,
     ) -> None:
         self.champions, self.lookup, self.store, self.lake, self.clock = champions, lookup, store, lake, clock
+        self._denied = denied
+
+    def refuse_erased(self, kol_id: str) -> None:
+        """Whatever a cache or a store still holds.
+
+        Raises:
+            NotFoundError: the KOL was erased; the words are those for a KOL that nobody ever heard of.
+        """
+        self._denied.look()
+        if self._denied.has(kol_id):
+            raise NotFoundError(f"nothing is known about the KOL {kol_id!r}")
 
     def score(self, kol_id: str, as_of: datetime | None = None, *, explain: bool = False) -> ScoreAnswer:
         """The trust score of a KOL.
@@ -57,6 +75,7 @@ class ScoringGraph:
         Raises:
             NotFoundError: unknown KOL, or no model yet.
         """
+        self.refuse_erased(kol_id)
         trust = self.champions.get("trust")
         features = self.features(kol_id, as_of)
         scored = trust.model.score(features.row).row(0, named=True)
@@ -115,6 +134,7 @@ class ScoringGraph:
             NotFoundError: no hourly windows of this KOL, or no model yet.
             InvalidInputError: a metric the model was not trained for.
         """
+        self.refuse_erased(kol_id)
         success = self.champions.get("success")
         history = self.hourly(kol_id, metric)
         if not history.height:
@@ -151,4 +171,5 @@ class ScoringGraph:
 
     def windows(self, kol_id: str, window: str, start: datetime, end: datetime) -> pl.DataFrame:
         """Window rows with their ratios, oldest first; those still open are not ``final``."""
+        self.refuse_erased(kol_id)
         return with_open_windows(self.store, kol_id, window, start, end).with_columns(ratio_exprs())

@@ -30,6 +30,7 @@ SCAN_PARTITIONS = 500
 """A day of five-minute windows is 288 rows."""
 RECONNECT_S = 5.0
 """Longest pause between attempts to reach a node that went away; the driver's own is ten minutes."""
+_WINDOWS_OF = "WHERE kol_id = ? AND window = ? AND day = ?"
 FAILURES = (NoHostAvailable, OperationTimedOut, RequestExecutionException, DriverException)
 
 
@@ -217,6 +218,43 @@ class CassandraStore:
             return [list(result.result_or_exc) for result in results]
         except FAILURES as error:
             raise self._away(error) from error
+
+    def forget(self, kol_id: str) -> int:
+        """Tombstones newer than any of its rows. Cassandra's files lose the rows when it compacts them, and the
+        tombstones, which hold the id, once they are ``gc_grace_seconds`` old (by default ten days)."""
+        keys = self._window_keys(kol_id)
+        kols = sorted({kol_id, *(kol for kol, *_ in keys)})  # as it is, and with spaces around
+        newest = self._prepare(f"SELECT max(writetime(final)), count(*) FROM {{ks}}.windows {_WINDOWS_OF}")
+        written = [rows[0] for rows in self._query_all([(newest, key) for key in keys])]
+        gone = self._prepare(f"DELETE FROM {{ks}}.windows USING TIMESTAMP ? {_WINDOWS_OF}")
+        self._execute_all(
+            [(gone, (at + 1, *key)) for key, (at, _) in zip(keys, written, strict=True) if at is not None]
+        )
+        placed = self._of_kols("SELECT day, at, alert_id FROM {ks}.alerts_by_kol WHERE kol_id = ?", kols)
+        one = self._prepare("DELETE FROM {ks}.alerts WHERE day = ? AND at = ? AND alert_id = ?")
+        self._execute_all([(one, place) for place in placed])
+        scores = self._of_kols("SELECT as_of FROM {ks}.scores WHERE kol_id = ?", kols)
+        for table in ("alerts_by_kol", "scores"):
+            whole = self._prepare(f"DELETE FROM {{ks}}.{table} WHERE kol_id = ?")
+            self._execute_all([(whole, (kol,)) for kol in kols])
+        return sum(n for _, n in written) + len(placed) + len(scores)
+
+    def traces(self, kol_id: str) -> int:
+        tables = ("alerts_by_kol", "scores", "alerts")
+        rows = [
+            self._of_kols(f"SELECT kol_id FROM {{ks}}.{table} WHERE kol_id = ? ALLOW FILTERING", [kol_id])
+            for table in tables
+        ]
+        return len(self._window_keys(kol_id)) + sum(map(len, rows))
+
+    def _window_keys(self, kol_id: str) -> list[tuple[Any, ...]]:
+        """The partitions of a KOL, also under its id with spaces around."""
+        cql = f"SELECT DISTINCT kol_id, window, day FROM {self._keyspace}.windows"
+        return [key for rows in self._scan(cql, ()) for key in rows if key[0].strip() == kol_id]
+
+    def _of_kols(self, cql: str, kol_ids: list[str]) -> list[Any]:
+        select = self._prepare(cql)
+        return [row for rows in self._query_all([(select, (kol,)) for kol in kol_ids]) for row in rows]
 
     def ping(self) -> None:
         self._query_all([(self._prepare("SELECT name FROM {ks}.migrations LIMIT 1"), ())])

@@ -23,6 +23,8 @@ from kolray.settings import RedisSettings
 
 PIPELINE = 2000
 """Commands sent together."""
+PREFIXES = ("features", "score", "live", "forecast", "cache")
+"""Of the keys that belong to one KOL."""
 SCRIPT_ROWS = 100
 """Rows one call of the script below writes: Redis does nothing else meanwhile, for less than a millisecond."""
 REFILL_S = 120
@@ -220,6 +222,22 @@ class FeatureStore:
         with self._asking():
             for at in range(0, len(kol_ids), PIPELINE):
                 self._redis.unlink(*[f"cache:{kol_id}" for kol_id in kol_ids[at : at + PIPELINE]])
+
+    def forget(self, kol_id: str) -> int:
+        """Deletes everything of a KOL: features, score, live windows, forecasts, answers, ranks; returns how many."""
+        with self._asking():
+            keys = [f"{prefix}:{kol_id}" for prefix in PREFIXES]
+            ranked = sum(self._redis.zrem(key, kol_id) for key in self._rankings())
+            return int(self._redis.unlink(*keys)) + int(ranked)
+
+    def traces(self, kol_id: str) -> int:
+        """How many keys and ranks of a KOL there are."""
+        with self._asking():
+            held = self._redis.exists(*(f"{prefix}:{kol_id}" for prefix in PREFIXES))
+            return int(held) + sum(self._redis.zscore(key, kol_id) is not None for key in self._rankings())
+
+    def _rankings(self) -> list[bytes]:
+        return list(self._redis.scan_iter("rank:*", count=PIPELINE))
 
     def ping(self) -> None:
         with self._asking():

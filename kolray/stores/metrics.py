@@ -120,6 +120,17 @@ class MetricsStore(Protocol):
         """Alerts with ``at >= since`` as ``ALERT_SCHEMA``, newest first."""
         ...
 
+    def forget(self, kol_id: str) -> int:
+        """Deletes everything of a KOL, whatever the version of its rows; returns how many rows there were.
+
+        May be repeated. What is still being written meanwhile is not covered.
+        """
+        ...
+
+    def traces(self, kol_id: str) -> int:
+        """How many rows of a KOL there are, wherever they may be."""
+        ...
+
     def ping(self) -> None:
         """Raise ``ServiceUnavailableError`` if the store does not answer."""
         ...

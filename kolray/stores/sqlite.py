@@ -16,6 +16,8 @@ from kolray.events import Columns
 from kolray.features.window_metrics import FOLLOWERS_RANGE, VISITORS
 from kolray.stores.metrics import ALERT_SCHEMA, SCORE_RECORD, SCORE_SCHEMA, WINDOW_SCHEMA, Version, without
 
+TABLES = ("windows", "alerts", "scores")
+_IS_KOL = "trim(kol_id) = ?"
 SCAN_ROWS = 200_000
 BUSY_MS = 60_000
 """How long a writer waits for another process' transaction."""
@@ -136,6 +138,32 @@ class SqliteStore:
         except sqlite3.OperationalError as error:
             raise ServiceUnavailableError("SQLite", str(self._path), f"{error}; run `kolray init`") from error
         return _frame(rows, schema)
+
+    def forget(self, kol_id: str) -> int:
+        """The file is written anew: deleted rows would stay in its unused bytes and in the journal."""
+        try:
+            with self._db as db:
+                rows = [db.execute(f"DELETE FROM {table} WHERE {_IS_KOL}", (kol_id,)).rowcount for table in TABLES]
+            self._db.execute("VACUUM")
+            busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError as error:
+            advice = "run `kolray init`" if "no such" in str(error) else "run it again"
+            raise ServiceUnavailableError("SQLite", str(self._path), f"{error}; {advice}") from error
+        if busy:
+            raise ServiceUnavailableError("SQLite", str(self._path), "a long read is under way; run it again")
+        return sum(rows)
+
+    def traces(self, kol_id: str) -> int:
+        """Also bytes of the files that no row explains, unless a longer id contains this one: rows have no marks
+        between their values by which raw bytes could tell the two apart."""
+        rows = sum(self._count(table, _IS_KOL, kol_id) for table in TABLES)
+        if rows or any(self._count(table, "instr(kol_id, ?) > 0", kol_id) for table in TABLES):
+            return rows
+        files = (self._path, self._path.with_name(f"{self._path.name}-wal"))
+        return sum(file.read_bytes().count(kol_id.encode()) for file in files if file.exists())
+
+    def _count(self, table: str, where: str, kol_id: str) -> int:
+        return int(self._db.execute(f"SELECT count(*) FROM {table} WHERE {where}", (kol_id,)).fetchone()[0])
 
     def ping(self) -> None:
         try:

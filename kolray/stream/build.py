@@ -21,6 +21,7 @@ from kolray.settings import KafkaSettings, Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.checkpoint import open_checkpoints
 from kolray.stream.decode import BatchDecoder
+from kolray.stream.denied import DenyList, open_deny_list
 from kolray.stream.fetch import BatchFetcher
 from kolray.stream.outputs import open_publisher
 from kolray.stream.partition import PartitionRunner
@@ -66,17 +67,21 @@ def build_shard(
     """
     warm_up(beat)
     clock, registry = SystemClock(), open_registry(settings.registry.url)
-    scoring = _scoring(settings, models.scorer) if models.scorer and settings.stream.scores else None
+    denied = open_deny_list(settings)
+    scoring = _scoring(settings, models.scorer, denied) if models.scorer and settings.stream.scores else None
     return Shard(
-        runners=_runners(settings, partitions, models, registry, clock, beat, scoring),
+        runners=_runners(settings, partitions, models, registry, clock, beat, scoring, denied),
         open_source=lambda starts: BatchFetcher(settings.kafka, starts, committed_only=settings.kafka.transactions),
-        decoder=BatchDecoder(registry, settings.stream.far_future_s, SPOKEN if models.classifier else COLUMNS),
+        decoder=BatchDecoder(
+            registry, settings.stream.far_future_s, SPOKEN if models.classifier else COLUMNS, denied=denied
+        ),
         settings=settings.stream,
         clock=clock,
         until_end=until_end,
         beat=beat,
         scoring=scoring,
         at_once=in_threads,
+        denied=denied,
     )
 
 
@@ -87,8 +92,9 @@ def in_threads(work: Callable[[PartitionRunner], T], runners: Iterable[Partition
         yield from pool.map(work, waiting)
 
 
-def _scoring(settings: Settings, scorer: Callable[[], BatchScorer]) -> Scoring:
-    return Scoring(scorer, partial(open_metrics_store, settings), partial(open_feature_store, settings.redis))
+def _scoring(settings: Settings, scorer: Callable[[], BatchScorer], denied: DenyList) -> Scoring:
+    stores = partial(open_metrics_store, settings), partial(open_feature_store, settings.redis)
+    return Scoring(scorer, *stores, denied)
 
 
 def _runners(
@@ -99,6 +105,7 @@ def _runners(
     clock: Clock,
     beat: Callable[[], None],
     scoring: Scoring | None,
+    denied: DenyList,
 ) -> dict[int, PartitionRunner]:
     writer = StoreWriter(open_metrics_store(settings), open_feature_store(settings.redis), beat)
     broker = broker_identity(settings.kafka)
@@ -120,6 +127,7 @@ def _runners(
             older=models.older,
             rules=rules,
             on_closed=partial(scoring.closed, number) if scoring else None,
+            denied=denied,
         )
         for number, state in states.items()
     }

@@ -7,6 +7,7 @@ epoch and never wins.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -72,13 +73,32 @@ class Checkpoints:
         if not names:
             return None
         place = f"{_folder(partition)}/{names[-1]}"
-        data = self._objects.get(place)
-        if data is None:
+        snapshot = self._read(place)
+        if snapshot is None:
             raise CheckpointError(f"{self._objects.place(place)} was removed while it was to be read; start again")
+        return snapshot
+
+    def _read(self, place: str) -> Snapshot | None:
+        data = self._objects.get(place)
         try:
-            return Snapshot.from_bytes(data)
+            return None if data is None else Snapshot.from_bytes(data)
         except CheckpointError as error:
             raise CheckpointError(f"{self._objects.place(place)}: {error}") from error
+
+    def all(self) -> Iterator[tuple[str, Snapshot]]:
+        """Every snapshot with its place, also those that newer ones have replaced but not yet removed."""
+        for number in self.partitions():
+            for name in self._snapshots(number):
+                place = f"{_folder(number)}/{name}"
+                if (snapshot := self._read(place)) is not None:
+                    yield place, snapshot
+
+    def rewrite(self, place: str, snapshot: Snapshot) -> bool:
+        """Writes a snapshot at its place once more, unless it was removed meanwhile; whether it did."""
+        if self._objects.get(place) is None:
+            return False
+        self._objects.put(place, snapshot.to_bytes())
+        return True
 
     def partitions(self) -> list[int]:
         """Partitions that were ever claimed."""

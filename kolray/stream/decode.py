@@ -20,6 +20,7 @@ from kolray.errors import SchemaError
 from kolray.events import SCHEMAS, Columns, Kind, conform, invalid_reason
 from kolray.schemas.evolution import changed_types
 from kolray.schemas.registry import Registry
+from kolray.stream.denied import DenyList
 from kolray.stream.fetch import RawBatch
 from kolray.stream.program import Program, compile_program
 from kolray.stream.scanned import Scanned, scan_batches
@@ -30,11 +31,13 @@ from kolray.stream.values import PLACE, REJECTED, ValueDecoder, records_of
 class Decoded:
     """``frame``: valid events, the columns asked for and ``PLACE``, by offset in each partition.
 
-    ``rejected``: the others with a reason, ``REJECTED``. Together they hold every record of the batches once.
+    ``rejected``: the others with a reason, ``REJECTED``. ``denied``: how many were dropped, as they are of a KOL that
+    was erased. Together they are every record of the batches once.
     """
 
     frame: pl.DataFrame
     rejected: pl.DataFrame
+    denied: int = 0
 
 
 class BatchDecoder:
@@ -45,6 +48,7 @@ class BatchDecoder:
         far_future_s: seconds an event's time may be ahead of its Kafka timestamp.
         columns: the columns wanted of each kind; none: all. The others are checked, not kept.
         extra: fields beyond ``SCHEMAS`` that newer writers may fill; null where a writer does not know them.
+        denied: KOLs whose records are dropped; none: nobody's.
     """
 
     def __init__(
@@ -53,8 +57,10 @@ class BatchDecoder:
         far_future_s: float = 300,
         columns: Mapping[Kind, Sequence[str]] | None = None,
         extra: Mapping[Kind, Columns] | None = None,
+        denied: DenyList | None = None,
     ) -> None:
         self.registry = registry
+        self._denied = denied
         self._far_future_ms = int(far_future_s * 1000)
         self._types = {kind: {**SCHEMAS[kind], **(extra or {}).get(kind, {})} for kind in SCHEMAS}
         self._wanted = {
@@ -65,7 +71,16 @@ class BatchDecoder:
         self._values = ValueDecoder(registry, self._types)
 
     def decode(self, kind: Kind, batches: Iterable[RawBatch]) -> Decoded:
-        """Every record of one topic's batches from ``first_offset`` on, as valid event or as reject."""
+        """Every record of one topic's batches from ``first_offset`` on, as valid event or as reject, or denied."""
+        decoded = self._decode(kind, batches)
+        if self._denied is None or not len(self._denied):
+            return decoded
+        frame = self._denied.allowed(decoded.frame)
+        rejected = self._denied.allowed(decoded.rejected)
+        dropped = decoded.frame.height - frame.height + decoded.rejected.height - rejected.height
+        return Decoded(frame, rejected, dropped)
+
+    def _decode(self, kind: Kind, batches: Iterable[RawBatch]) -> Decoded:
         groups: dict[int | None, list[RawBatch]] = defaultdict(list)
         for batch in batches:
             whole = not batch.problem and batch.count == batch.last_offset - batch.base_offset + 1

@@ -22,6 +22,7 @@ from kolray.events import RAW_TOPICS, Kind
 from kolray.protocols import TextClassifier
 from kolray.stores.metrics import Version
 from kolray.stream.checkpoint import CheckpointStore
+from kolray.stream.denied import DenyList
 from kolray.stream.outputs import Publisher, letters_of
 from kolray.stream.patterns import Rule
 from kolray.stream.sentiment import NONE, FindModel, Span, mixed, no_model, switched, with_sentiment
@@ -56,6 +57,8 @@ class PartitionRunner:
     """The newest patterns, asked for before windows close; none: those of the state."""
     on_closed: Callable[[pl.Series], None] | None = None
     """Told the KOLs whose windows closed, each once; must return at once."""
+    denied: DenyList | None = None
+    """KOLs that were erased: a snapshot that still holds them is restored without."""
     offsets: dict[Kind, int] = field(default_factory=dict)
     """Kind of event → offset of its topic after the last record counted."""
     epoch: int = 0
@@ -76,6 +79,8 @@ class PartitionRunner:
         now_us = self._claim()
         self.publisher.open()
         snapshot = self.checkpoints.newest(self.partition)
+        if snapshot is not None and self.denied is not None:
+            snapshot = snapshot.without(self.denied)
         self.offsets = dict.fromkeys(RAW_TOPICS, 0)
         before = (snapshot.epoch, snapshot.version_us) if snapshot else (0, 0)
         # every epoch gets its own gap: of two owners that resume at one snapshot the later must not write older rows
@@ -143,9 +148,15 @@ class PartitionRunner:
                 f"broker's ({self.broker}): it was replaced or lost its data. Start anew with `kolray stream --reset`"
             )
 
-    def on_frame(self, kind: Kind, events: pl.DataFrame, rejected: pl.DataFrame, end: int) -> None:
-        """Counts decoded events and rejects of one topic up to offset ``end`` (exclusive)."""
+    def drop(self, denied: DenyList) -> None:
+        """Forgets KOLs that were erased, in the state and in the outputs still held; a checkpoint makes it last."""
+        self.state.drop(denied)
+        self._outputs = {name: [denied.allowed(frame) for frame in held] for name, held in self._outputs.items()}
+
+    def on_frame(self, kind: Kind, events: pl.DataFrame, rejected: pl.DataFrame, end: int, denied: int = 0) -> None:
+        """Counts decoded events and rejects of one topic up to offset ``end`` (exclusive); ``denied`` were dropped."""
         now_ms = to_ms(self.clock.now())
+        self.state.counters.denied += denied
         if events.height:
             corrected, late = self.state.on_events(kind, self._with_sentiment(kind, events), now_ms)
             self.writer.windows(corrected, self.version())

@@ -13,6 +13,7 @@ from kolray.errors import NotFoundError, ServiceUnavailableError
 from kolray.protocols import BatchScorer
 from kolray.stores.features import FeatureStore
 from kolray.stores.metrics import SCORE_SCHEMA, MetricsStore
+from kolray.stream.denied import DenyList
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Scoring:
     Args:
         make: the scorer.
         open_metrics, open_live: stores of the thread's own.
+        denied: KOLs that were erased, and are not scored; none: nobody.
     """
 
     def __init__(
@@ -61,8 +63,9 @@ class Scoring:
         make: Callable[[], BatchScorer],
         open_metrics: Callable[[], MetricsStore],
         open_live: Callable[[], FeatureStore],
+        denied: DenyList | None = None,
     ) -> None:
-        self._make, self._open_metrics, self._open_live = make, open_metrics, open_live
+        self._make, self._open_metrics, self._open_live, self._denied = make, open_metrics, open_live, denied
         self._parts: tuple[BatchScorer, MetricsStore, FeatureStore] | None = None
         self._waiting = Waiting()
         self._turn = Condition()
@@ -124,7 +127,8 @@ class Scoring:
     def _attempt(self, kol_ids: pl.Series) -> bool:
         """Scores a batch; whether to try again later. Nothing that goes wrong here may stop the stream."""
         try:
-            self.scored += self._score(kol_ids.to_list())
+            allowed = kol_ids if self._denied is None else kol_ids.filter(~self._denied.among(kol_ids))
+            self.scored += self._score(allowed.to_list())
         except NotFoundError as reason:
             if not self._told:
                 log.info("KOLs are not scored: %s", reason)

@@ -11,6 +11,7 @@ from kolray.clock import Clock, to_ms
 from kolray.events import RAW_TOPICS, Kind
 from kolray.settings import StreamSettings
 from kolray.stream.decode import BatchDecoder
+from kolray.stream.denied import DenyList
 from kolray.stream.fetch import RawBatch
 from kolray.stream.partition import PartitionRunner
 from kolray.stream.scoring import Scoring
@@ -48,6 +49,7 @@ class Shard:
         topics: the topic of each kind of event.
         beat: called at least once a round: the loop's sign of life.
         at_once: how the partitions are claimed and their checkpoints made; each mostly waits for a server or a disk.
+        denied: KOLs that were erased; looked at again every few seconds.
     """
 
     runners: dict[int, PartitionRunner]
@@ -60,6 +62,7 @@ class Shard:
     beat: Callable[[], None] = lambda: None
     scoring: Scoring | None = None
     at_once: AtOnce = map
+    denied: DenyList | None = None
     _source: BatchSource | None = None
     _next_checkpoint: float = 0.0
     _next_flush: float = 0.0
@@ -67,6 +70,8 @@ class Shard:
     _last_checkpoint: float = 0.0
     _checkpoint_took: float = 0.0
     _finished: bool = False
+    _deny_list: str = ""
+    """The newest deny-list of which checkpoints were made."""
     _caught_up: set[int] = field(default_factory=set)
 
     def restore(self) -> None:
@@ -77,6 +82,7 @@ class Shard:
             self.beat()
             starts |= {(self.topics[kind], number): offset for kind, offset in offsets.items()}
         self._source = self.open_source(starts)
+        self._deny_list = self.denied.digest if self.denied is not None else ""
         now = self.clock.monotonic()
         self._last_checkpoint = now
         self._next_checkpoint = now + self.settings.checkpoint_interval_s
@@ -96,6 +102,8 @@ class Shard:
     def step(self) -> None:
         """One round of the loop; waits at most the flush interval for records."""
         self.beat()
+        if self.denied is not None and self.denied.look():
+            self._drop(self.denied)
         batches = self.source.poll(self._patience_s())
         self._count(batches)
         for number, runner in self.runners.items():
@@ -119,6 +127,13 @@ class Shard:
         due_ms = min((runner.state.due_ms for runner in self.runners.values()), default=0)
         return min(self.settings.flush_interval_s, 0.5, max(0.05, due_ms / 1000))
 
+    def _drop(self, denied: DenyList) -> None:
+        """Forgets KOLs that were erased. The checkpoints come at once: whoever erases them waits for that."""
+        for runner in self.runners.values():
+            runner.drop(denied)
+        self._checkpoint()
+        self._deny_list = denied.digest
+
     def _count(self, batches: list[RawBatch]) -> None:
         kind_of = {topic: kind for kind, topic in self.topics.items()}
         groups: dict[tuple[Kind, int], list[RawBatch]] = defaultdict(list)
@@ -127,7 +142,8 @@ class Shard:
         for (kind, number), group in groups.items():
             self.beat()
             decoded = self.decoder.decode(kind, group)
-            self.runners[number].on_frame(kind, decoded.frame, decoded.rejected, group[-1].last_offset + 1)
+            end = group[-1].last_offset + 1
+            self.runners[number].on_frame(kind, decoded.frame, decoded.rejected, end, decoded.denied)
 
     def _at_end(self) -> bool:
         return all(self.source.at_end(topic, number) for number in self.runners for topic in self.topics.values())
@@ -181,6 +197,7 @@ class Shard:
                     "epoch": runner.epoch,
                     "checkpoint": runner.number,
                     "state_bytes": runner.state.size_bytes,
+                    "deny_list": self._deny_list,
                 }
                 for number, runner in self.runners.items()
             },

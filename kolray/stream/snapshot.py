@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import google_crc32c
@@ -15,6 +15,7 @@ import polars as pl
 
 from kolray.errors import CheckpointError
 from kolray.events import KINDS, Kind
+from kolray.stream.denied import DenyList
 from kolray.stream.state import Counters, PartitionState
 from kolray.stream.watermark import TopicProgress
 
@@ -40,6 +41,11 @@ class Snapshot:
     head: dict[str, Any]
     frames: dict[str, pl.DataFrame]
     outputs: dict[str, pl.DataFrame] = field(default_factory=dict)
+
+    def without(self, denied: DenyList) -> Snapshot:
+        """The same without KOLs that were erased."""
+        frames = {name: denied.allowed(frame) for name, frame in self.frames.items()}
+        return replace(self, frames=frames, outputs={name: denied.allowed(rows) for name, rows in self.outputs.items()})
 
     def to_bytes(self) -> bytes:
         """The snapshot as one value."""

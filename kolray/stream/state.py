@@ -22,6 +22,7 @@ import polars as pl
 from kolray.events import COUNTS, Kind
 from kolray.settings import StreamSettings
 from kolray.stores.metrics import WINDOW_SCHEMA
+from kolray.stream.denied import DenyList
 from kolray.stream.duplicates import DuplicateFilter
 from kolray.stream.patterns import RULES, Patterns, Rule
 from kolray.stream.visitors import Visitors
@@ -59,7 +60,8 @@ class Timing:
 
 @dataclass
 class Counters:
-    """What happened to every event read: ``events = counted + duplicates + late``; ``rejected`` beside them."""
+    """What happened to every event read: ``events = counted + duplicates + late``; beside them ``rejected``, and
+    ``denied``: dropped, as they are of a KOL that was erased."""
 
     events: int = 0
     counted: int = 0
@@ -69,6 +71,7 @@ class Counters:
     windows: int = 0
     corrected: int = 0
     alerts: int = 0
+    denied: int = 0
 
 
 @dataclass
@@ -205,6 +208,14 @@ class PartitionState:
         """Bytes of the panes, the duplicate filters and the visitors."""
         panes = sum(frame.estimated_size() for frame in (self.panes, *self._fresh))
         return int(panes) + sum(seen.size_bytes for seen in self.seen.values()) + self.visitors.size_bytes
+
+    def drop(self, denied: DenyList) -> None:
+        """Forgets KOLs that were erased. Hashes of their events' ids stay: they name nobody."""
+        self.panes = denied.allowed(self.settled_panes())
+        held = denied.allowed(self.visitors.snapshot())
+        self.visitors = Visitors(self.specs)
+        self.visitors.restore(held)
+        self.patterns.restore({kind: denied.allowed(table) for kind, table in self.patterns.snapshot().items()})
 
     def settled_panes(self) -> pl.DataFrame:
         """All panes, merged: what a snapshot holds."""

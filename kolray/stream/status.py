@@ -95,6 +95,7 @@ PARTITION_METRICS = (
     ("duplicates_total", "counter", "duplicates", "events seen before"),
     ("late_total", "counter", "late", "events later than allowed"),
     ("dead_letters_total", "counter", "rejected", "records that could not be used"),
+    ("denied_total", "counter", "denied", "records of erased KOLs, dropped"),
     ("windows_total", "counter", "windows", "windows closed"),
     ("alerts_total", "counter", "alerts", "alerts raised"),
 )

@@ -35,6 +35,7 @@ def check_metrics_store(store: MetricsStore, suffix: str = "") -> None:
     _check_windows(store, kol)
     _check_alerts(store, kol)
     _check_scores(store, kol)
+    _check_forgetting(store, kol)
 
 
 def _check_windows(store: MetricsStore, kol: str) -> None:
@@ -91,3 +92,18 @@ def _check_scores(store: MetricsStore, kol: str) -> None:
     for since, count in ((T0, 2), (T0 + 2 * FIVE, 1), (T0 + 3 * FIVE, 0)):
         assert sum(rows.filter(kol_id=kol).height for rows in store.scan_scores(since)) == count
     assert_frame_equal(store.scores(kol), scores(T0 + FIVE, 20.0))
+
+
+def _check_forgetting(store: MetricsStore, kol: str) -> None:
+    """Of the rows the checks before left; a KOL whose id begins with this one's keeps its own."""
+    assert store.traces(kol) > 0
+    assert store.forget(kol) == 500 + 3 + 2
+    assert store.traces(kol) == 0
+    assert store.forget(kol) == 0, "may be repeated"
+    assert store.windows(kol, "5m", T0, T0 + 500 * FIVE).is_empty()
+    assert store.alerts(T0, kol).is_empty()
+    assert not store.alerts(T0, None, 10_000)["kol_id"].eq(kol).any()
+    assert store.scores(kol).is_empty()
+    assert store.traces(f"{kol}-open") > 0
+    assert store.forget(f"{kol}-open") == 2
+    assert store.traces(f"{kol}-open") == 0

@@ -75,6 +75,14 @@ class MemoryStore:
         rows = rows if kol_id is None else rows.filter(pl.col("kol_id") == kol_id)
         return rows.sort("at", "alert_id", descending=True).head(limit).select(*ALERT_SCHEMA)
 
+    def forget(self, kol_id: str) -> int:
+        rows = self.traces(kol_id)
+        self._tables = {name: table.filter(pl.col("kol_id") != kol_id) for name, table in self._tables.items()}
+        return rows
+
+    def traces(self, kol_id: str) -> int:
+        return sum(table.filter(pl.col("kol_id") == kol_id).height for table in self._tables.values())
+
     def ping(self) -> None: ...
 
     def close(self) -> None: ...

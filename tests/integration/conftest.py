@@ -16,7 +16,8 @@ from kolray.stores.open import open_metrics_store
 from kolray.stream.topics import ensure_topics
 
 
-def _ready(profile: str, home: Path) -> Settings:
+def ready(profile: str, home: Path) -> Settings:
+    """The servers of a profile, their topics and tables made."""
     local.up(profile, home, owner_pid=os.getpid())
     settings = load_settings(home=home)
     ensure_topics(settings.kafka)
@@ -30,7 +31,7 @@ def _ready(profile: str, home: Path) -> Settings:
 def embedded(tmp_path: Path) -> Iterator[Settings]:
     """The embedded profile, fresh."""
     home = tmp_path / "home"
-    yield _ready("embedded", home)
+    yield ready("embedded", home)
     local.down(home)
 
 
@@ -45,7 +46,7 @@ def own_local(tmp_path: Path) -> Iterator[Settings]:
     """Real Kafka, Cassandra and Redis for one test that harms them."""
     _needs_java()
     home = tmp_path / "home"
-    yield _ready("local", home)
+    yield ready("local", home)
     local.down(home)
 
 
@@ -54,7 +55,7 @@ def local_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings
     """Real Kafka, Cassandra and Redis, once for all tests."""
     _needs_java()
     home = tmp_path_factory.mktemp("local")
-    yield _ready("local", home)
+    yield ready("local", home)
     local.down(home)
 
 

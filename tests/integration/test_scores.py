@@ -28,6 +28,7 @@ from kolray.serving.scoring import ScoringGraph
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.build import Models, build_shard
+from kolray.stream.denied import open_deny_list
 from kolray.stream.shard import Shard
 from tests.silver import START, silver_world
 
@@ -149,7 +150,7 @@ def _check(settings: Settings, registry: ModelRegistry, label: str) -> None:
     )
     champions = Champions(registry, names=("trust",))
     champions.refresh()
-    graph = ScoringGraph(champions, lookup, store, tables, SystemClock())
+    graph = ScoringGraph(champions, lookup, store, tables, SystemClock(), open_deny_list(settings))
     held = lookup.get_scores([*KOLS, "nobody"])
     assert sorted(held) == KOLS
     ranking = dict(lookup.rankings("trust", "tiktok", 100))

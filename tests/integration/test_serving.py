@@ -17,6 +17,8 @@ from fastapi.testclient import TestClient
 from kolray import local
 from kolray.clock import SystemClock, to_ms
 from kolray.features import compute_features
+from kolray.lake.erasure.trace import Trace
+from kolray.models.forget import forget
 from kolray.models.lifecycle import submit
 from kolray.models.lifecycle import train as fit
 from kolray.models.publish import publish_rankings, publish_scores
@@ -26,6 +28,7 @@ from kolray.serving.tokens import TokenFile
 from kolray.settings import Settings, load_settings
 from kolray.stores.metrics import ALERT_SCHEMA, MetricsStore, Version
 from kolray.stores.open import open_feature_store, open_metrics_store
+from kolray.stream.denied import LOOK_S
 from kolray.stream.windows import PANE_SCHEMA, WindowSpec, conform_panes, pane_rows, windows_of
 from tests.hourly import kpi_hourly
 from tests.silver import START, silver_world
@@ -278,6 +281,35 @@ def test_models_move_with_their_alias(settings: Settings, app: TestClient, ask: 
     registry.set_alias("trust", 2, "champion")
     app.app.state.services.graph.champions.refresh()
     assert ask("/kol/score", {"kol_id": KOL})["model"] == "trust:2"
+
+
+def test_an_erased_kol_is_unknown_and_reports_of_older_versions_name_nobody(
+    settings: Settings, app: TestClient, ask: Callable[..., Any], token: Any
+) -> None:
+    gone, other = "kol-0007", "kol-0008"
+    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    run_id, report = next((run_id, held) for run_id, held in registry.reports() if "sample" in held)
+    assert not Trace("kol-0001").in_json(report), "today's reports hold ranks"
+    named = [{"kol_id": kol_id, **shown} for kol_id, shown in zip((gone, other, KOL), report["sample"], strict=True)]
+    registry.replace_report(run_id, report | {"sample": named}, {})
+    assert ask("/kol/score", {"kol_id": gone})["kol_id"] == gone
+    app.app.state.services.graph.lookup.put_forecast(gone, "engagement", {})
+
+    steps = {step.name: step.detail for step in forget(settings, gone, started=lambda _: None)}
+    assert steps["scan"]["found"] == 0, steps["scan"]
+    assert steps["artifacts"]["reports"] == 1
+    assert dict(registry.reports())[run_id]["sample"] == report["sample"]
+    assert steps["stores"]["redis_keys"] >= 5
+    SystemClock().sleep(LOOK_S)
+    asker = token("read", "score")
+    bodies = {"/kol/score": {"kol_id": gone}, "/forecast/predict": {"kol_id": gone, "metric": "engagement"}}
+    answers = [app.post(path, json=body, headers=asker) for path, body in bodies.items()]
+    answers += [app.get(path, headers=asker) for path in (f"/kol/{gone}/metrics", f"/alerts?kol_id={gone}")]
+    for answer in answers:
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+        assert answer.json()["detail"] == f"nothing is known about the KOL '{gone}'"
+    assert not any(row["kol_id"] == gone for row in ask("/rankings?limit=1000")["ranking"])
+    assert ask("/kol/score", {"kol_id": other})["kol_id"] == other
 
 
 def test_without_redis_scores_come_from_the_lake_and_rankings_say_what_is_missing(

@@ -19,7 +19,8 @@ class SuccessReport:
     """``test``: ``smape`` (0-200 %), ``mase``, ``rmsle``, ``coverage_90``, ``width_90`` (median, in counts).
 
     ``baseline``: the same of the seasonal naive (the value 24 hours before). ``by_horizon``: both, hour by hour.
-    ``sample``: a few KOLs' truth and forecast, for the plot.
+    ``sample``: truth and forecast of a few KOLs, for the plot; ``rank`` is theirs by volume, as no id belongs into a
+    report, which outlives an erasure.
     """
 
     n_series: int
@@ -76,13 +77,20 @@ def judge(predicted: Floats, intervals: Intervals, history: Hourly, actual: Floa
         }
         for h in range(horizon)
     ]
-    largest = np.argsort(-np.nansum(history.values, axis=1), kind="stable")[[0, len(actual) // 4, len(actual) // 2]]
+    places = sample_places(len(actual))
+    largest = np.argsort(-np.nansum(history.values, axis=1), kind="stable")[places]
     shown = {"actual": actual, "forecast": forecast, "lower": lower, "upper": upper}
     return {
         "test": test | {"coverage_90": coverage(actual, lower, upper), "width_90": float(np.median(upper - lower))},
         "baseline": point_metrics(actual, naive, history),
         "by_horizon": by_horizon,
         "sample": [
-            {"kol_id": history.ids[i], **{name: v[i].round(2).tolist() for name, v in shown.items()}} for i in largest
+            {"rank": place + 1, **{name: v[i].round(2).tolist() for name, v in shown.items()}}
+            for place, i in zip(places, largest, strict=True)
         ],
     }
+
+
+def sample_places(n_series: int) -> list[int]:
+    """Which of the KOLs by volume, the largest first (0), a report shows."""
+    return [0, n_series // 4, n_series // 2]

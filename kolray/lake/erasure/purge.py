@@ -1,0 +1,77 @@
+"""A table without its past: one version, whose files alone are on disk, and a log that begins with it.
+
+Older versions hold what was erased: in replaced files, in the statistics of log entries, in checkpoints of the log.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+
+import pyarrow.fs as pafs
+from deltalake import DeltaTable
+
+from kolray.lake.backlog import readers
+from kolray.lake.changes import log_store
+from kolray.lake.commit import commit_parts
+from kolray.lake.erasure.rows import MARK
+from kolray.lake.tables import LakeTables, read_schema
+
+LOG = "_delta_log"
+
+
+def purge(tables: LakeTables, name: str) -> int:
+    """Deletes all that the newest version does not need; returns the files deleted.
+
+    Readers of older versions fail from here on. What had read the table up to its newest version need not read it
+    again: their transactions move on with it. May be repeated, also after a kill.
+    """
+    up_to_date = [reader for reader in readers(tables, name) if _has_read(tables, reader, name)]
+    table = tables.table(name)
+    deleted = len(table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True))
+    table = tables.table(name)
+    # an entry of its own: the newest stays beside the checkpoint, and must not tell what was erased
+    table.create_write_transaction([], "append", table.schema(), table.metadata().partition_columns)
+    table = tables.table(name)
+    table.create_checkpoint()
+    deleted += _delete_log_before(table)
+    for reader in up_to_date:
+        _move_on(tables, reader, name, table.version())
+    return deleted
+
+
+def _delete_log_before(table: DeltaTable) -> int:
+    """All of the log but the newest entry and its checkpoint, oldest first: a kill leaves a log without holes."""
+    store, newest = log_store(table), f"{table.version():020}."
+    found = store.get_file_info(pafs.FileSelector(LOG, recursive=True))
+    files = sorted(info.path for info in found if info.type == pafs.FileType.File)
+    old = [path for path in files if not posixpath.basename(path).startswith((newest, "_last_checkpoint"))]
+    for path in old:
+        store.delete_file(path)
+    return len(old)
+
+
+def _has_read(tables: LakeTables, reader: str, name: str) -> bool:
+    """Whether a reader lacks nothing of a table but its erasures and commits that changed no data."""
+    done = tables.transaction(reader, f"{reader}/{name}")
+    if done is None:
+        return False
+    table = tables.table(name)
+    store = log_store(table)
+    try:
+        return not any(_is_news(store, version) for version in range(done + 1, table.version() + 1))
+    except FileNotFoundError:
+        return False  # it will read everything again
+
+
+def _is_news(store: pafs.FileSystem, version: int) -> bool:
+    with store.open_input_stream(posixpath.join(LOG, f"{version:020}.json")) as stream:
+        actions = [json.loads(line) for line in stream.read().decode().splitlines()]
+    if any(action.get("commitInfo", {}).get(MARK) for action in actions):
+        return False
+    files = [action.get("add") or action.get("remove") for action in actions]
+    return any(file.get("dataChange", True) for file in files if file)
+
+
+def _move_on(tables: LakeTables, reader: str, name: str, version: int) -> None:
+    commit_parts(reader, tables.path(reader), read_schema(reader), [], {f"{reader}/{name}": version})

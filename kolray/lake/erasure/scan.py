@@ -1,0 +1,60 @@
+"""Looks for a KOL in every file of a table: data files, also old and orphaned ones, log entries and checkpoints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+
+from kolray.lake.changes import log_store
+from kolray.lake.erasure.purge import LOG
+from kolray.lake.erasure.trace import Trace
+
+ROWS = 200_000
+"""Rows decoded at a time."""
+
+
+def files_with(table: DeltaTable, trace: Trace) -> list[str]:
+    """Files in a table's folder that hold anything of the KOL, whether a version needs them or not; Parquet decoded."""
+    store = log_store(table)
+    found = store.get_file_info(pafs.FileSelector("", recursive=True))
+    paths = sorted(info.path for info in found if info.type == pafs.FileType.File)
+    return [path for path in paths if _holds(store, path, trace)]
+
+
+def _holds(store: pafs.FileSystem, path: str, trace: Trace) -> bool:
+    is_log = path.startswith(f"{LOG}/")
+    if path.endswith(".parquet"):
+        with store.open_input_file(path) as file:
+            return any(_in_log(rows, trace) if is_log else _in_rows(rows, trace) for rows in _rows(file, is_log))
+    with store.open_input_stream(path) as stream:
+        data: bytes = stream.read()
+    return _in_entry(data, trace) if is_log and path.endswith(".json") else trace.in_bytes(data)
+
+
+def _rows(file: pa.NativeFile, is_log: bool) -> Iterator[pa.RecordBatch]:
+    parquet = pq.ParquetFile(file)
+    texts = [f.name for f in parquet.schema_arrow if is_log or _may_name(f.type)]
+    yield from parquet.iter_batches(ROWS, columns=texts)
+
+
+def _may_name(kind: pa.DataType) -> bool:
+    return any(of(kind) for of in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary))
+
+
+def _in_rows(rows: pa.RecordBatch, trace: Trace) -> bool:
+    return trace.clean(pl.DataFrame(pa.Table.from_batches([rows]))).found > 0
+
+
+def _in_log(rows: pa.RecordBatch, trace: Trace) -> bool:
+    """A checkpoint of the log: nested actions, whose statistics are JSON."""
+    return any(trace.in_json(action) for action in rows.to_pylist())
+
+
+def _in_entry(data: bytes, trace: Trace) -> bool:
+    return any(trace.in_json(json.loads(line)) for line in data.splitlines() if line.strip())

@@ -1,0 +1,210 @@
+"""A KOL erased while the stream runs: nothing is left anywhere, nothing comes back, and everything else goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from kolray.cli.main import app
+from kolray.clock import SystemClock, to_ms
+from kolray.connectors.base import PollState
+from kolray.connectors.generator import WorldConfig, build_world
+from kolray.connectors.producer import EventProducer
+from kolray.events import SCHEMAS, conform
+from kolray.lake.gold_pipeline import run_gold
+from kolray.lake.pipelines import run_bronze, run_silver
+from kolray.lake.tables import LakeTables
+from kolray.lake.verify import verify
+from kolray.lake.world import send_world
+from kolray.models.forget import forget
+from kolray.models.sentiment import default_classifier
+from kolray.schemas.registry import open_registry
+from kolray.settings import Settings
+from kolray.stores.open import open_feature_store, open_metrics_store
+from kolray.stream.actors import Supervisor
+from kolray.stream.status import totals
+from tests.beside import run_beside
+from tests.integration.conftest import ready
+from tests.lakes import make_lake
+
+KOL = "kol_000003"
+END = datetime.now(UTC) - timedelta(hours=2)
+
+
+def _until(holds: Callable[[], bool], limit_s: float = 90) -> None:
+    clock = SystemClock()
+    limit = clock.monotonic() + limit_s
+    while not holds() and clock.monotonic() < limit:
+        clock.sleep(0.05)
+    assert holds()
+
+
+def _forgotten(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, object]]:
+    """What the command says; it must find nothing at its end."""
+    monkeypatch.setenv("KOLRAY_HOME", str(settings.home))
+    told = CliRunner().invoke(app, ["lake", "forget", KOL, "--yes", "--json"], catch_exceptions=False)
+    steps: dict[str, dict[str, object]] = json.loads(told.stdout)
+    assert steps["scan"]["found"] == 0, steps["scan"]
+    assert told.exit_code == 0
+    assert KOL not in told.stdout
+    return steps
+
+
+def _refine(settings: Settings) -> None:
+    run_bronze(settings)
+    run_silver(settings, default_classifier())
+    run_gold(settings)
+
+
+def _send_more(settings: Settings) -> int:
+    """Later events of two KOLs, one of them denied, and a record of the denied one that nobody can read."""
+    at = END + timedelta(hours=1)
+    of = [KOL, "kol_000004"]
+    rows = pl.DataFrame({"event_id": ["n1", "n2"], "kol_id": of, "platform": "tiktok", "event_type": "engagement"})
+    rows = rows.with_columns(event_time=pl.lit(at), likes=pl.lit(7))
+    producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
+    producer.send("social", rows.select(conform(SCHEMAS["social"], rows.columns)))
+    producer.send_raw("events.social.raw", KOL.encode(), b"\x00broken", timestamp_ms=to_ms(at))
+    return producer.flush().count
+
+
+def _leave_traces(settings: Settings) -> None:
+    """In the caches, and in what a poll remembers."""
+    lookup = open_feature_store(settings.redis)
+    newest = LakeTables(settings.lake_root).scan("gold.features").drop("dt").collect()
+    lookup.put_features(newest)
+    lookup.put_ranking("trust", newest.select("kol_id", platform=pl.lit("tiktok"), value=pl.lit(1.0)))
+    lookup.cache_put(KOL, "score", b"{}", 60)
+    assert lookup.traces(KOL) >= 4
+    lookup.close()
+    state = PollState(settings.home / "poll" / "youtube.json", {f"yt:{KOL}:profile": {"posts": 1}, "yt:p1:totals": {}})
+    state.pending = [{"event_id": "x", "kol_id": KOL}]
+    state.save()
+
+
+@pytest.mark.embedded
+@pytest.mark.usefixtures("cluster")
+def test_nothing_is_left_and_nothing_comes_back_while_the_stream_runs(
+    embedded: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = embedded.stream.model_copy(update={"checkpoint_interval_s": 1.0})
+    supervisor = Supervisor(embedded.model_copy(update={"stream": quick}), classifier=default_classifier)
+    sent = send_world(embedded, build_world(WorldConfig(n_kols=20, hours=6, seed=3, end=END)))
+
+    def read(name: str) -> int:
+        return totals(supervisor.status())[name] if supervisor.status() else 0
+
+    def act() -> None:
+        _until(lambda: read("events") + read("rejected") >= sent)
+        _refine(embedded)
+        _leave_traces(embedded)
+        steps = _forgotten(embedded, monkeypatch)
+        assert steps["stream"]["running"]
+        counted = steps["count"]["rows"]
+        assert isinstance(counted, dict)
+        assert {"bronze.social", "silver.social", "gold.kpi_hourly", "gold.features", "ref.kols"} <= set(counted)
+        before = read("counted")
+        more = _send_more(embedded)
+        _until(lambda: read("denied") == more - 1)
+        _until(lambda: read("counted") == before + 1)
+
+    run_beside(supervisor, act)
+    assert supervisor.restarts == 0
+    _refine(embedded)
+    assert _forgotten(embedded, monkeypatch)["count"]["rows"] == {}, "later events left no trace"
+    store = open_metrics_store(embedded)
+    verdict = verify(LakeTables(embedded.lake_root), store, embedded.stream.windows, default_classifier())
+    assert verdict.differences.is_empty(), verdict.differences.head(10)
+    assert verdict.windows > 100
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Redis and a store, for lakes of each test's own."""
+    from kolray import local
+
+    place = tmp_path_factory.mktemp("forget")
+    yield ready("embedded", place)
+    local.down(place)
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake that the tests copy."""
+    return Path(make_lake(str(tmp_path_factory.mktemp("seeded") / "lake"), n_kols=6, events_per_kol=30).root)
+
+
+@pytest.fixture
+def settings(home: Settings, seeded: Path, tmp_path: Path) -> Settings:
+    shutil.copytree(seeded, tmp_path / "lake")
+    lake = home.lake.model_copy(update={"root": str(tmp_path / "lake")})
+    return home.model_copy(update={"lake": lake})
+
+
+DYING = """
+import os, signal, sys
+import deltalake
+from kolray.lake.erasure import purge, rows
+from kolray.models.forget import forget
+from kolray.settings import load_settings
+
+left = int(sys.argv[1])
+
+def dying(work):
+    def run(*args, **kwargs):
+        global left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return work(*args, **kwargs)
+    return run
+
+rows.write_deltalake = dying(rows.write_deltalake)
+purge.commit_parts = dying(purge.commit_parts)
+for name in ("vacuum", "create_checkpoint", "create_write_transaction"):
+    setattr(deltalake.DeltaTable, name, dying(getattr(deltalake.DeltaTable, name)))
+
+class Store:
+    def __init__(self, inner):
+        self.inner = inner
+        self.delete_file = dying(inner.delete_file)
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+opened = purge.log_store
+purge.log_store = lambda table: Store(opened(table))
+list(forget(load_settings(), "kol-0003", started=lambda name: None))
+"""
+
+
+@pytest.mark.embedded
+def test_a_killed_erasure_goes_on_where_it_was(settings: Settings) -> None:
+    env = os.environ | {"KOLRAY_HOME": str(settings.home), "KOLRAY_LAKE__ROOT": settings.lake_root}
+    for after in (3, 60, 25):
+        child = subprocess.run([sys.executable, "-c", DYING, str(after)], env=env, capture_output=True, check=False)
+        assert child.returncode == -signal.SIGKILL, child.stderr.decode()[-2000:]
+    steps = {step.name: step for step in forget(settings, "kol-0003", started=lambda _: None)}
+    assert steps["scan"].detail["found"] == 0, steps["scan"].detail
+    assert steps["count"].before, "the receipt counts what the first run found"
+    assert steps["count"].detail["rows"]["bronze.social"] == 30
+    tables = LakeTables(settings.lake_root)
+    kept = tables.scan("silver.social").select(pl.col("kol_id").n_unique()).collect().item()
+    assert kept == 5
+    assert tables.scan("silver.social").collect().height == 5 * 30
+    receipt = tables.scan("ops.steps").collect()
+    assert not receipt.filter(pl.concat_str("run", "detail").str.contains("kol-0003")).height
+    again = {step.name: step for step in forget(settings, "kol-0003", started=lambda _: None)}
+    assert again["count"].detail == {"rows": {}}
