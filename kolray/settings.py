@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,13 +76,40 @@ class StreamSettings(_Part):
 
 
 class S3Settings(_Part):
-    """The S3-compatible store of checkpoints; what is none is taken from the usual ``AWS_*`` variables."""
+    """The S3-compatible store of lake and checkpoints; what is none is taken from the usual ``AWS_*`` variables."""
 
     endpoint: str | None = Field(None, description="http(s)://HOST:PORT of an S3-compatible store; none: AWS")
     region: str | None = Field(None, description="region of the bucket")
     access_key_id: SecretStr | None = Field(None, description="access key")
     secret_access_key: SecretStr | None = Field(None, description="secret key")
     session_token: SecretStr | None = Field(None, description="token of temporary keys")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder: on this machine, or ``s3://BUCKET/PREFIX`` of a store that is reached as ``s3`` says.
+
+    On a disk it is path-like.
+    """
+
+    url: str
+    s3: S3Settings = field(default_factory=S3Settings)
+
+    @property
+    def remote(self) -> bool:
+        return "://" in self.url
+
+    def join(self, *names: str) -> Place:
+        """What lies below it."""
+        return Place("/".join([self.url.rstrip("/"), *names]), self.s3)
+
+    def __fspath__(self) -> str:
+        if self.remote:
+            raise TypeError(f"{self.url} is not on a disk")
+        return self.url
+
+    def __str__(self) -> str:
+        return self.url
 
 
 class MetricsStoreSettings(_Part):
@@ -103,7 +131,7 @@ class RedisSettings(_Part):
 class LakeSettings(_Part):
     """The Delta lake."""
 
-    root: str | None = Field(None, description="folder of the Delta tables; none: <home>/lake")
+    root: str | None = Field(None, description="the Delta tables: a folder or s3://BUCKET/PREFIX; none: <home>/lake")
     file_mb: int = Field(128, ge=1, description="size that maintenance gives to data files, in MB")
     vacuum_hours: int = Field(
         168,
@@ -193,8 +221,8 @@ class Settings(BaseSettings):
         return self.metrics.url or f"sqlite:///{self.home / 'metrics.db'}"
 
     @property
-    def lake_root(self) -> str:
-        return self.lake.root or str(self.home / "lake")
+    def lake_root(self) -> Place:
+        return Place(self.lake.root or str(self.home / "lake"), self.s3)
 
     @property
     def checkpoints(self) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from kolray.settings import S3Settings
+from tests.s3 import s3_server
 
 os.environ.update(
     RAY_USAGE_STATS_ENABLED="0",
@@ -28,3 +32,10 @@ def data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"the public data sets are not at {DATA}; set KOLRAY_DATA to their folder")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Settings]:
+    """An S3 server, once for all tests of this process."""
+    with s3_server() as reached:
+        yield reached

@@ -10,14 +10,14 @@ from kolray.events import KINDS, RAW_TOPICS, TIME, Kind, conform
 from kolray.lake.gold_files import features_at, refresh, store_features
 from kolray.lake.gold_plan import plan_changed
 from kolray.lake.reference import upsert_reference
-from kolray.lake.tables import TABLES, LakeTables
+from kolray.lake.tables import TABLES, LakeTables, Root
 from tests.silver import START, silver_world
 from tests.unit.lake.rows import add, at_once
 
 DAYS = 10
 
 
-def make_lake(root: str, n_kols: int = 24, events_per_kol: int = 120) -> LakeTables:
+def make_lake(root: Root, n_kols: int = 24, events_per_kol: int = 120) -> LakeTables:
     """``DAYS`` days of bronze, silver, quarantine, gold with two readings of the features, and reference tables."""
     tables = LakeTables(root)
     frames = silver_world(n_kols, events_per_kol, hours=DAYS * 24)
@@ -63,7 +63,7 @@ def _as(name: str, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(conform(TABLES[name], rows.columns))
 
 
-def _reference(root: str, n_kols: int) -> None:
+def _reference(root: Root, n_kols: int) -> None:
     numbers = range(n_kols)
     kols = {
         "kol_id": [f"kol-{k:04d}" for k in numbers],

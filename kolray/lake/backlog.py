@@ -45,7 +45,7 @@ def backlog_of(tables: LakeTables, name: str) -> Backlog:
         return Backlog()
     unread = [int(entry["timestamp"]) for entry in table.history(table.version() - done) if entry["version"] > done]
     since = from_ms(min(unread)) if unread else None
-    return Backlog(since, frozenset(file.dt for file in changed_files(table, done)))
+    return Backlog(since, frozenset(file.dt for file in changed_files(table, done, tables.options)))
 
 
 def readers(tables: LakeTables, name: str) -> list[str]:

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from kolray.clock import Clock, SystemClock, to_ms
 from kolray.errors import SchemaError
 from kolray.lake.parts import PartFile, delta_types
+from kolray.lake.places import delete, is_table, open_table, storage_options
 from kolray.lake.tables import TABLES
+from kolray.settings import Place
 
 
 def commit_parts(
     name: str,
-    folder: str,
+    folder: Place,
     schema: pl.Schema,
     parts: list[PartFile],
     sources: dict[str, int],
@@ -37,7 +39,7 @@ def commit_parts(
         sources: application id → version that this commit reaches; a lower or equal one was done already.
 
     Returns:
-        Whether this call committed.
+        Whether this call committed, or an earlier one of the same files did.
 
     Raises:
         SchemaError: a column of the table has another type; the files are deleted.
@@ -50,16 +52,20 @@ def commit_parts(
     except SchemaError:
         discard(folder, parts)
         raise
-    table = DeltaTable(folder)
+    table = open_table(folder)
     done = {app: table.transaction_version(app) for app in sources}
     if sources and all((held := done[app]) is not None and held >= version for app, version in sources.items()):
+        if _holds(table, parts):
+            return True
         discard(folder, parts)
         return False
     table.create_write_transaction(actions, "append", table.schema(), ["dt"], commit_properties=properties)
     return True
 
 
-def replace_days(name: str, folder: str, parts: list[PartFile], days: Iterable[date], sources: dict[str, int]) -> None:
+def replace_days(
+    name: str, folder: Place, parts: list[PartFile], days: Iterable[date], sources: dict[str, int]
+) -> None:
     """Makes the files the whole of some days, in one commit; days without a file become empty.
 
     Repeating it changes no row. Without days it only records the sources.
@@ -72,7 +78,7 @@ def replace_days(name: str, folder: str, parts: list[PartFile], days: Iterable[d
         return
     replaced = [day.isoformat() for day in days]
     mode, filters = ("overwrite", [("dt", "in", replaced)]) if replaced else ("append", None)
-    DeltaTable(folder).create_write_transaction(
+    open_table(folder).create_write_transaction(
         actions, mode, schema, ["dt"], partition_filters=filters, commit_properties=properties
     )
 
@@ -88,19 +94,25 @@ def _commit_of(
     return actions, delta, CommitProperties(app_transactions=transactions)
 
 
-def _created(folder: str, schema: Schema, actions: list[AddAction], properties: CommitProperties) -> bool:
+def _created(folder: Place, schema: Schema, actions: list[AddAction], properties: CommitProperties) -> bool:
     """Makes the table with this commit as its first, unless there is one."""
-    if DeltaTable.is_deltatable(folder):
+    if is_table(folder):
         return False
     create_table_with_add_actions(
-        folder, schema, actions, mode="error", partition_by=["dt"], commit_properties=properties
+        folder.url,
+        schema,
+        actions,
+        mode="error",
+        partition_by=["dt"],
+        storage_options=storage_options(folder),
+        commit_properties=properties,
     )
     return True
 
 
-def _widen(name: str, folder: str, wanted: Schema) -> None:
+def _widen(name: str, folder: Place, wanted: Schema) -> None:
     """A commit of its own that adds columns; repeated, it finds nothing to add."""
-    table = DeltaTable(folder)
+    table = open_table(folder)
     held = {field.name: field for field in table.schema().fields}
     for field in wanted.fields:
         if field.name in held and held[field.name].type != field.type:
@@ -113,7 +125,14 @@ def _widen(name: str, folder: str, wanted: Schema) -> None:
         table.alter.add_columns(new)
 
 
-def discard(folder: str, parts: list[PartFile]) -> None:
+def _holds(table: DeltaTable, parts: list[PartFile]) -> bool:
+    """Whether the table has these very files: a commit whose answer was lost looks like another's when it is tried
+    again, and its files must not be deleted.
+    """
+    live = pl.DataFrame(pa.table(table.get_add_actions()))
+    return bool(parts) and parts[0].path in live["path"]
+
+
+def discard(folder: Place, parts: list[PartFile]) -> None:
     """Deletes files that will not be committed."""
-    for part in parts:
-        (Path(folder) / part.path).unlink(missing_ok=True)
+    delete(folder, [part.path for part in parts])

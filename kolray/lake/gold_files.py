@@ -17,11 +17,11 @@ from kolray.lake.gold import day_tables, weekly
 from kolray.lake.gold_plan import DAILY, WEEKLY, Refresh, by_day, week_days
 from kolray.lake.parts import PartFile, write_parts
 from kolray.lake.reference import current
-from kolray.lake.tables import LakeTables, arrow_ready
+from kolray.lake.tables import LakeTables, Root, arrow_ready
 
 Written = tuple[str, PartFile]
-Write = Callable[[str, list[Any]], Iterable[Written]]
-Spread = Callable[[Write, str, list[Any]], list[Written]]
+Write = Callable[[Root, list[Any]], Iterable[Written]]
+Spread = Callable[[Write, Root, list[Any]], list[Written]]
 """Runs ``write(root, work)`` on shares of the work: by Ray, or in a test by itself."""
 FEATURES = "gold.features"
 _ADDED: dict[Kind, tuple[str, ...]] = {"social": ("available_at", "sentiment"), "web": ("available_at",)}
@@ -52,7 +52,7 @@ def _commit(tables: LakeTables, plan: dict[str, Refresh], written: list[Written]
     return counts
 
 
-def write_days(root: str, work: Iterable[tuple[date, list[str]]]) -> Iterator[Written]:
+def write_days(root: Root, work: Iterable[tuple[date, list[str]]]) -> Iterator[Written]:
     """Files of (day, names of the tables to write), one day in memory at a time; nothing is visible yet."""
     tables = LakeTables(root)
     kols = current(root, "kols")
@@ -66,7 +66,7 @@ def _of_day(tables: LakeTables, kind: Kind, day: date) -> pl.DataFrame:
     return tables.scan(f"silver.{kind}").filter(pl.col("dt") == day).select(_READ[kind]).collect()
 
 
-def write_weeks(root: str, mondays: Iterable[date]) -> Iterator[Written]:
+def write_weeks(root: Root, mondays: Iterable[date]) -> Iterator[Written]:
     """Files of weeks from ``gold.kpi_daily``, which must be up to date."""
     tables = LakeTables(root)
     for monday in mondays:
@@ -103,10 +103,11 @@ def store_features(tables: LakeTables, features: pl.DataFrame, as_of: datetime) 
     if not features.height:
         return 0
     rows = arrow_ready(features.with_columns(dt=pl.lit(as_of.date())), FEATURES).to_arrow()
-    path = tables.path(FEATURES)
+    path, options = tables.path(FEATURES).url, tables.options
     if not tables.exists(FEATURES):
-        write_deltalake(path, rows, mode="append", partition_by=["dt"])
+        write_deltalake(path, rows, mode="append", partition_by=["dt"], storage_options=options)
     else:
         at = features["as_of"][0].isoformat(timespec="milliseconds")
-        write_deltalake(path, rows, mode="overwrite", predicate=f"dt = '{as_of.date()}' AND as_of = '{at}'")
+        same = f"dt = '{as_of.date()}' AND as_of = '{at}'"
+        write_deltalake(path, rows, mode="overwrite", predicate=same, storage_options=options)
     return features.height

@@ -21,7 +21,7 @@ from kolray.lake.gold_files import (
     store_features,
 )
 from kolray.lake.gold_plan import plan_changed, plan_range
-from kolray.lake.tables import LakeTables
+from kolray.lake.tables import LakeTables, Root
 from kolray.lake.turns import takes_turn
 from kolray.local.cluster import join_ray
 from kolray.settings import Settings
@@ -70,7 +70,7 @@ def backfill_gold(settings: Settings, first: date, last: date, clock: Clock | No
     return counts | ({FEATURES: rows} if rows else {})
 
 
-def _spread(write: Write, root: str, work: list[Any]) -> list[Written]:
+def _spread(write: Write, root: Root, work: list[Any]) -> list[Written]:
     """Shares work out among the cluster's CPUs; every second day and not halves, as recent days are the larger ones."""
     if not work:
         return []
@@ -81,10 +81,10 @@ def _spread(write: Write, root: str, work: list[Any]) -> list[Written]:
 
 
 @ray.remote
-def _write(write: Write, root: str, work: list[Any]) -> list[Written]:
+def _write(write: Write, root: Root, work: list[Any]) -> list[Written]:
     return list(write(root, work))
 
 
 @ray.remote
-def _features_of(root: str, times: list[datetime]) -> list[pa.Table]:
+def _features_of(root: Root, times: list[datetime]) -> list[pa.Table]:
     return [rows.to_arrow() for rows in features_of_times(LakeTables(root), times)]

@@ -47,7 +47,7 @@ def plan_changed(tables: LakeTables) -> dict[str, Refresh]:
             silver, source = tables.table(f"silver.{kind}"), f"{name}/silver.{kind}"
             done = tables.transaction(name, source)
             if done != silver.version():
-                days |= changed_days(silver, done)
+                days |= changed_days(silver, done, tables.options)
                 sources[source] = silver.version()
         if sources:
             plan[name] = Refresh(_of(name, days & had), sources)
@@ -86,7 +86,7 @@ def week_days(monday: date) -> list[date]:
 
 def _days(tables: LakeTables, name: str) -> set[date]:
     """All days of a table."""
-    return changed_days(tables.table(name), None) if tables.exists(name) else set()
+    return changed_days(tables.table(name), None, tables.options) if tables.exists(name) else set()
 
 
 def _of(name: str, days: Iterable[date]) -> tuple[date, ...]:

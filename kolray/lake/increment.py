@@ -65,8 +65,10 @@ def first_new(tables: LakeTables, mark: Mark) -> datetime | None:
 
 def _oldest(tables: LakeTables, name: str, after: int | None) -> datetime | None:
     """The earliest event time among a table's rows since a version."""
-    files = [f"{tables.path(name)}/{file.path}" for file in changed_files(tables.table(name), after)]
+    new = changed_files(tables.table(name), after, tables.options)
+    files = [tables.path(name).join(file.path).url for file in new]
     if not files:
         return None
-    at: datetime | None = pl.scan_parquet(files).select(pl.col("event_time").min()).collect().item()
+    rows = pl.scan_parquet(files, storage_options=tables.options)
+    at: datetime | None = rows.select(pl.col("event_time").min()).collect().item()
     return at

@@ -59,7 +59,11 @@ class Journal:
         row = (self.run, step, ok, at, seconds, told, at.date())
         frame = pl.DataFrame([row], schema=TABLES[NAME], orient="row")
         write_deltalake(
-            self._tables.path(NAME), arrow_ready(frame, NAME).to_arrow(), mode="append", partition_by=["dt"]
+            self._tables.path(NAME).url,
+            arrow_ready(frame, NAME).to_arrow(),
+            mode="append",
+            partition_by=["dt"],
+            storage_options=self._tables.options,
         )
         if ok:
             self._done[step] = told

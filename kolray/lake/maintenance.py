@@ -86,7 +86,7 @@ def _maintain_one(tables: LakeTables, name: str, settings: LakeSettings, now: da
         waits.append("replaced files")
     else:
         deleted = _vacuum(tables.table(name), settings.vacuum_hours)
-    checkpointed = _checkpoint(tables.table(name))
+    checkpointed = _checkpoint(tables.table(name), tables.options)
     if not _clean_log(tables.table(name), backlog, settings, now):
         waits.append("log entries")
     after = _files(tables.table(name)).height
@@ -149,9 +149,9 @@ def _vacuum(table: DeltaTable, hours: int) -> int:
     return len(table.vacuum(dry_run=False, **how))
 
 
-def _checkpoint(table: DeltaTable) -> bool:
+def _checkpoint(table: DeltaTable, options: dict[str, str] | None) -> bool:
     try:
-        with log_store(table).open_input_stream("_delta_log/_last_checkpoint") as stream:
+        with log_store(table, options).open_input_stream("_delta_log/_last_checkpoint") as stream:
             last = int(json.loads(stream.read())["version"])
     except FileNotFoundError:
         last = -1

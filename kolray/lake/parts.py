@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -16,7 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kolray.events import Columns
+from kolray.lake.places import File, close_file, new_file
 from kolray.lake.tables import arrow_ready
+from kolray.settings import Place
 
 _DISTINCT = {
     "event_id", "offset", "event_time", "kafka_time", "ingest_time", "available_at", "post_id", "author_id", "visitor",
@@ -43,6 +44,7 @@ class _Open:
     """A day's file while rows come, and the bounds of what it holds."""
 
     path: str
+    file: File
     writer: pq.ParquetWriter
     rows: int = 0
     low: list[pl.DataFrame] = field(default_factory=list)
@@ -60,8 +62,8 @@ class PartWriter:
         extra: columns beyond the declared ones.
     """
 
-    def __init__(self, name: str, folder: str, extra: Columns | None = None) -> None:
-        self._name, self._folder, self._extra = name, Path(folder), extra
+    def __init__(self, name: str, folder: Place, extra: Columns | None = None) -> None:
+        self._name, self._folder, self._extra = name, folder, extra
         self._open: dict[date, _Open] = {}
 
     def write(self, frame: pl.DataFrame) -> None:
@@ -81,26 +83,23 @@ class PartWriter:
 
     def _begin(self, day: date, table: pa.Table) -> _Open:
         path = f"dt={day}/part-{uuid.uuid4().hex}.parquet"
-        target = self._folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        file = new_file(self._folder, path)
         repeating = [column for column in table.column_names if column not in _DISTINCT]
-        writer = pq.ParquetWriter(
-            target, table.schema, compression="zstd", compression_level=1, use_dictionary=repeating
-        )
-        return _Open(path, writer)
+        writer = pq.ParquetWriter(file, table.schema, compression="zstd", compression_level=1, use_dictionary=repeating)
+        return _Open(path, file, writer)
 
     def close(self) -> list[PartFile]:
         """Ends the files and tells what they are."""
         parts = []
         for day, part in self._open.items():
             part.writer.close()
-            size = (self._folder / part.path).stat().st_size
+            size = close_file(part.file)
             parts.append(PartFile(part.path, size, str(day), part.rows, _stats(part)))
         self._open = {}
         return parts
 
 
-def write_parts(name: str, folder: str, frame: pl.DataFrame, extra: Columns | None = None) -> list[PartFile]:
+def write_parts(name: str, folder: Place, frame: pl.DataFrame, extra: Columns | None = None) -> list[PartFile]:
     """Rows that are there already as a table's files, one a day (see ``PartWriter``)."""
     writer = PartWriter(name, folder, extra)
     writer.write(frame)

@@ -19,7 +19,7 @@ from kolray.lake.contract import read_contract
 from kolray.lake.parts import PartFile, write_parts
 from kolray.lake.quality import COUNTED, quality_rows
 from kolray.lake.silver import BESIDE, SilverTask, plan_silver, refine, source_id
-from kolray.lake.tables import TABLES, LakeTables
+from kolray.lake.tables import TABLES, LakeTables, Root
 from kolray.lake.turns import takes_turn
 from kolray.local.cluster import join_ray
 from kolray.protocols import TextClassifier
@@ -119,7 +119,7 @@ def run_silver(
     return {name: count for name, count in sorted(added.items()) if count}
 
 
-def _write_silver(task: SilverTask, root: str, classifier: Any) -> Iterable[Row]:
+def _write_silver(task: SilverTask, root: Root, classifier: Any) -> Iterable[Row]:
     tables = LakeTables(root)
     refined = refine(task, tables, ray.get(classifier))
     silver = f"silver.{task.kind}"

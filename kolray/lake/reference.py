@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 import polars as pl
 from deltalake import write_deltalake
@@ -11,7 +10,8 @@ from deltalake import write_deltalake
 from kolray.clock import Clock, SystemClock
 from kolray.errors import InvalidInputError
 from kolray.events import TIME, Columns, conform
-from kolray.lake.tables import LakeTables
+from kolray.lake.places import scan_table
+from kolray.lake.tables import LakeTables, Root
 from kolray.lake.turns import lake_job
 
 REFERENCE: dict[str, tuple[Columns, tuple[str, ...]]] = {
@@ -37,7 +37,7 @@ REFERENCE: dict[str, tuple[Columns, tuple[str, ...]]] = {
 """Name → (columns, key). ``phases`` is JSON; ``label`` is 1 for fraud."""
 
 
-def upsert_reference(root: str, name: str, frame: pl.DataFrame, clock: Clock | None = None) -> int:
+def upsert_reference(root: Root, name: str, frame: pl.DataFrame, clock: Clock | None = None) -> int:
     """Adds rows that are new or changed, stamped ``valid_from``; returns how many.
 
     Raises:
@@ -57,24 +57,25 @@ def upsert_reference(root: str, name: str, frame: pl.DataFrame, clock: Clock | N
         return _add_changed(root, name, rows, clock or SystemClock())
 
 
-def _add_changed(root: str, name: str, rows: pl.DataFrame, clock: Clock) -> int:
+def _add_changed(root: Root, name: str, rows: pl.DataFrame, clock: Clock) -> int:
     held = current(root, name)
     schema, _ = REFERENCE[name]
     changed = rows.join(held, on=list(schema), how="anti", nulls_equal=True)
     if changed.height:
         stamped = changed.with_columns(valid_from=pl.lit(clock.now()).cast(TIME))
-        Path(root).mkdir(parents=True, exist_ok=True)
-        write_deltalake(LakeTables(root).path(f"ref.{name}"), stamped.to_arrow(), mode="append")
+        tables = LakeTables(root)
+        path = tables.path(f"ref.{name}").url
+        write_deltalake(path, stamped.to_arrow(), mode="append", storage_options=tables.options)
     return changed.height
 
 
-def current(root: str, name: str, as_of: datetime | None = None) -> pl.DataFrame:
+def current(root: Root, name: str, as_of: datetime | None = None) -> pl.DataFrame:
     """The newest row of each key known at ``as_of`` (default: now)."""
     schema, key = REFERENCE[name]
     tables = LakeTables(root)
     if not tables.exists(f"ref.{name}"):
         return pl.DataFrame(schema=schema)
-    rows = pl.scan_delta(tables.path(f"ref.{name}"))
+    rows = scan_table(tables.path(f"ref.{name}"))
     if as_of is not None:
         rows = rows.filter(pl.col("valid_from") <= as_of)
     newest = rows.sort("valid_from").unique(key, keep="last", maintain_order=True)

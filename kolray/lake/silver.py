@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import dataclass
 
 import polars as pl
 
-from kolray.events import Columns, Kind
+from kolray.events import Kind
 from kolray.features.spam import spam_signal
 from kolray.lake.changes import changed_files
 from kolray.lake.quality import count_failures, is_broken, with_reason, with_rules
@@ -62,7 +61,8 @@ def plan_silver(tables: LakeTables, kind: Kind) -> tuple[list[SilverTask], int |
         return [], None
     table = tables.table(bronze)
     table.load_as_version(version)
-    files = sorted(posixpath.join(tables.path(bronze), file.path) for file in changed_files(table, done))
+    new = changed_files(table, done, tables.options)
+    files = sorted(tables.path(bronze).join(file.path).url for file in new)
     return ([SilverTask(kind, tuple(files), version)] if files else []), version
 
 
@@ -71,7 +71,7 @@ def refine(task: SilverTask, tables: LakeTables, classifier: TextClassifier | No
 
     Rows are judged before copies are dropped: a broken row with the id of a valid one must not cost that one.
     """
-    rows = read_bronze(task, tables.added_columns(f"bronze.{task.kind}"))
+    rows = read_bronze(task, tables)
     wrong = rows.select(is_broken(task.kind)).to_series()
     broken = with_reason(task.kind, rows.filter(wrong)).sort("kafka_time", *PLACE)
     broken = _quarantined(broken, task, tables)
@@ -103,10 +103,11 @@ def _quarantined(broken: pl.DataFrame, task: SilverTask, tables: LakeTables) -> 
     return with_rules(task.kind, stamped)
 
 
-def read_bronze(task: SilverTask, extra: Columns) -> pl.DataFrame:
+def read_bronze(task: SilverTask, tables: LakeTables) -> pl.DataFrame:
     """Rows of its files with all columns of bronze: null where a file was written before a column."""
-    rows = pl.concat([pl.read_parquet(file) for file in task.files], how="diagonal_relaxed")
-    columns = TABLES[f"bronze.{task.kind}"] | extra
+    parts = [pl.read_parquet(file, storage_options=tables.options) for file in task.files]
+    rows = pl.concat(parts, how="diagonal_relaxed")
+    columns = TABLES[f"bronze.{task.kind}"] | tables.added_columns(f"bronze.{task.kind}")
     lacking = [pl.lit(None, dtype).alias(name) for name, dtype in columns.items() if name not in rows.columns]
     return rows.with_columns(lacking).drop("dt")
 

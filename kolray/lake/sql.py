@@ -10,10 +10,11 @@ import polars as pl
 from deltalake.exceptions import DeltaError
 
 from kolray.errors import InvalidInputError, NotFoundError
-from kolray.lake.tables import LakeTables
+from kolray.lake.places import filesystem, scan_table
+from kolray.lake.tables import LakeTables, Root
 
 
-def query(root: str, sql: str, at: datetime | None = None, versions: Mapping[str, int] | None = None) -> pl.DataFrame:
+def query(root: Root, sql: str, at: datetime | None = None, versions: Mapping[str, int] | None = None) -> pl.DataFrame:
     """The result of one SELECT.
 
     Args:
@@ -28,7 +29,9 @@ def query(root: str, sql: str, at: datetime | None = None, versions: Mapping[str
     asked = _versions(tables, at, versions or {})
     with duckdb.connect() as db:
         db.execute("SET TimeZone = 'UTC'")  # hours and days of a time are the same on every machine
-        for name, version in asked.items():
+        if tables.root.remote:
+            db.register_filesystem(filesystem(tables.root))
+        for name, version in _mentioned(asked, sql).items():
             layer = name.split(".")[0]
             db.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
             files = ", ".join(_quoted(file) for file in _files(tables, name, version))
@@ -38,7 +41,7 @@ def query(root: str, sql: str, at: datetime | None = None, versions: Mapping[str
                     "hive_partitioning = true, union_by_name = true)"
                 )
             else:
-                no_rows = pl.scan_delta(tables.path(name), version=version).head(0).collect()
+                no_rows = scan_table(tables.path(name), version).head(0).collect()
                 db.from_arrow(no_rows.to_arrow()).create(name)
         try:
             return _select(db, sql).pl()
@@ -55,6 +58,15 @@ def _versions(tables: LakeTables, at: datetime | None, fixed: Mapping[str, int])
         return {name: fixed.get(name) for name in names}
     then = {name: fixed[name] if name in fixed else tables.version_at(name, at) for name in names}
     return {name: version for name, version in then.items() if version is not None}
+
+
+def _mentioned(asked: dict[str, int | None], sql: str) -> dict[str, int | None]:
+    """The tables that a statement may read, since a view opens its files; all where it names none, as one that asks
+    what tables there are.
+    """
+    text = sql.lower()
+    named = {name: version for name, version in asked.items() if all(part in text for part in name.split("."))}
+    return named or asked
 
 
 def _files(tables: LakeTables, name: str, version: int | None) -> list[str]:

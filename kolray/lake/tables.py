@@ -14,7 +14,9 @@ from kolray.errors import NotFoundError
 from kolray.events import RAW_TOPICS, SOCIAL_SCHEMA, TIME, WEB_SCHEMA, Columns
 from kolray.features import FEATURE_SCHEMA
 from kolray.features.window_metrics import FOLLOWERS, RATIOS, SUMS, VELOCITY, VISITORS, WEB_RATIOS, WEB_SUMS
+from kolray.lake.places import is_table, open_table, scan_table, storage_options, tables_under
 from kolray.lake.quality import COUNTED
+from kolray.settings import Place
 from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA
 
 PLACE: Columns = {"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64}
@@ -69,19 +71,30 @@ _AS_READ = pl.Datetime("us", "UTC")
 BRONZE_OF_TOPIC = {topic: f"bronze.{kind}" for kind, topic in RAW_TOPICS.items()}
 
 
+Root = Place | str
+"""Where a lake is: of a text alone, keys of a bucket are the usual ``AWS_*`` variables."""
+
+
+def place_of(root: Root) -> Place:
+    """Where it is from any folder that a process works in."""
+    place = root if isinstance(root, Place) else Place(root)
+    return place if place.remote else Place(str(Path(place).absolute()))
+
+
 class LakeTables:
-    """The Delta tables under one root."""
+    """The Delta tables under one root; ``options`` are those of Delta and Polars for its store."""
 
-    def __init__(self, root: str) -> None:
-        self.root = root
+    def __init__(self, root: Root) -> None:
+        self.root = place_of(root)
+        self.options = storage_options(self.root)
 
-    def path(self, name: str) -> str:
+    def path(self, name: str) -> Place:
         """Folder of ``layer.table``."""
-        return str(Path(self.root).absolute().joinpath(*name.split(".")))
+        return self.root.join(*name.split("."))
 
     def exists(self, name: str) -> bool:
         """Whether the table was ever written."""
-        return DeltaTable.is_deltatable(self.path(name))
+        return is_table(self.path(name))
 
     def table(self, name: str) -> DeltaTable:
         """Its Delta handle, at the newest version.
@@ -92,7 +105,7 @@ class LakeTables:
         if not self.exists(name):
             layer = name.partition(".")[0]
             raise NotFoundError(f"the lake at {self.root} has no table {name}; run `kolray lake {layer}`")
-        return DeltaTable(self.path(name))
+        return open_table(self.path(name))
 
     def scan(self, name: str) -> pl.LazyFrame:
         """Its rows: ``read_schema``, then ``added_columns``. Null where an older version did not write a
@@ -101,7 +114,7 @@ class LakeTables:
         declared = read_schema(name)
         if not self.exists(name):
             return pl.LazyFrame(schema=declared)
-        rows = pl.scan_delta(self.path(name))
+        rows = scan_table(self.path(name))
         held = rows.collect_schema()
         return rows.with_columns(pl.lit(None, dtype).alias(c) for c, dtype in declared.items() if c not in held)
 
@@ -109,7 +122,7 @@ class LakeTables:
         """Columns it has beyond the declared ones: fields that newer writers' schemas brought."""
         if not self.exists(name):
             return {}
-        held = pl.scan_delta(self.path(name)).collect_schema()
+        held = scan_table(self.path(name)).collect_schema()
         found = {column: dtype for column, dtype in held.items() if column not in TABLES[name]}
         return {column: TIME if dtype == _AS_READ else dtype for column, dtype in found.items()}
 
@@ -134,8 +147,7 @@ class LakeTables:
 
     def names(self) -> list[str]:
         """Tables that exist, as ``layer.table``."""
-        found = (log.parent for log in Path(self.root).glob("*/*/_delta_log"))
-        return sorted(f"{folder.parent.name}.{folder.name}" for folder in found)
+        return tables_under(self.root)
 
 
 def read_schema(name: str) -> pl.Schema:

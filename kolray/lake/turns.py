@@ -17,7 +17,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from kolray.clock import Clock, SystemClock
 from kolray.errors import ConflictError
-from kolray.settings import Settings
+from kolray.lake.tables import Root, place_of
+from kolray.settings import Place, Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,12 +28,13 @@ PAUSE_S = 0.2
 
 
 @contextmanager
-def lake_job(root: str) -> Iterator[None]:
+def lake_job(root: Root) -> Iterator[None]:
     """While a job reads and writes tables. Waits where an erasure is at work. May be nested."""
-    if "://" in root:  # a bucket has no such locks: see the erasure's page
+    place = place_of(root)
+    if place.remote:  # a bucket has no such locks: see the erasure's page
         yield
         return
-    with _opened(root, GATE) as gate, _opened(root, FLOOR) as floor:
+    with _opened(place, GATE) as gate, _opened(place, FLOOR) as floor:
         if not _taken(gate, fcntl.LOCK_SH):
             log.warning("waiting for the erasure that is at work in %s", root)
             fcntl.flock(gate, fcntl.LOCK_SH)
@@ -53,18 +55,19 @@ def takes_turn(job: Callable[Concatenate[Settings, P], T]) -> Callable[Concatena
 
 
 @contextmanager
-def alone(root: str, wait_s: float, clock: Clock | None = None) -> Iterator[None]:
+def alone(root: Root, wait_s: float, clock: Clock | None = None) -> Iterator[None]:
     """While nothing else works in the lake.
 
     Raises:
         ConflictError: jobs or another erasure were still at work after ``wait_s`` seconds; nothing was changed.
     """
-    if "://" in root:
+    place = place_of(root)
+    if place.remote:
         yield
         return
     clock = clock or SystemClock()
     deadline = clock.monotonic() + wait_s
-    with _opened(root, GATE) as gate, _opened(root, FLOOR) as floor:
+    with _opened(place, GATE) as gate, _opened(place, FLOOR) as floor:
         for lock in (gate, floor):
             while not _taken(lock, fcntl.LOCK_EX):
                 if clock.monotonic() >= deadline:
@@ -77,7 +80,7 @@ def alone(root: str, wait_s: float, clock: Clock | None = None) -> Iterator[None
 
 
 @contextmanager
-def _opened(root: str, name: str) -> Iterator[int]:
+def _opened(root: Place, name: str) -> Iterator[int]:
     Path(root).mkdir(parents=True, exist_ok=True)
     file = os.open(Path(root) / name, os.O_RDWR | os.O_CREAT, 0o666)
     try:

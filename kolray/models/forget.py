@@ -27,7 +27,7 @@ from kolray.lake.gold_plan import plan_changed
 from kolray.lake.journal import NAME as JOURNAL
 from kolray.lake.journal import Journal, Step
 from kolray.lake.silver import BESIDE, source_id
-from kolray.lake.tables import LakeTables
+from kolray.lake.tables import LakeTables, Root
 from kolray.lake.turns import alone
 from kolray.models.registry import ModelRegistry
 from kolray.models.reports import forget_reports, reports_with
@@ -115,12 +115,12 @@ def _each(tables: LakeTables, work: Callable[[str], int]) -> dict[str, int]:
     return {name: count for name, count in done.items() if count}
 
 
-def _here(write: Write, root: str, work: list[Any]) -> list[Written]:
+def _here(write: Write, root: Root, work: list[Any]) -> list[Written]:
     return list(write(root, work))
 
 
 def _purged(tables: LakeTables, name: str, trace: Trace) -> int:
-    return purge(tables, name) if files_with(tables.table(name), trace) else 0
+    return purge(tables, name) if files_with(tables.table(name), trace, tables.options) else 0
 
 
 def _taken_over(settings: Settings, denied: DenyList, clock: Clock) -> bool:
@@ -152,7 +152,9 @@ def _artifacts(settings: Settings, trace: Trace) -> dict[str, Any]:
 def _scan(settings: Settings, trace: Trace) -> dict[str, Any]:
     """Where anything of the KOL is left, and in how many places."""
     tables = LakeTables(settings.lake_root)
-    places = [f"{name}/{file}" for name in tables.names() for file in files_with(tables.table(name), trace)]
+    places = [
+        f"{name}/{file}" for name in tables.names() for file in files_with(tables.table(name), trace, tables.options)
+    ]
     places += snapshots_with(open_checkpoints(settings), trace)
     places += [str(file) for file in _polled(settings) if trace.in_bytes(file.read_bytes())]
     places += reports_with(_registry(settings), trace.in_json)

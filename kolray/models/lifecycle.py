@@ -10,7 +10,7 @@ import polars as pl
 
 from kolray.errors import NotFoundError, PromotionRefusedError
 from kolray.lake.reference import current
-from kolray.lake.tables import LakeTables
+from kolray.lake.tables import LakeTables, Root
 from kolray.models.plots import forecast_plot, reliability_plot
 from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
 from kolray.models.success import TrainedSuccess, train_success
@@ -34,7 +34,7 @@ class Submission:
     report: dict[str, Any]
 
 
-def newest_features(lake_root: str) -> pl.DataFrame:
+def newest_features(lake_root: Root) -> pl.DataFrame:
     """The newest row of each KOL in ``gold.features``.
 
     Raises:
@@ -46,7 +46,7 @@ def newest_features(lake_root: str) -> pl.DataFrame:
     return rows.drop("dt", strict=False).sort("kol_id")
 
 
-def complete_hours(lake_root: str) -> pl.DataFrame:
+def complete_hours(lake_root: Root) -> pl.DataFrame:
     """``gold.kpi_hourly`` without the hour that was still open when gold last ran.
 
     Raises:
@@ -60,7 +60,7 @@ def complete_hours(lake_root: str) -> pl.DataFrame:
     return rows if as_of is None else rows.filter(pl.col("hour") + HOUR <= as_of)
 
 
-def train(kind: Kind, lake_root: str, seed: int = SEED) -> Trained:
+def train(kind: Kind, lake_root: Root, seed: int = SEED) -> Trained:
     """Trains on what the lake holds now. Plain: a test, a command and a Ray task call the same."""
     if kind == "trust":
         return train_trust(newest_features(lake_root), current(lake_root, "labels"), seed)

@@ -6,6 +6,7 @@ import polars as pl
 
 from kolray.clock import Clock, SystemClock
 from kolray.lake.reference import current
+from kolray.lake.tables import Root
 from kolray.models.lifecycle import complete_hours, newest_features
 from kolray.models.registry import LoadedModel, ModelRegistry
 from kolray.models.success.series import METRICS
@@ -15,7 +16,7 @@ from kolray.stores.metrics import SCORE_SCHEMA, MetricsStore
 DAY = pl.duration(hours=24)
 
 
-def publish_scores(lake_root: str, registry: ModelRegistry, store: MetricsStore, lookup: FeatureStore) -> int:
+def publish_scores(lake_root: Root, registry: ModelRegistry, store: MetricsStore, lookup: FeatureStore) -> int:
     """Scores the newest features of every KOL with the champion; returns how many.
 
     Scores go to the metrics store and Redis, with the trust rankings; the features go to Redis.
@@ -28,7 +29,7 @@ def publish_scores(lake_root: str, registry: ModelRegistry, store: MetricsStore,
     return scores.height
 
 
-def publish_rankings(lake_root: str, registry: ModelRegistry, lookup: FeatureStore) -> int:
+def publish_rankings(lake_root: Root, registry: ModelRegistry, lookup: FeatureStore) -> int:
     """Ranks the KOLs by ``engagement`` (last 24 hours) and ``success`` (next 24, forecast); returns how many."""
     hours = complete_hours(lake_root).select("kol_id", at="hour", value=pl.sum_horizontal(METRICS["engagement"]))
     since = pl.lit(hours["at"].max()) - DAY
@@ -56,5 +57,5 @@ def score_all(features: pl.DataFrame, trust: LoadedModel, clock: Clock) -> pl.Da
     return scores.select(pl.col(name).cast(dtype) for name, dtype in SCORE_SCHEMA.items())
 
 
-def _platforms(lake_root: str) -> pl.DataFrame:
+def _platforms(lake_root: Root) -> pl.DataFrame:
     return current(lake_root, "kols").select("kol_id", "platform")

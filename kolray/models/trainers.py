@@ -10,18 +10,19 @@ from collections.abc import Callable, Iterable
 
 import ray
 
+from kolray.lake.tables import Root
 from kolray.models.lifecycle import SEED, Kind, Submission, Trained, submit, train
 from kolray.models.registry import ModelRegistry
 
 
 @ray.remote(num_cpus=1, max_retries=1)
-def _train(kind: Kind, lake_root: str, seed: int) -> Trained:
+def _train(kind: Kind, lake_root: Root, seed: int) -> Trained:
     return train(kind, lake_root, seed)
 
 
 def train_on_ray(
     kinds: Iterable[Kind],
-    lake_root: str,
+    lake_root: Root,
     registry: ModelRegistry,
     seed: int = SEED,
     on_submission: Callable[[Submission], None] = lambda _: None,

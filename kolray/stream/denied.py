@@ -145,4 +145,5 @@ def _fields(value: bytes, registry: Registry) -> dict[str, Any]:
 
 def open_deny_list(settings: Settings) -> DenyList:
     """The one in the lake that the settings name."""
-    return DenyList(open_objects(settings.lake_root, settings.s3), open_registry(settings.registry.url))
+    objects = open_objects(settings.lake_root.url, settings.s3, "KOLRAY_LAKE__ROOT")
+    return DenyList(objects, open_registry(settings.registry.url))

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from typing import Protocol
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import S3Store
+from obstore.exceptions import AlreadyExistsError
 
-from kolray.errors import ServiceUnavailableError, SettingsError
-from kolray.settings import S3Settings
+from kolray.settings import Place, S3Settings
+from kolray.stores.s3 import asking, open_bucket
 
+SETTING = "KOLRAY_STREAM__CHECKPOINTS"
 RETRIES = 3
 ANSWER_S = 10
 """Seconds an S3 request may take; longer than a few of these, and a shard's loop would seem to hang."""
@@ -119,36 +115,22 @@ class S3Objects:
         SettingsError: the address names no bucket.
     """
 
-    def __init__(self, url: str, s3: S3Settings) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "s3" or not parts.netloc:
-            raise SettingsError(f"KOLRAY_STREAM__CHECKPOINTS {url!r}: write s3://BUCKET/PREFIX, or a folder")
-        self._url = url.rstrip("/")
-        self._server = s3.endpoint or os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or "AWS"
-        given: dict[str, Any] = {"endpoint": s3.endpoint, "region": s3.region}
-        for key in ("access_key_id", "secret_access_key", "session_token"):
-            secret = getattr(s3, key)
-            given[key] = secret.get_secret_value() if secret else None
-        self._store = S3Store(
-            parts.netloc,
-            prefix=parts.path.strip("/") or None,
-            client_options={"allow_http": True, "timeout": timedelta(seconds=ANSWER_S)},
-            retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=ANSWER_S)},
-            **{key: value for key, value in given.items() if value is not None},
-        )
+    def __init__(self, url: str, s3: S3Settings, setting: str = SETTING) -> None:
+        self._place, self._setting = Place(url.rstrip("/"), s3), setting
+        self._store = open_bucket(self._place, setting, ANSWER_S, RETRIES)
 
     def folders(self) -> list[str]:
-        with self._asking():
+        with asking(self._place, self._setting):
             found = obstore.list_with_delimiter(self._store)["common_prefixes"]
             return sorted(str(path).rstrip("/").rpartition("/")[2] for path in found)
 
     def names(self, folder: str, after: str = "") -> list[str]:
-        with self._asking():
+        with asking(self._place, self._setting):
             pages = obstore.list(self._store, folder, offset=f"{folder}/{after}" if after else None)
             return sorted(str(found["path"]).rpartition("/")[2] for page in pages for found in page)
 
     def create(self, name: str) -> bool:
-        with self._asking():
+        with asking(self._place, self._setting):
             try:
                 obstore.put(self._store, name, b"", mode="create")
             except AlreadyExistsError:
@@ -156,11 +138,11 @@ class S3Objects:
             return True
 
     def put(self, name: str, data: bytes) -> None:
-        with self._asking():
+        with asking(self._place, self._setting):
             obstore.put(self._store, name, data)
 
     def get(self, name: str) -> bytes | None:
-        with self._asking():
+        with asking(self._place, self._setting):
             try:
                 return bytes(obstore.get(self._store, name).bytes())
             except FileNotFoundError:
@@ -168,22 +150,13 @@ class S3Objects:
 
     def delete(self, names: list[str]) -> None:
         if names:
-            with self._asking():
+            with asking(self._place, self._setting):
                 obstore.delete(self._store, names)
 
     def place(self, name: str) -> str:
-        return f"{self._url}/{name}"
-
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        try:
-            yield
-        except (BaseError, FileNotFoundError, PermissionError) as error:
-            first = str(error).strip().splitlines()[0]
-            advice = f"{first}. Check KOLRAY_STREAM__CHECKPOINTS ({self._url}) and KOLRAY_S3__*; the bucket must exist"
-            raise ServiceUnavailableError("S3", self._server, advice) from error
+        return self._place.join(name).url
 
 
-def open_objects(address: str, s3: S3Settings) -> Objects:
-    """By the address: ``s3://BUCKET/PREFIX`` or a folder."""
-    return S3Objects(address, s3) if "://" in address else FolderObjects(address)
+def open_objects(address: str, s3: S3Settings, setting: str = SETTING) -> Objects:
+    """By the address: ``s3://BUCKET/PREFIX`` or a folder. ``setting`` is where it stands, for messages."""
+    return S3Objects(address, s3, setting) if "://" in address else FolderObjects(address)

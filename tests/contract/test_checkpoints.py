@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
-from moto.server import ThreadedMotoServer
-from pydantic import SecretStr
 
 from kolray.errors import CheckpointError, FencedError, ServiceUnavailableError, SettingsError
 from kolray.settings import S3Settings, Settings, load_settings
@@ -20,21 +17,6 @@ from kolray.stream.objects import FolderObjects, Objects, S3Objects, open_object
 from kolray.stream.snapshot import Snapshot
 
 Opens = Callable[[], Objects]
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[S3Settings]:
-    """An S3 server in this process, with an empty bucket ``state``."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings = S3Settings(
-        endpoint=f"http://{host}:{port}", region="us-east-1",
-        access_key_id=SecretStr("key"), secret_access_key=SecretStr("secret"),
-    )  # fmt: skip
-    httpx.put(f"{settings.endpoint}/state").raise_for_status()
-    yield settings
-    server.stop()
 
 
 @pytest.fixture(params=["folder", "s3"])

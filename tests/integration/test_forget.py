@@ -185,7 +185,7 @@ class Store:
         return getattr(self.inner, name)
 
 opened = purge.log_store
-purge.log_store = lambda table: Store(opened(table))
+purge.log_store = lambda *args: Store(opened(*args))
 list(forget(load_settings(), "kol-0003", started=lambda name: None))
 """
 

@@ -77,12 +77,12 @@ def test_the_home_is_absolute_and_holds_what_is_not_placed_elsewhere(
 ) -> None:
     settings = load_settings()
     assert settings.home == home
-    assert settings.lake_root == str(home / "lake")
+    assert Path(settings.lake_root) == home / "lake"
     assert settings.checkpoints == str(home / "checkpoints")
     assert settings.metrics_url == f"sqlite:///{home}/metrics.db"
     assert settings.tokens_file == home / "tokens.json"
     monkeypatch.setenv("KOLRAY_LAKE__ROOT", "/data/lake")
-    assert load_settings().lake_root == "/data/lake"
+    assert Path(load_settings().lake_root) == Path("/data/lake")
     monkeypatch.delenv("KOLRAY_HOME")
     assert load_settings().home == tmp_path / ".kolray"
     assert load_settings(home=Path("other")).home == tmp_path / "other"

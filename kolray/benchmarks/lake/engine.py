@@ -20,7 +20,7 @@ from kolray.benchmarks.lake.raw import as_bronze
 from kolray.lake.commit import commit_parts
 from kolray.lake.parts import PartFile, write_parts
 from kolray.lake.tables import TABLES, LakeTables
-from kolray.settings import load_settings
+from kolray.settings import Place, load_settings
 
 BRONZE = "bronze.social"
 BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
@@ -60,7 +60,7 @@ def run(work: Work) -> dict[str, float]:
     return {name: round(seconds, 2) for name, seconds in took.items()}
 
 
-def _write_bronze(folder: str, file: str) -> list[dict[str, Any]]:
+def _write_bronze(folder: Place, file: str) -> list[dict[str, Any]]:
     return [asdict(part) for part in write_parts(BRONZE, folder, as_bronze(file))]
 
 

@@ -34,15 +34,15 @@ def purge(tables: LakeTables, name: str) -> int:
     table.create_write_transaction([], "append", table.schema(), table.metadata().partition_columns)
     table = tables.table(name)
     table.create_checkpoint()
-    deleted += _delete_log_before(table)
+    deleted += _delete_log_before(table, log_store(table, tables.options))
     for reader in up_to_date:
         _move_on(tables, reader, name, table.version())
     return deleted
 
 
-def _delete_log_before(table: DeltaTable) -> int:
+def _delete_log_before(table: DeltaTable, store: pafs.FileSystem) -> int:
     """All of the log but the newest entry and its checkpoint, oldest first: a kill leaves a log without holes."""
-    store, newest = log_store(table), f"{table.version():020}."
+    newest = f"{table.version():020}."
     found = store.get_file_info(pafs.FileSelector(LOG, recursive=True))
     files = sorted(info.path for info in found if info.type == pafs.FileType.File)
     old = [path for path in files if not posixpath.basename(path).startswith((newest, "_last_checkpoint"))]
@@ -57,7 +57,7 @@ def _has_read(tables: LakeTables, reader: str, name: str) -> bool:
     if done is None:
         return False
     table = tables.table(name)
-    store = log_store(table)
+    store = log_store(table, tables.options)
     try:
         return not any(_is_news(store, version) for version in range(done + 1, table.version() + 1))
     except FileNotFoundError:

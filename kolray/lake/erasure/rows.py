@@ -27,7 +27,7 @@ class Erased:
 
 def count_rows(table: DeltaTable, trace: Trace) -> int:
     """Rows of the newest version that hold anything of the KOL."""
-    held = pl.scan_delta(table.table_uri)
+    held = pl.scan_delta(table)
     texts = [name for name, dtype in held.collect_schema().items() if dtype in (pl.String, pl.Binary)]
     return sum(trace.clean(_of(held, where).select(texts).collect()).found for where in _parts(table))
 
@@ -39,10 +39,10 @@ def erase_rows(table: DeltaTable, trace: Trace) -> Erased:
     """
     rows = redacted = days = 0
     for where in _parts(table):
-        cleaned = trace.clean(_of(pl.scan_delta(table.table_uri), where).collect())
+        cleaned = trace.clean(_of(pl.scan_delta(table), where).collect())
         if cleaned.found:
             write_deltalake(
-                table.table_uri,
+                table,
                 cleaned.frame.to_arrow(),
                 mode="overwrite",
                 predicate=where,

@@ -19,9 +19,9 @@ ROWS = 200_000
 """Rows decoded at a time."""
 
 
-def files_with(table: DeltaTable, trace: Trace) -> list[str]:
+def files_with(table: DeltaTable, trace: Trace, options: dict[str, str] | None = None) -> list[str]:
     """Files in a table's folder that hold anything of the KOL, whether a version needs them or not; Parquet decoded."""
-    store = log_store(table)
+    store = log_store(table, options)
     found = store.get_file_info(pafs.FileSelector("", recursive=True))
     paths = sorted(info.path for info in found if info.type == pafs.FileType.File)
     return [path for path in paths if _holds(store, path, trace)]

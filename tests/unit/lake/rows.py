@@ -12,7 +12,7 @@ from kolray.events import TIME, Kind
 from kolray.lake.commit import commit_parts
 from kolray.lake.gold_files import Write, Written
 from kolray.lake.parts import PartFile, write_parts
-from kolray.lake.tables import TABLES, LakeTables
+from kolray.lake.tables import TABLES, LakeTables, Root
 
 START = datetime(2026, 1, 5, 10, tzinfo=UTC)
 COMMON: dict[str, Any] = {"kol_id": "k1", "event_type": "engagement", "partition": 0, "schema_id": 1}
@@ -54,6 +54,6 @@ def commit(tables: LakeTables, name: str, parts: Sequence[PartFile], sources: di
     return commit_parts(name, tables.path(name), pl.Schema(TABLES[name]), list(parts), sources)
 
 
-def at_once(write: Write, root: str, work: list[Any]) -> list[Written]:
+def at_once(write: Write, root: Root, work: list[Any]) -> list[Written]:
     """Does all of gold's work here, as Ray does it in shares."""
     return list(write(root, work))

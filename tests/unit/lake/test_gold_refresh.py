@@ -28,7 +28,7 @@ from kolray.lake.gold_files import (
     store_features,
 )
 from kolray.lake.gold_plan import DAILY, WEEKLY, by_day, plan_changed, plan_range
-from kolray.lake.tables import TABLES, LakeTables
+from kolray.lake.tables import TABLES, LakeTables, Root
 from tests.silver import START, silver_world
 from tests.unit.lake.rows import add, at_once
 
@@ -140,7 +140,7 @@ def test_a_run_killed_before_it_commits_changes_nothing(tables: LakeTables, tmp_
     kept = gold(tables)
     arrive(tables, 6, part=1)
 
-    def dies(write: Write, root: str, work: list[Any]) -> list[Written]:
+    def dies(write: Write, root: Root, work: list[Any]) -> list[Written]:
         at_once(write, root, work)
         raise KeyboardInterrupt
 
@@ -199,7 +199,7 @@ def test_tables_of_an_older_version_get_the_new_columns(tables: LakeTables, tmp_
     arrive(old, 5, 6)
     columns = ["kol_id", "platform", "likes", "dt"]
     held = tables.scan("gold.kpi_daily").filter(pl.col("dt") == day(5)).select(columns).collect()
-    held.write_delta(old.path("gold.kpi_daily"), delta_write_options={"partition_by": ["dt"]})
+    held.write_delta(old.path("gold.kpi_daily").url, delta_write_options={"partition_by": ["dt"]})
     run(old)
     assert_as_from_scratch(old, tmp_path)
 

@@ -11,16 +11,17 @@ from kolray.cli.main import app
 from kolray.errors import NotFoundError
 from kolray.lake.queries import Query, find_query, queries
 from kolray.lake.sql import query
+from kolray.settings import Place
 from tests.lakes import make_lake
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> str:
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return make_lake(str(tmp_path_factory.mktemp("queries") / "lake")).root
 
 
 @pytest.fixture
-def in_home(lake: str, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+def in_home(lake: Place, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.setenv("KOLRAY_HOME", str(Path(lake).parent))
     monkeypatch.setenv("COLUMNS", "120")
     return CliRunner()
@@ -34,7 +35,7 @@ def test_there_are_twenty_questions_in_words() -> None:
 
 
 @pytest.mark.parametrize("asked", queries(), ids=lambda asked: asked.name)
-def test_every_query_has_an_answer(asked: Query, lake: str) -> None:
+def test_every_query_has_an_answer(asked: Query, lake: Place) -> None:
     assert query(lake, asked.sql).height > 0
 
 

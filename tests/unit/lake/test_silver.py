@@ -176,7 +176,7 @@ def test_tables_of_an_older_version_go_on_with_nulls(tables: LakeTables) -> None
     arrive(tables, {"event_id": "a", "event_type": "comment", "text": "vay tiền nhanh"})
     [task], _ = plan_silver(tables, "social")
     write_deltalake(
-        tables.path("silver.social"), refine(task, tables, None).valid.select(*old).to_arrow(), partition_by=["dt"]
+        tables.path("silver.social").url, refine(task, tables, None).valid.select(*old).to_arrow(), partition_by=["dt"]
     )
     assert silver(tables)["spam"].to_list() == [None]
     arrive(tables, {"event_id": "b", "event_type": "comment", "text": "vay tiền nhanh"})

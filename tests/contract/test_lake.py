@@ -1,0 +1,188 @@
+"""The contract of a lake: what it answers is the same on a disk and in a bucket, and many may write it at once."""
+
+from __future__ import annotations
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from pyarrow.fs import FileType
+
+from kolray.clock import SystemClock
+from kolray.errors import NotFoundError, ServiceUnavailableError, SettingsError
+from kolray.events import KINDS, Kind
+from kolray.lake.changes import log_store
+from kolray.lake.commit import commit_parts, discard
+from kolray.lake.gold_files import refresh
+from kolray.lake.gold_plan import plan_changed
+from kolray.lake.increment import Mark, first_new
+from kolray.lake.journal import Journal
+from kolray.lake.maintenance import maintain
+from kolray.lake.parts import write_parts
+from kolray.lake.places import delete, is_table, tables_under
+from kolray.lake.queries import queries
+from kolray.lake.silver import plan_silver, refine, source_id
+from kolray.lake.sql import query
+from kolray.lake.tables import TABLES, LakeTables
+from kolray.settings import LakeSettings, Place, S3Settings
+from tests.lakes import make_lake
+from tests.unit.lake.rows import START, add, at_once, bronze
+
+NAME = "bronze.social"
+SCHEMA = pl.Schema(TABLES[NAME])
+
+
+def bucket(s3: S3Settings) -> Place:
+    """An empty place in a bucket."""
+    return Place(f"s3://lake/{secrets.token_hex(4)}/deep", s3)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """An empty place for a lake."""
+    return Place(str(tmp_path)) if request.param == "folder" else bucket(request.getfixturevalue("s3"))
+
+
+@pytest.fixture
+def tables(root: Place) -> LakeTables:
+    return LakeTables(root)
+
+
+def refine_all(tables: LakeTables, kind: Kind) -> int:
+    """One run of silver; returns the rows it gained."""
+    tasks, version = plan_silver(tables, kind)
+    rows = [refine(task, tables, None).valid for task in tasks]
+    for frame in rows:
+        add(tables, f"silver.{kind}", frame, {source_id(f"silver.{kind}", kind): version or 0})
+    return sum(frame.height for frame in rows)
+
+
+def test_a_lake_in_a_bucket_answers_as_one_on_a_disk(s3: S3Settings, tmp_path: Path) -> None:
+    """All layers, reference tables and every fifth of the canned questions."""
+    here, there = (make_lake(root, n_kols=6, events_per_kol=20) for root in (Place(str(tmp_path)), bucket(s3)))
+    assert there.names() == here.names()
+    for asked in list(queries())[::5]:
+        assert_frame_equal(query(there.root, asked.sql), query(here.root, asked.sql))
+    assert query(there.root, "SELECT count(*) FROM gold.features", at=datetime.now(UTC)).item() == 12
+
+
+def test_rows_go_from_bronze_to_gold_once_and_maintenance_changes_no_answer(tables: LakeTables) -> None:
+    asked = "SELECT sum(likes)::BIGINT AS likes, count(*) AS n FROM gold.kpi_hourly"
+    mark = Mark.of(tables, ["5m"])
+    for number in range(3):
+        add(
+            tables,
+            NAME,
+            bronze("social", {"event_id": f"e{number}", "likes": number}, {"event_id": "same", "likes": 10}),
+        )
+        add(tables, "bronze.web", bronze("web", {"event_id": f"w{number}"}))
+        assert refine_all(tables, "social") == (2 if number == 0 else 1)
+        assert refine_all(tables, "web") == 1
+        refresh(tables, plan_changed(tables), at_once)
+    assert plan_changed(tables) == {}
+    assert [plan_silver(tables, kind)[1] for kind in KINDS] == [None, None]
+    assert first_new(tables, mark) == START
+    before = query(tables.root, asked).rows()
+    assert before == [(13, 1)]
+
+    lost = write_parts(NAME, tables.path(NAME), bronze("social", {"event_id": "of a killed writer"}))
+    done = {table.table: table for table in maintain(tables, LakeSettings(vacuum_hours=0))}
+    assert done[NAME].files_before == 3
+    assert done[NAME].files_after == 1
+    assert done[NAME].files_deleted == 4
+    assert not tables_hold(tables, lost[0].path)
+    assert query(tables.root, asked).rows() == before
+    assert not any(planned.days for planned in plan_changed(tables).values())
+
+
+def tables_hold(tables: LakeTables, path: str) -> bool:
+    """Whether the file is there, in a commit or not."""
+    files = log_store(tables.table(NAME), tables.options)
+    return bool(files.get_file_info(path).type == FileType.File)
+
+
+def test_a_journal_and_what_it_remembers(tables: LakeTables) -> None:
+    clock = SystemClock()
+    assert Journal(tables, "night", clock).once("step", lambda: {"rows": 3}).detail == {"rows": 3}
+    assert Journal(tables, "night", clock).once("step", dict).before
+
+
+def test_writers_side_by_side_lose_nothing_and_double_nothing(tables: LakeTables) -> None:
+    """Two writers of sources of their own, and both of them one of a source that they share."""
+    add(tables, NAME, bronze("social", {"event_id": "first"}))
+    writers, commits = 2, 5
+
+    def write(writer: int) -> int:
+        committed = 0
+        for number in range(1, commits + 1):
+            row = {"event_id": f"{writer}-{number}", "dt": date(2026, 1, writer + 1)}
+            parts = write_parts(NAME, tables.path(NAME), bronze("social", row))
+            committed += commit_parts(NAME, tables.path(NAME), SCHEMA, parts, {f"source-{writer}": number})
+        return committed
+
+    with ThreadPoolExecutor(writers) as pool:
+        assert list(pool.map(write, range(writers))) == [commits] * writers
+    held = tables.scan(NAME).select("event_id").collect()["event_id"].sort().to_list()
+    assert held == sorted(["first", *(f"{w}-{n}" for w in range(writers) for n in range(1, commits + 1))])
+    assert tables.table(NAME).version() == writers * commits
+
+
+def test_work_done_twice_is_there_once(tables: LakeTables) -> None:
+    frame = bronze("social", {})
+    first, second = (write_parts(NAME, tables.path(NAME), frame) for _ in range(2))
+    assert commit_parts(NAME, tables.path(NAME), SCHEMA, first, {"s": 1})
+    assert not commit_parts(NAME, tables.path(NAME), SCHEMA, second, {"s": 1})
+    assert tables.scan(NAME).collect().height == 1
+    assert not tables_hold(tables, second[0].path)
+    discard(tables.path(NAME), second)
+
+
+def test_a_commit_whose_answer_was_lost_keeps_its_files_when_it_is_tried_again(tables: LakeTables) -> None:
+    add(tables, NAME, bronze("social", {"event_id": "first"}))
+    parts = write_parts(NAME, tables.path(NAME), bronze("social", {"event_id": "second"}))
+    for _ in range(2):
+        assert commit_parts(NAME, tables.path(NAME), SCHEMA, parts, {"s": 1})
+    assert tables.scan(NAME).collect().height == 2
+
+
+def test_nothing_is_there_yet(tables: LakeTables) -> None:
+    assert tables.names() == []
+    assert not tables.exists(NAME)
+    assert tables.scan(NAME).collect().height == 0
+    write_parts(NAME, tables.path(NAME), bronze("social", {}))
+    assert tables_under(tables.root) == []
+    with pytest.raises(NotFoundError, match=str(tables.root)):
+        tables.table(NAME)
+
+
+def test_a_store_that_is_away_and_a_missing_bucket_say_which(s3: S3Settings) -> None:
+    away = Place("s3://lake/x", s3.model_copy(update={"endpoint": "http://127.0.0.1:9"}))
+    for place, told in ((away, r"127\.0\.0\.1:9"), (Place("s3://nowhere/x", s3), "KOLRAY_LAKE__ROOT .s3://nowhere/x")):
+        for act in (is_table, tables_under, lambda folder: delete(folder, ["file"])):
+            with pytest.raises(ServiceUnavailableError, match=told):
+                act(place)
+
+
+@pytest.mark.parametrize("address", ["s3:///prefix", "gs://bucket/x"])
+def test_an_address_that_is_no_bucket_is_refused(address: str) -> None:
+    with pytest.raises(SettingsError, match=r"KOLRAY_LAKE__ROOT .*s3://BUCKET/PREFIX"):
+        LakeTables(address)
+
+
+def test_keys_and_endpoint_may_come_from_the_usual_variables(s3: S3Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", str(s3.endpoint))
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    tables = LakeTables(f"s3://lake/{secrets.token_hex(4)}")
+    add(tables, NAME, bronze("social", {}))
+    assert query(tables.root, f"SELECT count(*) FROM {NAME}").item() == 1  # noqa: S608
+    assert tables.names() == [NAME]
+
+
+def test_keys_are_not_shown(s3: S3Settings) -> None:
+    assert "secret'" not in repr(bucket(s3)) + str(bucket(s3))
