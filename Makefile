@@ -34,7 +34,7 @@ test: check ## everything: unit, contract, integration on real servers
 	@$(PY) tests/side_by_side.py $(ARGS)
 
 test-heavy: install ## what needs gigabytes or minutes (a test whose Java is missing says so and is skipped)
-	@$(PY) -m pytest -m heavy tests $(ARGS) || test $$? -eq 5  # there may be none
+	@$(PY) -m pytest -m heavy tests $(ARGS)
 
 bench: install ## measure the stream on the servers of `kolray up --profile local`
 	@$(VENV)/bin/kolray bench stream $(ARGS)

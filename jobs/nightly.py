@@ -1,4 +1,4 @@
-"""The night's work, resumable: ``ray job submit --working-dir . -- python jobs/nightly.py [DAY]``."""
+"""The night's work, resumable: ``ray job submit --working-dir . -- python jobs/nightly.py [DAY [STEP]]``."""
 
 import json
 import sys
@@ -10,5 +10,6 @@ from kolray.settings import load_settings
 
 if __name__ == "__main__":
     night = date.fromisoformat(sys.argv[1]) if len(sys.argv) > 1 else None
-    for step in nightly(load_settings(), night):
+    only = sys.argv[2] if len(sys.argv) > 2 else None
+    for step in nightly(load_settings(), night, only=only):
         print(json.dumps(asdict(step)))

@@ -159,6 +159,11 @@ class ModelsSettings(_Part):
     retrain_after_days: float = Field(
         7, ge=0, description="age of a model's last training after which nightly retrains"
     )
+    drift_psi: float = Field(
+        0.25,
+        gt=0,
+        description="population stability index of a feature since a model's training beyond which nightly retrains",
+    )
 
 
 class ServingSettings(_Part):

@@ -6,12 +6,26 @@ import sys
 
 import typer
 
-from kolray.cli import bench, forget, generate, ingest, lake, models, queries, serve, services, settings, stream, upkeep
+from kolray.cli import (
+    bench,
+    forget,
+    generate,
+    ingest,
+    lake,
+    models,
+    queries,
+    serve,
+    services,
+    settings,
+    stream,
+    trino,
+    upkeep,
+)
 from kolray.errors import KolrayError
 
 app = typer.Typer(name="kolray", no_args_is_help=True, help="Real-time trust scores and campaign forecasts for KOLs.")
 
-for group in (services, generate, ingest, stream, lake, queries, upkeep, forget, models, serve, bench, settings):
+for group in (services, generate, ingest, stream, lake, queries, upkeep, forget, models, serve, bench, settings, trino):
     group.register(app)
 
 

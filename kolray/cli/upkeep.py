@@ -59,6 +59,7 @@ def _what(table: Maintained) -> str:
 
 def nightly(
     night: str | None = typer.Option(None, help="the day it belongs to, e.g. 2026-01-31; default: today, UTC"),
+    only: str | None = typer.Option(None, "--step", help="this step alone, e.g. gold, for who calls them one by one"),
     as_json: bool = lake.AS_JSON,
 ) -> None:
     """Bronze to training, step by step; started again it goes on at the step that failed."""
@@ -67,7 +68,7 @@ def nightly(
     day = lake.parse_day(night) if night else SystemClock().now().date()
     results: dict[str, Any] = {}
     with Console(stderr=True).status("nightly …") as status:
-        for step in run(load_settings(), day, started=lambda name: status.update(f"{name} …")):
+        for step in run(load_settings(), day, started=lambda name: status.update(f"{name} …"), only=only):
             results[step.name] = {"seconds": step.seconds, "before": step.before, **step.detail}
             if not as_json:
                 when = "before" if step.before else f"{step.seconds:.1f} s"
@@ -75,7 +76,7 @@ def nightly(
     if as_json:
         print(json.dumps(results))
     elif all(step["before"] for step in results.values()):
-        print(f"the night of {day} was done before")
+        print(f"{only or 'the night'} of {day} was done before")
 
 
 def _told(detail: dict[str, Any]) -> str:

@@ -1,10 +1,11 @@
-"""Jars of real servers, fetched once by Maven into a cache."""
+"""Real servers, fetched once by Maven into a cache: folders of jars, or archives unpacked."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import tarfile
 import tempfile
 from pathlib import Path
 
@@ -23,43 +24,76 @@ def ensure_jars(name: str, coordinates: tuple[str, ...]) -> Path:
     Raises:
         ServiceUnavailableError: Maven is missing or could not fetch them.
     """
-    cache = Path(os.environ.get("KOLRAY_LOCAL__CACHE") or Path.home() / ".cache" / "kolray") / "jars"
-    target = cache / f"{name}-{coordinates[0].rsplit(':', 1)[1]}"
+    target = _cache() / f"{name}-{coordinates[0].rsplit(':', 1)[1]}"
     if target.is_dir():
         return target
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise ServiceUnavailableError(name, "mvn", "install Maven (Debian: apt-get install maven)")
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as work:
+    with tempfile.TemporaryDirectory(dir=_cache()) as work:
         pom, jars = Path(work) / "pom.xml", Path(work) / "jars"
         parts = [dict(zip(("group", "artifact", "version"), c.split(":"), strict=True)) for c in coordinates]
         pom.write_text(POM.format(name=name, dependencies="".join(DEPENDENCY.format(**part) for part in parts)))
-        command = [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={jars}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            last = (done.stdout + done.stderr).strip().splitlines()[-1:]
-            raise ServiceUnavailableError(name, "Maven", f"its jars could not be fetched: {' '.join(last)}")
-        if not target.exists():
-            jars.rename(target)  # a whole folder or none, also when two start at once
+        _maven(name, "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={jars}")
+        _move(jars, target)
     return target
 
 
-def java(version: int = 17) -> str:
-    """A Java of exactly this major version: ``JAVA_HOME``, the usual folders, or PATH.
+def ensure_archive(name: str, coordinate: str) -> Path:
+    """The folder inside the archive ``group:artifact:version:tar.gz``.
+
+    Raises:
+        ServiceUnavailableError: Maven is missing or could not fetch it.
+    """
+    target = _cache() / f"{name}-{coordinate.split(':')[2]}"
+    if target.is_dir():
+        return target
+    with tempfile.TemporaryDirectory(dir=_cache()) as work:
+        _maven(name, "dependency:copy", f"-Dartifact={coordinate}", f"-DoutputDirectory={work}")
+        [archive] = Path(work).iterdir()
+        with tarfile.open(archive) as tar:
+            tar.extractall(work, filter="data")
+        archive.unlink()
+        [folder] = Path(work).iterdir()
+        _move(folder, target)
+    return target
+
+
+def _cache() -> Path:
+    folder = Path(os.environ.get("KOLRAY_LOCAL__CACHE") or Path.home() / ".cache" / "kolray") / "jars"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _maven(name: str, *arguments: str) -> None:
+    binary = shutil.which("mvn")
+    if binary is None:
+        raise ServiceUnavailableError(name, "mvn", "install Maven (Debian: apt-get install maven)")
+    done = subprocess.run([binary, "-q", "-B", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stdout + done.stderr).strip().splitlines()[-1:]
+        raise ServiceUnavailableError(name, "Maven", f"it could not be fetched: {' '.join(last)}")
+
+
+def _move(folder: Path, target: Path) -> None:
+    if not target.exists():
+        folder.rename(target)  # a whole folder or none, also when two start at once
+
+
+def java(version: int = 17, *, or_newer: bool = False) -> str:
+    """A Java of exactly this major version, or of at least it: ``JAVA_HOME``, the usual folders, or PATH.
 
     Raises:
         ServiceUnavailableError: there is none.
     """
     folders = [Path(os.environ[v]) for v in ("JAVA_HOME",) if v in os.environ]
-    folders += sorted(Path("/usr/lib/jvm").glob(f"*{version}*")) if Path("/usr/lib/jvm").is_dir() else []
+    pattern = "*" if or_newer else f"*{version}*"
+    folders += sorted(Path("/usr/lib/jvm").glob(pattern)) if Path("/usr/lib/jvm").is_dir() else []
     found = [str(folder / "bin" / "java") for folder in folders] + [shutil.which("java") or ""]
     for candidate in found:
-        if candidate and os.access(candidate, os.X_OK) and _major(candidate) == version:
-            return candidate
-    raise ServiceUnavailableError(
-        "Java", f"java {version}", f"install it (Debian: apt-get install openjdk-{version}-jre)"
-    )
+        if candidate and os.access(candidate, os.X_OK):
+            major = _major(candidate)
+            if major == version or (or_newer and major > version):
+                return candidate
+    advice = f"install it (Debian: apt-get install openjdk-{version}-jre)"
+    raise ServiceUnavailableError("Java", f"java {version}", advice if not or_newer else f"{advice}, or a newer one")
 
 
 def _major(binary: str) -> int:

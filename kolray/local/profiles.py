@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,14 @@ from kolray.local.kafka import kafka
 from kolray.local.ports import accepts
 from kolray.local.process import RunFolder, wait_until
 from kolray.local.servers import Server
+from kolray.local.trino import NAME as TRINO
 
 PROFILES: dict[str, tuple[Callable[[Path], Server], ...]] = {
     "embedded": (servers.tansu, servers.redis),
     "local": (kafka, cassandra, servers.redis),
 }
+ASIDE = (TRINO,)
+"""Servers that belong to no profile: they are started by themselves."""
 SERVICES_FILE = "services.toml"
 
 
@@ -44,12 +47,12 @@ def up(profile: str, home: Path, owner_pid: int | None = None) -> None:
     """
     if profile not in PROFILES:
         raise SettingsError(f"profile {profile!r} starts no servers here; use {' or '.join(PROFILES)}")
-    current = status(home)
+    current = [service for service in status(home) if service.name not in ASIDE]
     if current and all(service.running for service in current):
         if read_profile(home) != profile:
             raise SettingsError(f"profile {read_profile(home)} runs in {home}; stop it with `kolray down` first")
         return
-    down(home)
+    down(home, keep=ASIDE)
     home.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {"profile": profile}
     try:
@@ -58,7 +61,7 @@ def up(profile: str, home: Path, owner_pid: int | None = None) -> None:
             _start(server, home, owner_pid)
             settings |= server.settings
     except BaseException:  # Ctrl-C too leaves nothing behind
-        down(home)
+        down(home, keep=ASIDE)
         raise
     (home / SERVICES_FILE).write_text(_toml(settings))
 
@@ -84,13 +87,14 @@ def start_again(name: str, home: Path, owner_pid: int | None = None) -> None:
     wait_until(name, running, folder.log(name), lambda: accepts(port), limit_s=120)
 
 
-def down(home: Path) -> list[str]:
-    """Stops exactly the servers recorded in this home; returns their names."""
+def down(home: Path, keep: Collection[str] = ()) -> list[str]:
+    """Stops exactly the servers recorded in this home, but those to keep; returns their names."""
     folder = RunFolder(home)
     names = []
     for running in reversed(folder.running()):
-        folder.stop(running)
-        names.append(running.name)
+        if running.name not in keep:
+            folder.stop(running)
+            names.append(running.name)
     (home / SERVICES_FILE).unlink(missing_ok=True)
     return names
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import polars as pl
@@ -11,6 +11,7 @@ import polars as pl
 from kolray.errors import NotFoundError, PromotionRefusedError
 from kolray.lake.reference import current
 from kolray.lake.tables import LakeTables, Root
+from kolray.models.drift import Reference
 from kolray.models.plots import forecast_plot, reliability_plot
 from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
 from kolray.models.success import TrainedSuccess, train_success
@@ -63,8 +64,13 @@ def complete_hours(lake_root: Root) -> pl.DataFrame:
 def train(kind: Kind, lake_root: Root, seed: int = SEED) -> Trained:
     """Trains on what the lake holds now. Plain: a test, a command and a Ray task call the same."""
     if kind == "trust":
-        return train_trust(newest_features(lake_root), current(lake_root, "labels"), seed)
-    return train_success(complete_hours(lake_root), seed)
+        features = newest_features(lake_root)
+        return replace(train_trust(features, current(lake_root, "labels"), seed), reference=Reference.of(features))
+    trained = train_success(complete_hours(lake_root), seed)
+    try:
+        return replace(trained, reference=Reference.of(newest_features(lake_root)))
+    except NotFoundError:  # hours are enough to train it
+        return trained
 
 
 def submit(registry: ModelRegistry, kind: Kind, trained: Trained) -> Submission:
@@ -82,6 +88,7 @@ def submit(registry: ModelRegistry, kind: Kind, trained: Trained) -> Submission:
         report=report.to_dict(),
         figures=_figures(trained),
         tags={name: str(value) for name, value in verdict.items()},
+        reference=None if trained.reference is None else asdict(trained.reference),
     )
     try:
         reason = promote(registry, kind, version)

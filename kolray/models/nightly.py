@@ -7,8 +7,7 @@ that is done does nothing. Every step may also be repeated by itself: what it wr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from kolray.clock import Clock, SystemClock
@@ -17,9 +16,8 @@ from kolray.lake.journal import Journal, Step
 from kolray.lake.maintenance import maintain
 from kolray.lake.scores import copy_scores
 from kolray.lake.tables import LakeTables
-from kolray.models.lifecycle import KINDS, Kind, newest_features
-from kolray.models.publish import publish_rankings, publish_scores
-from kolray.models.registry import ModelRegistry
+from kolray.models.lifecycle import KINDS, newest_features
+from kolray.models.retrain import retrain
 from kolray.models.sentiment import default_classifier
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
@@ -28,20 +26,31 @@ Work = Callable[[], dict[str, Any]]
 
 
 def nightly(
-    settings: Settings, night: date | None = None, clock: Clock | None = None, started: Callable[[str], None] = print
+    settings: Settings,
+    night: date | None = None,
+    clock: Clock | None = None,
+    started: Callable[[str], None] = print,
+    only: str | None = None,
 ) -> Iterator[Step]:
     """Runs what the night (default: today, UTC) still lacks; yields each step when it is done.
 
     Args:
         started: told the name of each step before it runs.
+        only: this step alone, for who calls them one by one.
 
     Raises:
+        InvalidInputError: there is no step of the name ``only``.
         KolrayError: a step failed; it is recorded, and the next run of the night starts there.
     """
     clock = clock or SystemClock()
     day = night or clock.now().date()
     journal = Journal(LakeTables(settings.lake_root), f"nightly {day}", clock)
-    for name, work in steps(settings, clock).items():
+    works = steps(settings, clock)
+    if only is not None and only not in works:
+        raise InvalidInputError(f"the night has no step {only!r}; there are {', '.join(works)}")
+    for name, work in works.items():
+        if only not in (None, name):
+            continue
         started(name)
         yield journal.once(name, work)
 
@@ -58,7 +67,7 @@ def steps(settings: Settings, clock: Clock) -> dict[str, Work]:
         "scores": lambda: _scores(settings),
         "features": lambda: _features(settings),
         "maintain": lambda: _maintain(settings, clock),
-        **{f"retrain {kind}": lambda kind=kind: _retrain(settings, clock, kind) for kind in KINDS},  # type: ignore[misc]
+        **{f"retrain {kind}": lambda kind=kind: retrain(settings, clock, kind) for kind in KINDS},  # type: ignore[misc]
     }
 
 
@@ -91,39 +100,3 @@ def _maintain(settings: Settings, clock: Clock) -> dict[str, Any]:
     }
     waits = {table.table: ", ".join(table.waits) for table in done if table.waits}
     return totals | ({"waits": waits} if waits else {})
-
-
-def _retrain(settings: Settings, clock: Clock, kind: Kind) -> dict[str, Any]:
-    """Trains a model whose last training is older than ``models.retrain_after_days``; publishes what the champion says.
-
-    A lake that has too little to train on, as one without labels, is no failure of the night.
-    """
-    from kolray.local.cluster import join_ray
-    from kolray.models.trainers import train_on_ray
-
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
-    last = registry.trained_at(kind)
-    if last is not None and clock.now() - last < timedelta(days=settings.models.retrain_after_days):
-        return {"skipped": f"trained {last:%Y-%m-%d %H:%M}"}
-    join_ray()
-    try:
-        submission = train_on_ray([kind], settings.lake_root, registry)[kind]
-    except (InvalidInputError, NotFoundError) as lack:
-        return {"skipped": str(lack)}
-    told = {name: value for name, value in asdict(submission).items() if name in ("version", "promoted", "reason")}
-    return told | {"published": _publish(settings, registry, kind)}
-
-
-def _publish(settings: Settings, registry: ModelRegistry, kind: Kind) -> int:
-    """KOLs scored or ranked."""
-    lookup = open_feature_store(settings.redis)
-    try:
-        if kind == "success":
-            return publish_rankings(settings.lake_root, registry, lookup)
-        store = open_metrics_store(settings)
-        try:
-            return publish_scores(settings.lake_root, registry, store, lookup)
-        finally:
-            store.close()
-    finally:
-        lookup.close()

@@ -23,6 +23,7 @@ from kolray.errors import NotFoundError, ServiceUnavailableError
 EXPERIMENT = "kolray"
 REPORT = "report.json"
 CHAMPION, CHALLENGER = "champion", "challenger"
+REFERENCE_FILE = "reference.json"
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
@@ -76,8 +77,11 @@ class ModelRegistry:
         report: Mapping[str, Any],
         figures: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
+        reference: Mapping[str, Any] | None = None,
     ) -> int:
         """Logs a run (metrics, parameters, ``report.json``, matplotlib ``figures`` by file name) and its model.
+
+        ``reference`` is what the features looked like in its training.
 
         Returns:
             the version, which the alias ``challenger`` now names.
@@ -90,6 +94,8 @@ class ModelRegistry:
         for key, value in params.items():
             client.log_param(run_id, key, value)
         self.replace_report(run_id, report, figures or {})
+        if reference is not None:
+            client.log_dict(run_id, dict(reference), REFERENCE_FILE)
         with tempfile.TemporaryDirectory() as folder:
             for file, data in model.to_files().items():
                 Path(folder, file).write_bytes(data)
@@ -140,6 +146,15 @@ class ModelRegistry:
     def tags(self, name: str, version: int) -> dict[str, str]:
         """What was noted about a version when it was registered."""
         return dict(self._connected().get_model_version(name, str(version)).tags)
+
+    def reference(self, name: str, alias: str = CHAMPION) -> dict[str, Any] | None:
+        """What the features looked like in the training of the version an alias names; None where nobody kept it."""
+        found, client = self._aliased(name, alias), self._connected()
+        if found is None or REFERENCE_FILE not in {file.path for file in client.list_artifacts(found.run_id)}:
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            file = client.download_artifacts(found.run_id, REFERENCE_FILE, folder)
+            return dict(json.loads(Path(file).read_bytes()))
 
     def load(self, name: str, alias: str = CHAMPION) -> LoadedModel:
         """The model an alias points at.

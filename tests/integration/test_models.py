@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from kolray.clock import SystemClock
 from kolray.errors import NotFoundError, PromotionRefusedError
 from kolray.features import compute_features
 from kolray.models.lifecycle import promote, submit
 from kolray.models.lifecycle import train as fit
 from kolray.models.registry import ModelRegistry
+from kolray.models.retrain import judge_due, retrain
 from kolray.models.trainers import train_on_ray
+from kolray.settings import Settings
+from kolray.testing.clock import FakeClock
 from tests.hourly import kpi_hourly
 from tests.silver import START, silver_world
 
@@ -74,3 +79,30 @@ def test_ray_tasks_train_both_kinds_to_the_same_models(lake, tmp_path):
         train_on_ray(["trust"], str(tmp_path / "nowhere"), own)
     assert all(submission.promoted for submission in done.values())
     assert own.load("trust").model.version == fit("trust", lake).model.version
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_night_retrains_when_features_drift_and_not_again_after_a_refusal(lake, embedded, tmp_path):
+    root = str(shutil.copytree(lake, tmp_path / "lake"))
+    settings = embedded.model_copy(update={"lake": embedded.lake.model_copy(update={"root": root})})
+    clock = SystemClock()
+    first = retrain(settings, clock, "trust")
+    assert (first["because"], first["version"], first["promoted"]) == ("never trained", 1, True)
+    assert first["published"] == 240
+    assert "no feature drifted" in retrain(settings, clock, "trust")["skipped"]
+
+    later = pl.col("as_of") + timedelta(hours=1)
+    moved = pl.read_delta(f"{root}/gold/features").with_columns(later, pl.col("posts_per_day") * 5 + 3)
+    moved.write_delta(f"{root}/gold/features", mode="append")
+    second = retrain(settings, clock, "trust")
+    assert second["because"].startswith("drifted (PSI): posts_per_day")
+    assert second["version"] == 2
+    assert not second["promoted"], "the labels depend on nothing that moved"
+    assert "refused" in retrain(settings, clock, "trust")["skipped"]
+
+    old = FakeClock(clock.now() + timedelta(days=8))
+    assert judge_due(_registry(settings), "trust", root, settings.models, old)[0]
+
+
+def _registry(settings: Settings) -> ModelRegistry:
+    return ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from kolray.errors import InvalidInputError
+from kolray.models.drift import Reference
 from kolray.models.metrics import Floats
 from kolray.models.splits import rolling_origins
 from kolray.models.success.design import MAX_HORIZON, NAMES, WEEK, design
@@ -41,12 +42,16 @@ ORIGIN_STEP = 3
 
 @dataclass(frozen=True)
 class TrainedSuccess:
-    """A model and its report; ``actual`` are the hours after ``history`` that no part of the judged model saw."""
+    """A model and its report; ``actual`` are the hours after ``history`` that no part of the judged model saw.
+
+    ``reference`` is what the KOLs' features looked like then.
+    """
 
     model: SuccessModel
     report: SuccessReport
     history: Hourly
     actual: Floats
+    reference: Reference | None = None
 
     @property
     def loss(self) -> float:

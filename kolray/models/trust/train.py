@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kolray.errors import InvalidInputError
+from kolray.models.drift import Reference
 from kolray.models.metrics import Floats, Labels, ece, probability_metrics, reliability
 from kolray.models.splits import Rows, stratified_folds
 from kolray.models.trust.calibration import IDENTITY, choose_calibrator
@@ -28,11 +29,15 @@ MIN_OF_EACH_LABEL = 20
 
 @dataclass(frozen=True)
 class TrainedTrust:
-    """A model and its report; ``test`` are the rows (features and ``label``) it never saw."""
+    """A model and its report; ``test`` are the rows (features and ``label``) it never saw.
+
+    ``reference`` is what the features of all KOLs, labelled or not, looked like then.
+    """
 
     model: TrustModel
     report: TrustReport
     test: pl.DataFrame
+    reference: Reference | None = None
 
     @property
     def loss(self) -> float:

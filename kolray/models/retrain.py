@@ -1,0 +1,89 @@
+"""Training that the night finds due: a model that is old, or whose features have moved since it was trained."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from kolray.clock import Clock
+from kolray.errors import InvalidInputError, NotFoundError
+from kolray.lake.tables import Root
+from kolray.models.drift import Reference
+from kolray.models.lifecycle import Kind, newest_features
+from kolray.models.publish import publish_rankings, publish_scores
+from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
+from kolray.settings import ModelsSettings, Settings
+from kolray.stores.open import open_feature_store, open_metrics_store
+
+TOLD = 5
+"""Drifted features that a reason names."""
+
+
+def retrain(settings: Settings, clock: Clock, kind: Kind) -> dict[str, Any]:
+    """Trains a model that is due, by the usual way with its refusals; publishes what the champion then says.
+
+    A lake that has too little to train on, as one without labels, is no failure of the night.
+    """
+    from kolray.local.cluster import join_ray
+    from kolray.models.trainers import train_on_ray
+
+    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    try:
+        due, why = judge_due(registry, kind, settings.lake_root, settings.models, clock)
+        if not due:
+            return {"skipped": why}
+        join_ray()
+        submission = train_on_ray([kind], settings.lake_root, registry)[kind]
+    except (InvalidInputError, NotFoundError) as lack:
+        return {"skipped": str(lack)}
+    told = {name: value for name, value in asdict(submission).items() if name in ("version", "promoted", "reason")}
+    return {"because": why, **told, "published": _publish(settings, registry, kind)}
+
+
+def judge_due(
+    registry: ModelRegistry, kind: Kind, lake_root: Root, settings: ModelsSettings, clock: Clock
+) -> tuple[bool, str]:
+    """Whether a model is to be trained again, and why or why not.
+
+    Drift is that of ``gold.features`` since the champion was trained. Where a newer model was trained since and
+    refused, the features must have moved from that one's too: the same training again would be refused again.
+    """
+    last = registry.trained_at(kind)
+    if last is None:
+        return True, "never trained"
+    if clock.now() - last >= timedelta(days=settings.retrain_after_days):
+        return True, f"trained {last:%Y-%m-%d %H:%M}, {settings.retrain_after_days:g} days ago or more"
+    drifts = []
+    for alias in (CHAMPION, CHALLENGER):
+        told = registry.reference(kind, alias)
+        if told is None:
+            return False, f"trained {last:%Y-%m-%d %H:%M}; its features were not kept, so drift is not known"
+        drifts.append(Reference.from_dict(told).drifted(newest_features(lake_root), settings.drift_psi))
+    if all(drifts):
+        return True, f"drifted (PSI): {_told(drifts[0])}"
+    if drifts[0]:
+        why = f"drifted (PSI): {_told(drifts[0])}; but not since the newest training, which was refused"
+    else:
+        why = "no feature drifted"
+    return False, f"trained {last:%Y-%m-%d %H:%M}; {why}"
+
+
+def _told(drifted: dict[str, float]) -> str:
+    shown = [f"{name} {value:.2f}" for name, value in list(drifted.items())[:TOLD]]
+    return ", ".join(shown + ([f"and {len(drifted) - TOLD} more"] if len(drifted) > TOLD else []))
+
+
+def _publish(settings: Settings, registry: ModelRegistry, kind: Kind) -> int:
+    """KOLs scored or ranked."""
+    lookup = open_feature_store(settings.redis)
+    try:
+        if kind == "success":
+            return publish_rankings(settings.lake_root, registry, lookup)
+        store = open_metrics_store(settings)
+        try:
+            return publish_scores(settings.lake_root, registry, store, lookup)
+        finally:
+            store.close()
+    finally:
+        lookup.close()
