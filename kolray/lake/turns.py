@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -27,11 +28,22 @@ GATE, FLOOR = ".gate", ".floor"
 PAUSE_S = 0.2
 
 
+class _Mine(threading.local):
+    """Roots in which a job of this thread is at work."""
+
+    def __init__(self) -> None:
+        self.roots: set[str] = set()
+
+
+_mine = _Mine()
+
+
 @contextmanager
 def lake_job(root: Root) -> Iterator[None]:
-    """While a job reads and writes tables. Waits where an erasure is at work. May be nested."""
+    """While a job reads and writes tables. Waits where an erasure is at work. May be nested: at the gate a job inside
+    of another would wait for an erasure that waits for the outer one."""
     place = place_of(root)
-    if place.remote:  # a bucket has no such locks: see the erasure's page
+    if place.remote or place.url in _mine.roots:  # a bucket has no such locks: see the erasure's page
         yield
         return
     with _opened(place, GATE) as gate, _opened(place, FLOOR) as floor:
@@ -40,7 +52,11 @@ def lake_job(root: Root) -> Iterator[None]:
             fcntl.flock(gate, fcntl.LOCK_SH)
         fcntl.flock(floor, fcntl.LOCK_SH)
         fcntl.flock(gate, fcntl.LOCK_UN)
-        yield
+        _mine.roots.add(place.url)
+        try:
+            yield
+        finally:
+            _mine.roots.discard(place.url)
 
 
 def takes_turn(job: Callable[Concatenate[Settings, P], T]) -> Callable[Concatenate[Settings, P], T]:

@@ -17,9 +17,9 @@ from kolray.clock import Clock, SystemClock
 from kolray.connectors.base import forget_polled
 from kolray.errors import ConflictError, InvalidInputError
 from kolray.events import KINDS
-from kolray.lake.erasure.purge import purge
+from kolray.lake.erasure.purge import delete_abandoned, purge
 from kolray.lake.erasure.rows import count_rows, erase_rows
-from kolray.lake.erasure.scan import files_with
+from kolray.lake.erasure.scan import files_with, table_of
 from kolray.lake.erasure.snapshots import erase_snapshots, snapshots_with
 from kolray.lake.erasure.trace import Trace
 from kolray.lake.gold_files import Write, Written, refresh
@@ -99,10 +99,10 @@ def _steps(settings: Settings, trace: Trace, denied: DenyList, clock: Clock) -> 
     return {
         "count": lambda: {"rows": _each(tables, lambda name: count_rows(tables.table(name), trace))},
         "stream": lambda: {"running": _taken_over(settings, denied, clock)},
-        "checkpoints": lambda: {"snapshots": erase_snapshots(open_checkpoints(settings), trace)},
+        "checkpoints": lambda: _snapshots(settings, trace),
         "rows": lambda: {"days": _each(tables, lambda name: erase_rows(tables.table(name), trace).days)},
         "gold": lambda: refresh(tables, plan_changed(tables), _here),
-        "purge": lambda: {"files": _each(tables, lambda name: _purged(tables, name, trace))},
+        "purge": lambda: {"files": _purge(tables, trace)},
         "stores": lambda: _stores(settings, trace),
         "artifacts": lambda: _artifacts(settings, trace),
         SCAN: lambda: _scan(settings, trace),
@@ -119,8 +119,12 @@ def _here(write: Write, root: Root, work: list[Any]) -> list[Written]:
     return list(write(root, work))
 
 
-def _purged(tables: LakeTables, name: str, trace: Trace) -> int:
-    return purge(tables, name) if files_with(tables.table(name), trace, tables.options) else 0
+def _purge(tables: LakeTables, trace: Trace) -> dict[str, int]:
+    """Files deleted of each table that still held anything of the KOL, and of those that never became a table."""
+    found = files_with(tables, trace)
+    abandoned = delete_abandoned(tables, found)
+    deleted = {name: purge(tables, name) for name in tables.names() if name in set(map(table_of, found))}
+    return deleted | ({"abandoned": abandoned} if abandoned else {})
 
 
 def _taken_over(settings: Settings, denied: DenyList, clock: Clock) -> bool:
@@ -139,6 +143,17 @@ def _taken_over(settings: Settings, denied: DenyList, clock: Clock) -> bool:
     return False
 
 
+def _snapshots(settings: Settings, trace: Trace) -> dict[str, Any]:
+    checkpoints = open_checkpoints(settings)
+    torn = 0 if _runs(settings) else checkpoints.remove_torn()  # those of a running stream are being written
+    return {"snapshots": erase_snapshots(checkpoints, trace), "torn": torn}
+
+
+def _runs(settings: Settings) -> bool:
+    published = StatusFile(settings.home).read()
+    return published is not None and published["state"] == "running"
+
+
 def _stores(settings: Settings, trace: Trace) -> dict[str, Any]:
     with closing(open_metrics_store(settings)) as store, closing(open_feature_store(settings.redis)) as lookup:
         return {"metrics_rows": store.forget(trace.kol_id), "redis_keys": lookup.forget(trace.kol_id)}
@@ -152,9 +167,7 @@ def _artifacts(settings: Settings, trace: Trace) -> dict[str, Any]:
 def _scan(settings: Settings, trace: Trace) -> dict[str, Any]:
     """Where anything of the KOL is left, and in how many places."""
     tables = LakeTables(settings.lake_root)
-    places = [
-        f"{name}/{file}" for name in tables.names() for file in files_with(tables.table(name), trace, tables.options)
-    ]
+    places = files_with(tables, trace)
     places += snapshots_with(open_checkpoints(settings), trace)
     places += [str(file) for file in _polled(settings) if trace.in_bytes(file.read_bytes())]
     places += reports_with(_registry(settings), trace.in_json)

@@ -16,6 +16,7 @@ from kolray.lake.journal import Journal, Step
 from kolray.lake.maintenance import maintain
 from kolray.lake.scores import copy_scores
 from kolray.lake.tables import LakeTables
+from kolray.lake.turns import takes_turn
 from kolray.models.lifecycle import KINDS, newest_features
 from kolray.models.retrain import retrain
 from kolray.models.sentiment import default_classifier
@@ -79,6 +80,7 @@ def _scores(settings: Settings) -> dict[str, Any]:
         store.close()
 
 
+@takes_turn
 def _features(settings: Settings) -> dict[str, Any]:
     """Serving finds the newest features of the lake in Redis."""
     try:

@@ -7,6 +7,7 @@ import polars as pl
 from kolray.clock import Clock, SystemClock
 from kolray.lake.reference import current
 from kolray.lake.tables import Root
+from kolray.lake.turns import lake_job
 from kolray.models.lifecycle import complete_hours, newest_features
 from kolray.models.registry import LoadedModel, ModelRegistry
 from kolray.models.success.series import METRICS
@@ -21,6 +22,11 @@ def publish_scores(lake_root: Root, registry: ModelRegistry, store: MetricsStore
 
     Scores go to the metrics store and Redis, with the trust rankings; the features go to Redis.
     """
+    with lake_job(lake_root):
+        return _publish_scores(lake_root, registry, store, lookup)
+
+
+def _publish_scores(lake_root: Root, registry: ModelRegistry, store: MetricsStore, lookup: FeatureStore) -> int:
     features = newest_features(lake_root)
     scores = score_all(features, registry.load("trust"), SystemClock())
     store.upsert_scores(scores)
@@ -31,6 +37,11 @@ def publish_scores(lake_root: Root, registry: ModelRegistry, store: MetricsStore
 
 def publish_rankings(lake_root: Root, registry: ModelRegistry, lookup: FeatureStore) -> int:
     """Ranks the KOLs by ``engagement`` (last 24 hours) and ``success`` (next 24, forecast); returns how many."""
+    with lake_job(lake_root):
+        return _publish_rankings(lake_root, registry, lookup)
+
+
+def _publish_rankings(lake_root: Root, registry: ModelRegistry, lookup: FeatureStore) -> int:
     hours = complete_hours(lake_root).select("kol_id", at="hour", value=pl.sum_horizontal(METRICS["engagement"]))
     since = pl.lit(hours["at"].max()) - DAY
     seen = hours.filter(pl.col("at") > since).group_by("kol_id").agg(pl.col("value").sum())

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from kolray.errors import CheckpointError, FencedError
 from kolray.settings import Settings
-from kolray.stream.objects import FolderObjects, Objects, open_objects
+from kolray.stream.objects import TORN, FolderObjects, Objects, open_objects
 from kolray.stream.sentiment import Span
 from kolray.stream.snapshot import Snapshot
 
@@ -99,6 +99,13 @@ class Checkpoints:
             return False
         self._objects.put(place, snapshot.to_bytes())
         return True
+
+    def remove_torn(self) -> int:
+        """Deletes what owners that were killed left half written; returns how many. While nobody writes here."""
+        torn = [f"{_folder(p)}/{name}" for p in self.partitions() for name in self._objects.names(_folder(p))]
+        torn = [place for place in torn if f"/{TORN}" in place]
+        self._objects.delete(torn)
+        return len(torn)
 
     def partitions(self) -> list[int]:
         """Partitions that were ever claimed."""

@@ -18,6 +18,8 @@ from kolray.settings import Place, S3Settings
 from kolray.stores.s3 import asking, open_bucket
 
 SETTING = "KOLRAY_STREAM__CHECKPOINTS"
+TORN = "."
+"""Begins the name of a file that is not whole yet."""
 RETRIES = 3
 ANSWER_S = 10
 """Seconds an S3 request may take; longer than a few of these, and a shard's loop would seem to hang."""
@@ -75,7 +77,7 @@ class FolderObjects:
 
     def put(self, name: str, data: bytes) -> None:
         path = self._path(name)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        temporary = path.with_name(f"{TORN}{path.name}.{uuid.uuid4().hex}")
         with temporary.open("wb") as out:
             out.write(data)
             out.flush()

@@ -17,6 +17,10 @@ from kolray.errors import NotFoundError, ServiceUnavailableError, SettingsError
 from kolray.events import KINDS, Kind
 from kolray.lake.changes import log_store
 from kolray.lake.commit import commit_parts, discard
+from kolray.lake.erasure.purge import delete_abandoned, purge
+from kolray.lake.erasure.rows import erase_rows
+from kolray.lake.erasure.scan import files_with, table_of
+from kolray.lake.erasure.trace import Trace
 from kolray.lake.gold_files import refresh
 from kolray.lake.gold_plan import plan_changed
 from kolray.lake.increment import Mark, first_new
@@ -103,6 +107,24 @@ def tables_hold(tables: LakeTables, path: str) -> bool:
     """Whether the file is there, in a commit or not."""
     files = log_store(tables.table(NAME), tables.options)
     return bool(files.get_file_info(path).type == FileType.File)
+
+
+def test_a_kol_is_erased_with_all_older_versions(tables: LakeTables) -> None:
+    trace = Trace("k1")
+    for n in range(3):
+        add(
+            tables, NAME, bronze("social", {"event_id": f"a{n}", "kol_id": "k1"}, {"event_id": f"b{n}", "kol_id": "k2"})
+        )
+    tables.table(NAME).create_checkpoint()
+    write_parts("bronze.web", tables.path("bronze.web"), bronze("web", {"kol_id": "k1"}))
+    assert {table_of(path) for path in files_with(tables, trace)} == {NAME, "bronze.web"}
+    assert erase_rows(tables.table(NAME), trace).rows == 3
+    assert purge(tables, NAME) > 6
+    assert delete_abandoned(tables, files_with(tables, trace)) == 1, "no commit ever named it"
+    assert files_with(tables, trace) == []
+    assert tables.scan(NAME).collect()["kol_id"].to_list() == ["k2"] * 3
+    add(tables, NAME, bronze("social", {"kol_id": "k3"}))
+    assert tables.scan(NAME).collect().height == 4
 
 
 def test_a_journal_and_what_it_remembers(tables: LakeTables) -> None:

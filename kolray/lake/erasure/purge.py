@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 
 import pyarrow.fs as pafs
-from deltalake import DeltaTable
 
 from kolray.lake.backlog import readers
 from kolray.lake.changes import log_store
 from kolray.lake.commit import commit_parts
 from kolray.lake.erasure.rows import MARK
+from kolray.lake.erasure.scan import LOG, every_file, table_of
+from kolray.lake.places import delete
 from kolray.lake.tables import LakeTables, read_schema
-
-LOG = "_delta_log"
+from kolray.settings import Place
 
 
 def purge(tables: LakeTables, name: str) -> int:
@@ -34,21 +35,34 @@ def purge(tables: LakeTables, name: str) -> int:
     table.create_write_transaction([], "append", table.schema(), table.metadata().partition_columns)
     table = tables.table(name)
     table.create_checkpoint()
-    deleted += _delete_log_before(table, log_store(table, tables.options))
+    deleted += _sweep(tables.path(name), table.version())
     for reader in up_to_date:
         _move_on(tables, reader, name, table.version())
     return deleted
 
 
-def _delete_log_before(table: DeltaTable, store: pafs.FileSystem) -> int:
-    """All of the log but the newest entry and its checkpoint, oldest first: a kill leaves a log without holes."""
-    newest = f"{table.version():020}."
-    found = store.get_file_info(pafs.FileSelector(LOG, recursive=True))
-    files = sorted(info.path for info in found if info.type == pafs.FileType.File)
-    old = [path for path in files if not posixpath.basename(path).startswith((newest, "_last_checkpoint"))]
-    for path in old:
-        store.delete_file(path)
+def delete_abandoned(tables: LakeTables, paths: list[str]) -> int:
+    """Of files under the root, deletes those in no table's folder: a table whose first writer never committed."""
+    names = set(tables.names())
+    abandoned = [path for path in paths if table_of(path) not in names]
+    delete(tables.root, abandoned)
+    return len(abandoned)
+
+
+def _sweep(folder: Place, version: int) -> int:
+    """Deletes the log but its newest entry and checkpoint, oldest first, so that a kill leaves a log without holes;
+    then what killed writers left half written, which vacuum does not see."""
+    _, paths = every_file(folder)
+    newest = tuple(f"{LOG}/{name}" for name in (f"{version:020}.json", f"{version:020}.checkpoint", "_last_checkpoint"))
+    old = [path for path in paths if path.startswith(f"{LOG}/") and (not path.startswith(newest) or _torn(path))]
+    old += [path for path in paths if not path.startswith(f"{LOG}/") and _torn(path)]
+    delete(folder, old)
     return len(old)
+
+
+def _torn(path: str) -> bool:
+    """How the object store under Delta names a local file until it is whole."""
+    return re.search(r"#\d+$", path) is not None
 
 
 def _has_read(tables: LakeTables, reader: str, name: str) -> bool:

@@ -1,4 +1,6 @@
-"""Looks for a KOL in every file of a table: data files, also old and orphaned ones, log entries and checkpoints."""
+"""Looks for a KOL in every file of the lake: data files, also old, orphaned and half-written ones, logs and their
+checkpoints.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +11,44 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
-from deltalake import DeltaTable
+from deltalake.fs import DeltaStorageHandler
 
-from kolray.lake.changes import log_store
-from kolray.lake.erasure.purge import LOG
 from kolray.lake.erasure.trace import Trace
+from kolray.lake.places import storage_options
+from kolray.lake.tables import LakeTables
+from kolray.settings import Place
 
+LOG = "_delta_log"
 ROWS = 200_000
 """Rows decoded at a time."""
 
 
-def files_with(table: DeltaTable, trace: Trace, options: dict[str, str] | None = None) -> list[str]:
-    """Files in a table's folder that hold anything of the KOL, whether a version needs them or not; Parquet decoded."""
-    store = log_store(table, options)
+def every_file(folder: Place) -> tuple[pafs.FileSystem, list[str]]:
+    """A folder as a file system, and the paths of all files under it.
+
+    Of a local folder not by Delta's own view, which hides what a killed writer left half written.
+    """
+    if folder.remote:
+        store = pafs.PyFileSystem(DeltaStorageHandler(folder.url, storage_options(folder)))
+    else:
+        store = pafs.SubTreeFileSystem(folder.url, pafs.LocalFileSystem())
     found = store.get_file_info(pafs.FileSelector("", recursive=True))
-    paths = sorted(info.path for info in found if info.type == pafs.FileType.File)
+    return store, sorted(info.path for info in found if info.type == pafs.FileType.File)
+
+
+def files_with(tables: LakeTables, trace: Trace) -> list[str]:
+    """Files under the lake's root that hold anything of the KOL, whether a table needs them or not; Parquet decoded."""
+    store, paths = every_file(tables.root)
     return [path for path in paths if _holds(store, path, trace)]
 
 
+def table_of(path: str) -> str:
+    """The table whose folder a path under the root is in."""
+    return ".".join(path.split("/")[:2])
+
+
 def _holds(store: pafs.FileSystem, path: str, trace: Trace) -> bool:
-    is_log = path.startswith(f"{LOG}/")
+    is_log = f"/{LOG}/" in path
     if path.endswith(".parquet"):
         with store.open_input_file(path) as file:
             return any(_in_log(rows, trace) if is_log else _in_rows(rows, trace) for rows in _rows(file, is_log))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import pytest
 from deltalake import DeltaTable
 
 from kolray.events import TIME
-from kolray.lake.erasure.purge import purge
+from kolray.lake.erasure.purge import delete_abandoned, purge
 from kolray.lake.erasure.rows import count_rows, erase_rows
-from kolray.lake.erasure.scan import files_with
+from kolray.lake.erasure.scan import files_with, table_of
 from kolray.lake.erasure.trace import FORGOTTEN, Trace
 from kolray.lake.gold_files import refresh
 from kolray.lake.gold_plan import plan_changed
@@ -50,13 +49,18 @@ def lake(tmp_path: Path) -> LakeTables:
     (Path(tables.path("bronze.alerts")) / "dt=2026-01-06" / "part-orphan.parquet").write_bytes(
         Path(tables.files("bronze.alerts")[0]).read_bytes()
     )
+    half = Path(tables.files("silver.social")[0])
+    half.with_name(f"{half.name}#1").write_bytes(KOL.encode())
+    never = Path(tables.path("bronze.late_events"))
+    never.mkdir()
+    (never / "part-0.parquet").write_bytes(Path(tables.files("bronze.alerts")[0]).read_bytes())
     DeltaTable(tables.path("gold.kpi_daily")).delete(f"kol_id = '{KOL}' AND dt = DATE '2026-01-06'")
     DeltaTable(tables.path("silver.social")).create_checkpoint()
     return tables
 
 
-def traced(tables: LakeTables) -> Iterator[str]:
-    return (name for name in tables.names() if files_with(tables.table(name), TRACE))
+def traced(tables: LakeTables) -> set[str]:
+    return set(map(table_of, files_with(tables, TRACE)))
 
 
 def without(tables: LakeTables, name: str) -> pl.DataFrame:
@@ -65,7 +69,7 @@ def without(tables: LakeTables, name: str) -> pl.DataFrame:
 
 def test_no_byte_is_left_in_any_table_and_everybody_else_stays(lake: LakeTables) -> None:
     names = lake.names()
-    assert set(traced(lake)) >= {*names} - {"gold.platform_daily", "silver.quality"}
+    assert traced(lake) >= {*names} - {"gold.platform_daily", "silver.quality"}
     before = {name: without(lake, name) for name in names}
     counted = {name: count_rows(lake.table(name), TRACE) for name in names}
     for name in names:
@@ -73,7 +77,9 @@ def test_no_byte_is_left_in_any_table_and_everybody_else_stays(lake: LakeTables)
         assert erased.rows + erased.redacted == counted[name]
         assert erase_rows(lake.table(name), TRACE).days == 0, "a second run has nothing to do"
         purge(lake, name)
-    assert list(traced(lake)) == []
+    assert traced(lake) == {"bronze.late_events"}, "a table that never became one"
+    assert delete_abandoned(lake, files_with(lake, TRACE)) == 1
+    assert files_with(lake, TRACE) == []
     for name in names:
         after = pl.scan_delta(lake.path(name)).collect()
         key = [column for column in after.columns if after.schema[column] != pl.Binary]
