@@ -37,8 +37,8 @@ class Backlog:
 
 
 def backlog_of(tables: LakeTables, name: str) -> Backlog:
-    """What the slowest reader of a table has not read; its transaction ``<reader>/<table>`` says how far it is."""
-    reached = [tables.transaction(reader, f"{reader}/{name}") for reader in readers(tables, name)]
+    """What the slowest reader of a table has not read; its transaction of the table says how far it is."""
+    reached = [tables.transaction(reader, tables.source(reader, name)) for reader in readers(tables, name)]
     done = min((version for version in reached if version is not None), default=None)
     table = tables.table(name)
     if done is None or done >= table.version():

@@ -72,8 +72,7 @@ def read_group(
     As the stream does, it leaves out what was aborted, where the broker's transactions hold, and KOLs that were erased.
     ``extra``: columns beyond the contract.
     """
-    starts = {(task.topic, task.partition): task.start for task in tasks}
-    fetcher = BatchFetcher(settings.kafka, starts, committed_only=settings.kafka.transactions)
+    fetcher = open_fetcher(settings, tasks)
     registry, denied = open_registry(settings.registry.url), open_deny_list(settings)
     decoder = BatchDecoder(registry, settings.stream.far_future_s, extra=extra, denied=denied)
     held: list[RawBatch] = []
@@ -84,27 +83,38 @@ def read_group(
             held += got
             ended = not got and fetcher.caught_up()
             if held and (ended or len(held) >= CHUNK_BATCHES):
-                for table, rows, ends in _rows(tasks, decoder, held, ingest_time):
+                for table, rows, ends in rows_of(decoder, held, ingest_time):
                     yield table, denied.allowed(rows), ends
                 held = []
     finally:
         fetcher.close()
 
 
-def _rows(
-    tasks: list[BronzeTask], decoder: BatchDecoder, batches: list[RawBatch], ingest_time: datetime
+def open_fetcher(settings: Settings, tasks: list[BronzeTask]) -> BatchFetcher:
+    """Reads on where the tasks start."""
+    starts = {(task.topic, task.partition): task.start for task in tasks}
+    return BatchFetcher(settings.kafka, starts, committed_only=settings.kafka.transactions)
+
+
+def by_table(layer: str, extra: Mapping[Kind, Columns]) -> dict[str, Columns]:
+    """Columns beyond the contract, by the table of a layer."""
+    return {f"{layer}.{kind}": columns for kind, columns in extra.items()}
+
+
+def rows_of(
+    decoder: BatchDecoder, batches: list[RawBatch], ingest_time: datetime
 ) -> Iterator[tuple[str, pl.DataFrame, dict[str, int]]]:
-    for topic in {task.topic for task in tasks}:
+    """Table, rows and {transaction id: offset after them} of record batches, a topic at a time."""
+    for topic in dict.fromkeys(batch.topic for batch in batches):
         mine = [batch for batch in batches if batch.topic == topic]
-        if mine:
-            raw = topic in KIND_OF_TOPIC
-            rows = _events(topic, decoder, mine) if raw else _outputs(topic, decoder.registry, mine)
-            table = TABLE_OF_TOPIC[topic]
-            ends: dict[str, int] = {}
-            for batch in mine:
-                source = source_id(table, topic, batch.partition)
-                ends[source] = max(ends.get(source, 0), batch.last_offset + 1)
-            yield table, _stamped(rows, raw, ingest_time), ends
+        raw = topic in KIND_OF_TOPIC
+        rows = _events(topic, decoder, mine) if raw else _outputs(topic, decoder.registry, mine)
+        table = TABLE_OF_TOPIC[topic]
+        ends: dict[str, int] = {}
+        for batch in mine:
+            source = source_id(table, topic, batch.partition)
+            ends[source] = max(ends.get(source, 0), batch.last_offset + 1)
+        yield table, _stamped(rows, raw, ingest_time), ends
 
 
 def _events(topic: str, decoder: BatchDecoder, batches: list[RawBatch]) -> pl.DataFrame:

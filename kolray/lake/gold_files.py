@@ -12,12 +12,13 @@ from deltalake import write_deltalake
 from kolray.events import COUNTS, KINDS, SCHEMAS, Kind
 from kolray.features import compute_features
 from kolray.features.compute import LOOKBACK
-from kolray.lake.commit import replace_days
+from kolray.lake.commit import commit_parts, replace_days
 from kolray.lake.gold import day_tables, weekly
 from kolray.lake.gold_plan import DAILY, WEEKLY, Refresh, by_day, week_days
+from kolray.lake.overlap import retried
 from kolray.lake.parts import PartFile, write_parts
 from kolray.lake.reference import current
-from kolray.lake.tables import LakeTables, Root, arrow_ready
+from kolray.lake.tables import TABLES, LakeTables, Root, arrow_ready
 
 Written = tuple[str, PartFile]
 Write = Callable[[Root, list[Any]], Iterable[Written]]
@@ -35,10 +36,11 @@ def refresh(tables: LakeTables, plan: dict[str, Refresh], spread: Spread) -> dic
     """Carries out a plan, days before the weeks that are made of them; returns table → rows written.
 
     Each table is one commit. A run that dies between two of them leaves the later ones to the next run, as they are.
+    A table that another run wrote since the plan is not among the results: plan again.
     """
     daily = {name: plan[name] for name in DAILY if name in plan}
     counts = _commit(tables, daily, spread(write_days, tables.root, list(by_day(plan).items())))
-    if WEEKLY in plan:
+    if WEEKLY in plan and len(counts) == len(daily):  # else of days that another run may have made of less
         counts |= _commit(tables, {WEEKLY: plan[WEEKLY]}, spread(write_weeks, tables.root, list(plan[WEEKLY].days)))
     return counts
 
@@ -47,8 +49,8 @@ def _commit(tables: LakeTables, plan: dict[str, Refresh], written: list[Written]
     counts = {}
     for name, planned in plan.items():
         parts = [part for table, part in written if table == name]
-        replace_days(name, tables.path(name), parts, planned.days, planned.sources)
-        counts[name] = sum(part.rows for part in parts)
+        if replace_days(name, tables.path(name), parts, planned.days, planned.sources):
+            counts[name] = sum(part.rows for part in parts)
     return counts
 
 
@@ -99,15 +101,21 @@ def ends_of_days(days: Iterable[date], now: datetime) -> list[datetime]:
 
 
 def store_features(tables: LakeTables, features: pl.DataFrame, as_of: datetime) -> int:
-    """Makes these the features of ``as_of``, replacing what was held of that time alone; returns rows written."""
+    """Makes these the features of ``as_of``, replacing what was held of that time alone; returns rows written.
+
+    Raises:
+        ConflictError: other writers were faster at each try.
+    """
     if not features.height:
         return 0
     rows = arrow_ready(features.with_columns(dt=pl.lit(as_of.date())), FEATURES).to_arrow()
-    path, options = tables.path(FEATURES).url, tables.options
+    path, options = tables.path(FEATURES), tables.options
+    at = features["as_of"][0].isoformat(timespec="milliseconds")
+    same = f"dt = '{as_of.date()}' AND as_of = '{at}'"
     if not tables.exists(FEATURES):
-        write_deltalake(path, rows, mode="append", partition_by=["dt"], storage_options=options)
-    else:
-        at = features["as_of"][0].isoformat(timespec="milliseconds")
-        same = f"dt = '{as_of.date()}' AND as_of = '{at}'"
-        write_deltalake(path, rows, mode="overwrite", predicate=same, storage_options=options)
+        commit_parts(FEATURES, path, pl.Schema(TABLES[FEATURES]), [], {})
+    retried(
+        FEATURES,
+        lambda: write_deltalake(path.url, rows, mode="overwrite", predicate=same, storage_options=options),
+    )
     return features.height

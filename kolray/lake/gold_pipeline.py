@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
@@ -20,7 +21,8 @@ from kolray.lake.gold_files import (
     refresh,
     store_features,
 )
-from kolray.lake.gold_plan import plan_changed, plan_range
+from kolray.lake.gold_plan import Refresh, plan_changed, plan_range
+from kolray.lake.overlap import until_undisturbed
 from kolray.lake.tables import LakeTables, Root
 from kolray.lake.turns import takes_turn
 from kolray.local.cluster import join_ray
@@ -38,7 +40,7 @@ def run_gold(settings: Settings, as_of: datetime | None = None, clock: Clock | N
         Table → rows written; tables that were up to date are left out.
     """
     tables = LakeTables(settings.lake_root)
-    counts = refresh(tables, plan_changed(tables), _spread)
+    counts = _refresh(tables, lambda: plan_changed(tables))
     at = as_of or (clock or SystemClock()).now()
     return counts | {FEATURES: store_features(tables, features_at(tables, at), at)}
 
@@ -55,9 +57,8 @@ def backfill_gold(settings: Settings, first: date, last: date, clock: Clock | No
         InvalidInputError: ``last`` is before ``first``.
     """
     tables = LakeTables(settings.lake_root)
-    plan = plan_range(tables, first, last)
-    counts = refresh(tables, plan, _spread)
-    hours = plan.get("gold.kpi_hourly")
+    counts = _refresh(tables, lambda: plan_range(tables, first, last))
+    hours = plan_range(tables, first, last).get("gold.kpi_hourly")
     times = ends_of_days(hours.days if hours else (), (clock or SystemClock()).now())
     if times:
         join_ray()
@@ -68,6 +69,20 @@ def backfill_gold(settings: Settings, first: date, last: date, clock: Clock | No
         for at, features in zip(share, ray.get(ref), strict=True):
             rows += store_features(tables, pl.DataFrame(features), at)
     return counts | ({FEATURES: rows} if rows else {})
+
+
+def _refresh(tables: LakeTables, planned: Callable[[], dict[str, Refresh]]) -> dict[str, int]:
+    """Carries out plans until no other run's commit makes one void; returns table → rows written."""
+    counts: dict[str, int] = {}
+
+    def undisturbed() -> bool:
+        plan = planned()
+        done = refresh(tables, plan, _spread)
+        counts.update(done)
+        return len(done) == len(plan)
+
+    until_undisturbed("gold", undisturbed)
+    return counts
 
 
 def _spread(write: Write, root: Root, work: list[Any]) -> list[Written]:

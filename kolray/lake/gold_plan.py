@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from kolray.errors import InvalidInputError
 from kolray.events import KINDS, Kind
 from kolray.lake.changes import changed_days
+from kolray.lake.overlap import Advance, Sources, next_turn
 from kolray.lake.tables import LakeTables
 
 DAILY: dict[str, tuple[Kind, ...]] = {
@@ -24,10 +25,13 @@ WEEKLY = "gold.kpi_weekly"
 
 @dataclass(frozen=True)
 class Refresh:
-    """Days of one table to write again (Mondays for weeks), and the silver versions that this reaches."""
+    """Days of one table to write again (Mondays for weeks), and the silver versions that this reaches.
+
+    Every plan also takes the table's next turn: made of what silver held before, it cannot undo a later one.
+    """
 
     days: tuple[date, ...]
-    sources: dict[str, int]
+    sources: Sources
 
 
 def plan_changed(tables: LakeTables) -> dict[str, Refresh]:
@@ -40,17 +44,17 @@ def plan_changed(tables: LakeTables) -> dict[str, Refresh]:
     had = {day for kind in KINDS for day in _days(tables, f"silver.{kind}")}
     for name, kinds in {**DAILY, WEEKLY: KINDS}.items():
         days: set[date] = set()
-        sources = {}
+        sources, turn = {}, _turn(tables, name)
         for kind in kinds:
             if not tables.exists(f"silver.{kind}"):
                 continue
-            silver, source = tables.table(f"silver.{kind}"), f"{name}/silver.{kind}"
+            silver, source = tables.table(f"silver.{kind}"), tables.source(name, f"silver.{kind}")
             done = tables.transaction(name, source)
             if done != silver.version():
                 days |= changed_days(silver, done, tables.options)
-                sources[source] = silver.version()
+                sources[source] = Advance(done, silver.version())
         if sources:
-            plan[name] = Refresh(_of(name, days & had), sources)
+            plan[name] = Refresh(_of(name, days & had), sources | turn)
     return plan
 
 
@@ -64,9 +68,10 @@ def plan_range(tables: LakeTables, first: date, last: date) -> dict[str, Refresh
         raise InvalidInputError(f"no day is from {first} to {last}: give the earlier day as --from")
     plan = {}
     for name, kinds in {**DAILY, WEEKLY: KINDS}.items():
+        turn = _turn(tables, name)
         days = {day for kind in kinds for day in _days(tables, f"silver.{kind}") if first <= day <= last}
         if days:
-            plan[name] = Refresh(_of(name, days), {})
+            plan[name] = Refresh(_of(name, days), turn)
     return plan
 
 
@@ -82,6 +87,12 @@ def by_day(plan: dict[str, Refresh]) -> dict[date, list[str]]:
 def week_days(monday: date) -> list[date]:
     """The seven days of an ISO week."""
     return [monday + timedelta(days=n) for n in range(7)]
+
+
+def _turn(tables: LakeTables, name: str) -> dict[str, Advance]:
+    """Counts the replacements of a table; read it before what it is made of."""
+    source = f"{name}/replaced"
+    return {source: next_turn(tables.transaction(name, source))}
 
 
 def _days(tables: LakeTables, name: str) -> set[date]:

@@ -25,7 +25,7 @@ class Mark:
 
     Args:
         windows: the windows it compared.
-        versions: each bronze table's version; one without rows has none.
+        versions: each bronze table's version by its source's name; one without rows has none.
         open_ms: start of the first window that was still open (ms since the epoch).
     """
 
@@ -36,7 +36,7 @@ class Mark:
     @classmethod
     def of(cls, tables: LakeTables, windows: Sequence[str]) -> Mark:
         """The tables as they are now; take it before they are read."""
-        return cls(list(windows), {name: tables.table(name).version() for name in SOURCES if tables.exists(name)})
+        return cls(list(windows), {source: tables.table(name).version() for name, source in _sources(tables).items()})
 
     @classmethod
     def read(cls, file: Path, windows: Sequence[str]) -> Mark | None:
@@ -57,10 +57,15 @@ class Mark:
 def first_new(tables: LakeTables, mark: Mark) -> datetime | None:
     """Start of the first window that rows since the mark touch, or that was still open; None: nothing is new."""
     specs = [WindowSpec.parse(text) for text in mark.windows]
-    times = [_oldest(tables, name, mark.versions.get(name)) for name in SOURCES if tables.exists(name)]
+    times = [_oldest(tables, name, mark.versions.get(source)) for name, source in _sources(tables).items()]
     touched = [spec.starts_at(to_ms(at))[0] for at in times if at is not None for spec in specs]
     starts = touched + ([] if mark.open_ms is None else [mark.open_ms])
     return from_ms(min(starts)) if starts else None
+
+
+def _sources(tables: LakeTables) -> dict[str, str]:
+    """Table → the name it has as a source of verify."""
+    return {name: tables.source("verify", name) for name in SOURCES if tables.exists(name)}
 
 
 def _oldest(tables: LakeTables, name: str, after: int | None) -> datetime | None:

@@ -12,6 +12,7 @@ import polars as pl
 from deltalake import write_deltalake
 
 from kolray.clock import Clock
+from kolray.lake.overlap import retried
 from kolray.lake.tables import TABLES, LakeTables, arrow_ready
 
 NAME = "ops.steps"
@@ -58,12 +59,11 @@ class Journal:
         told = json.dumps(detail, default=str)
         row = (self.run, step, ok, at, seconds, told, at.date())
         frame = pl.DataFrame([row], schema=TABLES[NAME], orient="row")
-        write_deltalake(
-            self._tables.path(NAME).url,
-            arrow_ready(frame, NAME).to_arrow(),
-            mode="append",
-            partition_by=["dt"],
-            storage_options=self._tables.options,
+        rows = arrow_ready(frame, NAME).to_arrow()
+        path, options = self._tables.path(NAME).url, self._tables.options
+        retried(
+            NAME,
+            lambda: write_deltalake(path, rows, mode="append", partition_by=["dt"], storage_options=options),
         )
         if ok:
             self._done[step] = told

@@ -7,23 +7,22 @@ it stopped, a second run does nothing, and readers of an older version find thei
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import stamina
 from deltalake import DeltaTable, WriterProperties
-from deltalake.exceptions import CommitFailedError
 
 from kolray.clock import Clock, SystemClock
-from kolray.errors import ConflictError
 from kolray.lake.backlog import Backlog, backlog_of
 from kolray.lake.changes import log_store
 from kolray.lake.journal import NAME as JOURNAL
 from kolray.lake.layout import MB, crowded
+from kolray.lake.overlap import retried
 from kolray.lake.tables import LakeTables
 from kolray.lake.turns import lake_job
 from kolray.settings import LakeSettings
@@ -33,7 +32,8 @@ MEMORY_BYTES = 1 << 30
 """Held while a day is ordered; what is more goes to disk."""
 CHECKPOINT_EVERY = 10
 """Commits after which maintenance writes a checkpoint; a reader replays fewer entries than that."""
-TRIES = 8
+TURN = "kolray.rewritten_by"
+"""Property of a table: the run that may rewrite its days."""
 WRITER = WriterProperties(compression="ZSTD", compression_level=3)
 
 
@@ -41,7 +41,7 @@ WRITER = WriterProperties(compression="ZSTD", compression_level=3)
 class Maintained:
     """What was done to a table: data files before and after, days dropped and rewritten, files deleted from disk.
 
-    ``waits``: what was left for a later run because the next layer has not read it yet.
+    ``waits``: what was left for a later run because the next layer has not read it yet, or another run is at it.
     """
 
     table: str
@@ -73,15 +73,17 @@ def maintain(tables: LakeTables, settings: LakeSettings, clock: Clock | None = N
 
 def _maintain_one(tables: LakeTables, name: str, settings: LakeSettings, now: datetime) -> Maintained:
     before = _files(tables.table(name)).height
-    backlog, waits = backlog_of(tables, name), []
+    backlog = backlog_of(tables, name)
     dropped = rewritten = deleted = 0
+    waits: list[str] = []
     cutoff = _cutoff(name, settings, now)
     if cutoff and backlog.blocks_retention(cutoff):
         waits.append(f"days before {cutoff}")
     elif cutoff:
-        dropped = _retrying(name, lambda: _drop(tables.table(name), cutoff))
-    for day in crowded(_files(tables.table(name)), settings.file_mb * MB):
-        rewritten += _retrying(name, lambda day=day: _rewrite(tables.table(name), day, settings))  # type: ignore[misc]
+        dropped = retried(name, lambda: _drop(tables.table(name), cutoff))
+    if days := crowded(_files(tables.table(name)), settings.file_mb * MB):
+        rewritten = _rewrite_days(tables, name, days, settings)
+        waits += ["days that another run took over"] if rewritten < len(days) else []
     if backlog.blocks_vacuum(now, settings.vacuum_hours):
         waits.append("replaced files")
     else:
@@ -91,18 +93,6 @@ def _maintain_one(tables: LakeTables, name: str, settings: LakeSettings, now: da
         waits.append("log entries")
     after = _files(tables.table(name)).height
     return Maintained(name, before, after, dropped, rewritten, deleted, checkpointed, tuple(waits))
-
-
-def _retrying(name: str, work: Callable[[], int]) -> int:
-    """A commit that another writer overtook is tried again on the version that writer made."""
-    try:
-        for attempt in stamina.retry_context(on=CommitFailedError, attempts=TRIES, wait_initial=0.05, wait_max=2):
-            with attempt:
-                return work()
-    except CommitFailedError as error:
-        why = f"{name} was changed by other writers during each of {TRIES} tries ({error})"
-        raise ConflictError(f"{why}: run `kolray lake maintain` again when they are done") from error
-    raise AssertionError  # the loop returns or raises
 
 
 def _files(table: DeltaTable) -> pl.DataFrame:
@@ -125,7 +115,30 @@ def _drop(table: DeltaTable, cutoff: date) -> int:
     return old
 
 
-def _rewrite(table: DeltaTable, day: date | None, settings: LakeSettings) -> int:
+def _rewrite_days(tables: LakeTables, name: str, days: list[date | None], settings: LakeSettings) -> int:
+    """Rewrites days one after another; returns how many, less than all where another run has begun on this table.
+
+    Delta lets two compactions of the same files through, and doubles their rows. What it does refuse is a commit on a
+    version before a change of the table's properties. So each run writes a mark of its own there first, and rewrites
+    only versions that hold it: of two runs the later goes on, and the earlier loses what it was at.
+    """
+    mark = uuid.uuid4().hex
+    retried(name, lambda: tables.table(name).alter.set_table_properties({TURN: mark}, raise_if_not_exists=False))
+
+    def rewrite(day: date | None) -> bool:
+        table = tables.table(name)
+        if table.metadata().configuration.get(TURN) != mark:
+            return False
+        _rewrite(table, day, settings)
+        return True
+
+    for number, day in enumerate(days):
+        if not retried(name, lambda day=day: rewrite(day)):  # type: ignore[misc]
+            return number
+    return len(days)
+
+
+def _rewrite(table: DeltaTable, day: date | None, settings: LakeSettings) -> None:
     """One day's rows in few files, by KOL where the table has one."""
     how: dict[str, Any] = {
         "partition_filters": None if day is None else [("dt", "=", day.isoformat())],
@@ -138,7 +151,6 @@ def _rewrite(table: DeltaTable, day: date | None, settings: LakeSettings) -> int
         table.optimize.z_order([KEY], **how)
     else:
         table.optimize.compact(**how)
-    return 1
 
 
 def _vacuum(table: DeltaTable, hours: int) -> int:

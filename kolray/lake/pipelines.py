@@ -13,12 +13,14 @@ import ray
 
 from kolray.clock import Clock, SystemClock
 from kolray.events import KINDS, Columns, Kind
-from kolray.lake.bronze import BronzeTask, grouped, plan_bronze, read_group
-from kolray.lake.commit import commit_parts
+from kolray.lake.bronze import BronzeTask, by_table, grouped, plan_bronze, read_group
+from kolray.lake.bronze_files import BronzeFile, commit_bronze, held_at_start, write_bronze
+from kolray.lake.commit import commit_parts, discard
 from kolray.lake.contract import read_contract
+from kolray.lake.overlap import Advance, until_undisturbed
 from kolray.lake.parts import PartFile, write_parts
 from kolray.lake.quality import COUNTED, quality_rows
-from kolray.lake.silver import BESIDE, SilverTask, plan_silver, refine, source_id
+from kolray.lake.silver import BESIDE, SilverTask, plan_silver, reached, refine
 from kolray.lake.tables import TABLES, LakeTables, Root
 from kolray.lake.turns import takes_turn
 from kolray.local.cluster import join_ray
@@ -56,36 +58,34 @@ def run_bronze(settings: Settings, clock: Clock | None = None) -> dict[str, int]
         SchemaError: a schema registered for a raw topic breaks the contract; nothing was read or written.
     """
     tables = LakeTables(settings.lake_root)
-    now = (clock or SystemClock()).now()
-    extra = read_contract(open_registry(settings.registry.url), tables)
-    groups = grouped(plan_bronze(tables, settings.kafka.partitions), groups=2)
-    written = spread(groups, lambda tasks: _write_bronze(tasks, settings, now, extra), blocks=len(groups))
-    return _commit_by_table(tables, written, _by_table("bronze", extra))
+    added: Counter[str] = Counter()
 
+    def undisturbed() -> bool:
+        now = (clock or SystemClock()).now()
+        extra = read_contract(open_registry(settings.registry.url), tables)
+        tasks = plan_bronze(tables, settings.kafka.partitions)
+        groups = grouped(tasks, groups=2)
+        written = spread(groups, lambda tasks: _write_bronze(tasks, settings, now, extra), blocks=len(groups))
+        files = [_bronze_file(row) for row in written]
+        counts, all_committed = commit_bronze(tables, files, held_at_start(tasks), by_table("bronze", extra))
+        added.update(counts)
+        return all_committed
 
-def _by_table(layer: str, extra: dict[Kind, Columns]) -> dict[str, Columns]:
-    return {f"{layer}.{kind}": columns for kind, columns in extra.items()}
+    until_undisturbed("bronze", undisturbed)
+    return dict(added)
 
 
 def _write_bronze(
     tasks: list[BronzeTask], settings: Settings, now: datetime, extra: dict[Kind, Columns]
 ) -> Iterable[Row]:
-    further = _by_table("bronze", extra)
-    for table, rows, ends in read_group(tasks, settings, now, extra):
-        for part in write_parts(table, LakeTables(settings.lake_root).path(table), rows, further.get(table)):
-            yield {"table": table, "sources": ends, **asdict(part)}
+    read = read_group(tasks, settings, now, extra)
+    for file in write_bronze(LakeTables(settings.lake_root), read, by_table("bronze", extra)):
+        yield {"table": file.table, "ends": file.ends, **asdict(file.part)}
 
 
-def _commit_by_table(tables: LakeTables, written: list[Row], extra: dict[str, Columns]) -> dict[str, int]:
-    added = {}
-    for name in sorted({row["table"] for row in written}):
-        mine = [row for row in written if row["table"] == name]
-        sources: dict[str, int] = {}
-        for source, version in (item for row in mine for item in row["sources"].items()):
-            sources[source] = max(version, sources.get(source, 0))
-        if commit_parts(name, tables.path(name), _schema(name, extra.get(name)), _parts(mine), sources):
-            added[name] = sum(row["rows"] for row in mine)
-    return added
+def _bronze_file(row: Row) -> BronzeFile:
+    [part] = _parts([row])
+    return BronzeFile(row["table"], row["ends"], part)
 
 
 def _schema(name: str, extra: Columns | None = None) -> pl.Schema:
@@ -106,16 +106,25 @@ def run_silver(
     """
     tables = LakeTables(settings.lake_root)
     join_ray()
-    plans = {kind: plan_silver(tables, kind) for kind in KINDS}
     held = ray.put(classifier)
-    work = [task for tasks, _ in plans.values() for task in tasks]
-    written = spread(work, lambda task: _write_silver(task, settings.lake_root, held), blocks=2)
-    now = (clock or SystemClock()).now()
     added: Counter[str] = Counter()
-    for kind, (tasks, version) in plans.items():
-        if tasks and version is not None:  # else bronze was only compacted
-            mine = [row for row in written if row["kind"] == kind]
-            added.update(_commit_silver(tables, kind, version, mine, now))
+
+    def undisturbed() -> bool:
+        before = {kind: reached(tables, kind) for kind in KINDS}
+        plans = {kind: plan_silver(tables, kind) for kind in KINDS}
+        work = [task for tasks, _ in plans.values() for task in tasks]
+        written = spread(work, lambda task: _write_silver(task, settings.lake_root, held), blocks=2)
+        now = (clock or SystemClock()).now()
+        all_committed = True
+        for kind, (tasks, version) in plans.items():
+            if tasks and version is not None:  # else bronze was only compacted
+                mine = [row for row in written if row["kind"] == kind]
+                counts, committed = _commit_silver(tables, kind, version, before[kind], mine, now)
+                added.update(counts)
+                all_committed &= committed
+        return all_committed
+
+    until_undisturbed("silver", undisturbed)
     return {name: count for name, count in sorted(added.items()) if count}
 
 
@@ -130,19 +139,28 @@ def _write_silver(task: SilverTask, root: Root, classifier: Any) -> Iterable[Row
     yield {"table": "counted", "kind": task.kind, "counted": refined.counted.to_dicts()}
 
 
-def _commit_silver(tables: LakeTables, kind: Kind, version: int, written: list[Row], now: datetime) -> dict[str, int]:
-    """Quality, quarantine, then silver, whose commit says that the run is done: also where it gained no row."""
+def _commit_silver(
+    tables: LakeTables, kind: Kind, version: int, before: dict[str, int | None], written: list[Row], now: datetime
+) -> tuple[dict[str, int], bool]:
+    """Quality, quarantine, then silver, whose commit says that the run is done: also where it gained no row.
+
+    Returns:
+        Rows added to each table, and whether no other run was faster.
+    """
     silver = f"silver.{kind}"
     counted = [pl.DataFrame(row["counted"], COUNTED) for row in written if row["table"] == "counted"]
     rows = quality_rows(counted, now, version) if counted else pl.DataFrame(schema=_schema("silver.quality"))
     quality = [asdict(part) for part in write_parts("silver.quality", tables.path("silver.quality"), rows)]
-    added = {}
+    added: dict[str, int] = {}
+    undisturbed = True
     for name in (*BESIDE, silver):
         mine = quality if name == "silver.quality" else [row for row in written if row["table"] == name]
         extra = tables.added_columns(f"bronze.{kind}") if name == silver else None
-        done = commit_parts(
-            name, tables.path(name), _schema(name, extra), _parts(mine), {source_id(name, kind): version}
-        )
-        if done and name != "silver.quality":
+        if not undisturbed or before[name] == version:  # of a run that broke off, it was the part that was done
+            discard(tables.path(name), _parts(mine))
+            continue
+        way = {tables.source(name, f"bronze.{kind}"): Advance(before[name], version)}
+        undisturbed = commit_parts(name, tables.path(name), _schema(name, extra), _parts(mine), way)
+        if undisturbed and name != "silver.quality":
             added[name] = sum(row["rows"] for row in mine)
-    return added
+    return added, undisturbed

@@ -10,6 +10,7 @@ from deltalake import write_deltalake
 from kolray.clock import Clock, SystemClock
 from kolray.errors import InvalidInputError
 from kolray.events import TIME, Columns, conform
+from kolray.lake.overlap import retried
 from kolray.lake.places import scan_table
 from kolray.lake.tables import LakeTables, Root
 from kolray.lake.turns import lake_job
@@ -65,7 +66,8 @@ def _add_changed(root: Root, name: str, rows: pl.DataFrame, clock: Clock) -> int
         stamped = changed.with_columns(valid_from=pl.lit(clock.now()).cast(TIME))
         tables = LakeTables(root)
         path = tables.path(f"ref.{name}").url
-        write_deltalake(path, stamped.to_arrow(), mode="append", storage_options=tables.options)
+        rows, options = stamped.to_arrow(), tables.options
+        retried(f"ref.{name}", lambda: write_deltalake(path, rows, mode="append", storage_options=options))
     return changed.height
 
 

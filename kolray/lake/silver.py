@@ -39,9 +39,14 @@ class Refined:
     counted: pl.DataFrame
 
 
-def source_id(table: str, kind: Kind) -> str:
-    """Names a kind's bronze table among a table's transactions; the version is that of the bronze table."""
-    return f"{table}/bronze.{kind}"
+def reached(tables: LakeTables, kind: Kind) -> dict[str, int | None]:
+    """Table of a kind's run → the bronze version it has reached. Read it before planning: then a commit that states
+    it is refused wherever another run came between.
+    """
+    bronze = f"bronze.{kind}"
+    if not tables.exists(bronze):
+        return {}
+    return {name: tables.transaction(name, tables.source(name, bronze)) for name in (*BESIDE, f"silver.{kind}")}
 
 
 def plan_silver(tables: LakeTables, kind: Kind) -> tuple[list[SilverTask], int | None]:
@@ -53,9 +58,9 @@ def plan_silver(tables: LakeTables, kind: Kind) -> tuple[list[SilverTask], int |
     bronze, silver = f"bronze.{kind}", f"silver.{kind}"
     if not tables.exists(bronze):
         return [], None
-    done = tables.transaction(silver, source_id(silver, kind))
-    beside = [tables.transaction(name, source_id(name, kind)) for name in BESIDE]
-    begun = max((version for version in beside if version is not None), default=-1)
+    held = reached(tables, kind)
+    done = held[silver]
+    begun = max((version for name in BESIDE if (version := held[name]) is not None), default=-1)
     version = begun if begun > (-1 if done is None else done) else tables.table(bronze).version()
     if done is not None and done >= version:
         return [], None

@@ -141,6 +141,13 @@ class LakeTables:
         table.load_as_version(at)
         return table.version()
 
+    def source(self, reader: str, name: str) -> str:
+        """Names a table among the transactions of one made from it; the version is the one of it that was read.
+
+        It holds the table's own id: one that was made anew under the same name is another source, read from its start.
+        """
+        return f"{reader}/{name}@{self.table(name).metadata().id}"
+
     def transaction(self, name: str, app_id: str) -> int | None:
         """The version of an application's last transaction on a table."""
         return self.table(name).transaction_version(app_id) if self.exists(name) else None

@@ -26,7 +26,7 @@ from kolray.lake.gold_files import Write, Written, refresh
 from kolray.lake.gold_plan import plan_changed
 from kolray.lake.journal import NAME as JOURNAL
 from kolray.lake.journal import Journal, Step
-from kolray.lake.silver import BESIDE, source_id
+from kolray.lake.silver import BESIDE, reached
 from kolray.lake.tables import LakeTables, Root
 from kolray.lake.turns import alone
 from kolray.models.registry import ModelRegistry
@@ -84,8 +84,8 @@ def _scans(tables: LakeTables, run: str) -> int:
 def _refuse_broken_silver(tables: LakeTables) -> None:
     """A run of silver that was killed goes on at the bronze version it began with, which a purge would take away."""
     for kind in KINDS:
-        done = tables.transaction(f"silver.{kind}", source_id(f"silver.{kind}", kind))
-        begun = [tables.transaction(name, source_id(name, kind)) for name in BESIDE]
+        held = reached(tables, kind)
+        done, begun = held.get(f"silver.{kind}"), [held.get(name) for name in BESIDE]
         if any(version is not None and version > (-1 if done is None else done) for version in begun):
             raise ConflictError(
                 "silver broke off in the middle of a run, and what it began rests on a version of bronze that an "

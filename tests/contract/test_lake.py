@@ -26,10 +26,11 @@ from kolray.lake.gold_plan import plan_changed
 from kolray.lake.increment import Mark, first_new
 from kolray.lake.journal import Journal
 from kolray.lake.maintenance import maintain
+from kolray.lake.overlap import Advance
 from kolray.lake.parts import write_parts
 from kolray.lake.places import delete, is_table, tables_under
 from kolray.lake.queries import queries
-from kolray.lake.silver import plan_silver, refine, source_id
+from kolray.lake.silver import plan_silver, refine
 from kolray.lake.sql import query
 from kolray.lake.tables import TABLES, LakeTables
 from kolray.settings import LakeSettings, Place, S3Settings
@@ -61,7 +62,7 @@ def refine_all(tables: LakeTables, kind: Kind) -> int:
     tasks, version = plan_silver(tables, kind)
     rows = [refine(task, tables, None).valid for task in tasks]
     for frame in rows:
-        add(tables, f"silver.{kind}", frame, {source_id(f"silver.{kind}", kind): version or 0})
+        add(tables, f"silver.{kind}", frame, {tables.source(f"silver.{kind}", f"bronze.{kind}"): version or 0})
     return sum(frame.height for frame in rows)
 
 
@@ -143,7 +144,9 @@ def test_writers_side_by_side_lose_nothing_and_double_nothing(tables: LakeTables
         for number in range(1, commits + 1):
             row = {"event_id": f"{writer}-{number}", "dt": date(2026, 1, writer + 1)}
             parts = write_parts(NAME, tables.path(NAME), bronze("social", row))
-            committed += commit_parts(NAME, tables.path(NAME), SCHEMA, parts, {f"source-{writer}": number})
+            committed += commit_parts(
+                NAME, tables.path(NAME), SCHEMA, parts, {f"source-{writer}": Advance(number - 1 or None, number)}
+            )
         return committed
 
     with ThreadPoolExecutor(writers) as pool:
@@ -156,8 +159,8 @@ def test_writers_side_by_side_lose_nothing_and_double_nothing(tables: LakeTables
 def test_work_done_twice_is_there_once(tables: LakeTables) -> None:
     frame = bronze("social", {})
     first, second = (write_parts(NAME, tables.path(NAME), frame) for _ in range(2))
-    assert commit_parts(NAME, tables.path(NAME), SCHEMA, first, {"s": 1})
-    assert not commit_parts(NAME, tables.path(NAME), SCHEMA, second, {"s": 1})
+    assert commit_parts(NAME, tables.path(NAME), SCHEMA, first, {"s": Advance(None, 1)})
+    assert not commit_parts(NAME, tables.path(NAME), SCHEMA, second, {"s": Advance(None, 1)})
     assert tables.scan(NAME).collect().height == 1
     assert not tables_hold(tables, second[0].path)
     discard(tables.path(NAME), second)
@@ -167,7 +170,7 @@ def test_a_commit_whose_answer_was_lost_keeps_its_files_when_it_is_tried_again(t
     add(tables, NAME, bronze("social", {"event_id": "first"}))
     parts = write_parts(NAME, tables.path(NAME), bronze("social", {"event_id": "second"}))
     for _ in range(2):
-        assert commit_parts(NAME, tables.path(NAME), SCHEMA, parts, {"s": 1})
+        assert commit_parts(NAME, tables.path(NAME), SCHEMA, parts, {"s": Advance(None, 1)})
     assert tables.scan(NAME).collect().height == 2
 
 

@@ -18,6 +18,7 @@ import polars as pl
 
 from kolray.benchmarks.lake.raw import as_bronze
 from kolray.lake.commit import commit_parts
+from kolray.lake.overlap import Advance
 from kolray.lake.parts import PartFile, write_parts
 from kolray.lake.tables import TABLES, LakeTables
 from kolray.settings import Place, load_settings
@@ -51,7 +52,8 @@ def run(work: Work) -> dict[str, float]:
         tables, started = LakeTables(settings.lake_root), time.monotonic()
         folder = tables.path(BRONZE)
         written = spread(list(work.files), partial(_write_bronze, folder), blocks=2)
-        commit_parts(BRONZE, folder, pl.Schema(TABLES[BRONZE]), [PartFile(**row) for row in written], {"raw": number})
+        parts = [PartFile(**row) for row in written]
+        commit_parts(BRONZE, folder, pl.Schema(TABLES[BRONZE]), parts, {"raw": Advance(None, 0)})
         bronze_s = time.monotonic() - started
         run_silver(settings)
         silver_s = time.monotonic() - started - bronze_s

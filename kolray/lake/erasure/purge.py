@@ -16,6 +16,7 @@ from kolray.lake.changes import log_store
 from kolray.lake.commit import commit_parts
 from kolray.lake.erasure.rows import MARK
 from kolray.lake.erasure.scan import LOG, every_file, table_of
+from kolray.lake.overlap import Advance
 from kolray.lake.places import delete
 from kolray.lake.tables import LakeTables, read_schema
 from kolray.settings import Place
@@ -67,7 +68,7 @@ def _torn(path: str) -> bool:
 
 def _has_read(tables: LakeTables, reader: str, name: str) -> bool:
     """Whether a reader lacks nothing of a table but its erasures and commits that changed no data."""
-    done = tables.transaction(reader, f"{reader}/{name}")
+    done = tables.transaction(reader, tables.source(reader, name))
     if done is None:
         return False
     table = tables.table(name)
@@ -88,4 +89,6 @@ def _is_news(store: pafs.FileSystem, version: int) -> bool:
 
 
 def _move_on(tables: LakeTables, reader: str, name: str, version: int) -> None:
-    commit_parts(reader, tables.path(reader), read_schema(reader), [], {f"{reader}/{name}": version})
+    source = tables.source(reader, name)
+    way = Advance(tables.transaction(reader, source), version)
+    commit_parts(reader, tables.path(reader), read_schema(reader), [], {source: way})

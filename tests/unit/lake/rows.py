@@ -11,6 +11,7 @@ import polars as pl
 from kolray.events import TIME, Kind
 from kolray.lake.commit import commit_parts
 from kolray.lake.gold_files import Write, Written
+from kolray.lake.overlap import Advance
 from kolray.lake.parts import PartFile, write_parts
 from kolray.lake.tables import TABLES, LakeTables, Root
 
@@ -50,8 +51,15 @@ def add(tables: LakeTables, name: str, frame: pl.DataFrame, sources: dict[str, i
 
 
 def commit(tables: LakeTables, name: str, parts: Sequence[PartFile], sources: dict[str, int]) -> bool:
-    """Makes written files visible."""
-    return commit_parts(name, tables.path(name), pl.Schema(TABLES[name]), list(parts), sources)
+    """Makes written files visible, planned on the table as it is; on none yet where it has reached those versions."""
+    held = {source: tables.transaction(name, source) for source in sources}
+    ways = {source: Advance(before_it(held[source], end), end) for source, end in sources.items()}
+    return commit_parts(name, tables.path(name), pl.Schema(TABLES[name]), list(parts), ways)
+
+
+def before_it(held: int | None, end: int) -> int | None:
+    """Where a source stood before it came to an end that it may have reached already."""
+    return None if held is None or held >= end else held
 
 
 def at_once(write: Write, root: Root, work: list[Any]) -> list[Written]:

@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal
 from kolray.clock import from_ms, to_ms
 from kolray.errors import NotFoundError, SchemaError
 from kolray.lake.commit import commit_parts, discard
+from kolray.lake.overlap import Advance
 from kolray.lake.parts import write_parts
 from kolray.lake.tables import TABLES, LakeTables
 from tests.unit.lake.rows import START, add, bronze, commit
@@ -67,9 +68,9 @@ def test_later_versions_of_a_source_are_added(tables: LakeTables) -> None:
     add(tables, NAME, bronze("social", {}), {SOURCE: 1})
     assert add(tables, NAME, bronze("social", {"event_id": "e1"}), {SOURCE: 2})
     other = SOURCE.replace("-0", "-1")
-    assert add(tables, NAME, bronze("social", {"event_id": "e2"}), {SOURCE: 2, other: 1})
+    assert add(tables, NAME, bronze("social", {"event_id": "e2"}), {SOURCE: 3, other: 1})
     assert ids(tables) == ["e0", "e1", "e2"]
-    assert (tables.transaction(NAME, SOURCE), tables.transaction(NAME, other)) == (2, 1)
+    assert (tables.transaction(NAME, SOURCE), tables.transaction(NAME, other)) == (3, 1)
     assert tables.transaction(NAME, "another") is None
 
 
@@ -134,7 +135,7 @@ def test_a_column_that_the_table_lacks_is_added_and_null_in_what_it_holds(tables
     add(tables, NAME, bronze("social", {}), {SOURCE: 1})
     more = bronze("social", {"event_id": "e1"}).with_columns(saves=pl.lit(4))
     parts = write_parts(NAME, folder, more, {"saves": pl.Int64})
-    assert commit_parts(NAME, folder, pl.Schema({**schema, "saves": pl.Int64}), parts, {SOURCE: 2})
+    assert commit_parts(NAME, folder, pl.Schema({**schema, "saves": pl.Int64}), parts, {SOURCE: Advance(1, 2)})
     add(tables, NAME, bronze("social", {"event_id": "e2"}), {SOURCE: 3})  # a writer that knows nothing of it
     assert dict(tables.scan(NAME).select("event_id", "saves").collect().iter_rows()) == {
         "e0": None,
@@ -150,7 +151,7 @@ def test_a_column_of_another_type_is_refused_and_leaves_nothing(tables: LakeTabl
     before, schema = files(tables), pl.Schema({**TABLES[NAME], "likes": pl.String})
     parts = write_parts(NAME, folder, bronze("social", {"event_id": "e1"}))
     with pytest.raises(SchemaError, match=r"bronze.social.likes is long in the lake and string .* nothing was added"):
-        commit_parts(NAME, folder, schema, parts, {SOURCE: 2})
+        commit_parts(NAME, folder, schema, parts, {SOURCE: Advance(1, 2)})
     assert files(tables) == before
     assert tables.table(NAME).version() == 0
 

@@ -108,7 +108,7 @@ def test_a_layer_that_had_read_everything_reads_nothing_again(tmp_path: Path) ->
     tables = LakeTables(str(tmp_path))
     for n in range(3):
         add(tables, "bronze.social", bronze("social", {"event_id": f"e{n}", "kol_id": f"k{n}"}))
-    read = {"silver.social/bronze.social": tables.table("bronze.social").version()}
+    read = {tables.source("silver.social", "bronze.social"): tables.table("bronze.social").version()}
     add(tables, "silver.social", _silver(tables), read)
     for name in ("bronze.social", "silver.social"):
         erase_rows(tables.table(name), Trace("k1"))
@@ -125,7 +125,12 @@ def test_a_layer_that_had_read_everything_reads_nothing_again(tmp_path: Path) ->
 def test_a_layer_that_lagged_reads_the_rest(tmp_path: Path) -> None:
     tables = LakeTables(str(tmp_path))
     add(tables, "bronze.social", bronze("social", {"event_id": "e0", "kol_id": "k0"}))
-    commit(tables, "silver.social", [], {"silver.social/bronze.social": tables.table("bronze.social").version()})
+    commit(
+        tables,
+        "silver.social",
+        [],
+        {tables.source("silver.social", "bronze.social"): tables.table("bronze.social").version()},
+    )
     add(
         tables,
         "bronze.social",

@@ -20,7 +20,7 @@ from kolray.lake.layout import most_files
 from kolray.lake.maintenance import CHECKPOINT_EVERY, Maintained, maintain
 from kolray.lake.parts import write_parts
 from kolray.lake.reference import current, upsert_reference
-from kolray.lake.silver import plan_silver, refine, source_id
+from kolray.lake.silver import plan_silver, refine
 from kolray.lake.sql import query
 from kolray.lake.tables import LakeTables
 from kolray.settings import LakeSettings
@@ -62,7 +62,7 @@ def refine_new(tables: LakeTables) -> int:
     for task in tasks:
         refined = refine(task, tables, None)
         for name, rows in (("silver.quarantine", refined.broken), ("silver.social", refined.valid)):
-            add(tables, name, rows, {source_id(name, "social"): version or 0})
+            add(tables, name, rows, {tables.source(name, "bronze.social"): version or 0})
     return sum(len(task.files) for task in tasks)
 
 

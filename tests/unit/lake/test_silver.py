@@ -13,7 +13,7 @@ from deltalake import write_deltalake
 from kolray.events import TIME, Columns, Kind
 from kolray.lake.commit import commit_parts
 from kolray.lake.parts import write_parts
-from kolray.lake.silver import plan_silver, refine, source_id
+from kolray.lake.silver import plan_silver, refine
 from kolray.lake.tables import TABLES, LakeTables, read_schema
 from tests.unit.lake.rows import START, add, bronze
 
@@ -46,7 +46,7 @@ def run(tables: LakeTables, kind: Kind = "social", commit: bool = True) -> dict[
         for name, rows in (("silver.quarantine", refined.broken), (f"silver.{kind}", refined.valid)):
             added |= {name: rows.height} if rows.height else {}
             if commit:
-                add(tables, name, rows, {source_id(name, kind): version or 0})
+                add(tables, name, rows, {tables.source(name, f"bronze.{kind}"): version or 0})
     return added
 
 
@@ -148,7 +148,8 @@ def test_a_broken_copy_does_not_cost_the_valid_one(tables: LakeTables) -> None:
 def test_a_run_that_broke_off_before_silver_is_finished_at_its_own_version(tables: LakeTables) -> None:
     arrive(tables, {"event_id": "a"}, {"event_id": "b", "likes": -1})
     [task], version = plan_silver(tables, "social")
-    add(tables, "silver.quarantine", refine(task, tables, None).broken, {source_id("silver.quarantine", "social"): 0})
+    source = tables.source("silver.quarantine", "bronze.social")
+    add(tables, "silver.quarantine", refine(task, tables, None).broken, {source: 0})
     arrive(tables, {"event_id": "c", "offset": 7}, {"event_id": "d", "likes": -1, "offset": 8})
     assert plan_silver(tables, "social") == ([task], version)
     run(tables)
