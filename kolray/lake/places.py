@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import obstore
 import polars as pl
@@ -15,9 +15,6 @@ from obstore.store import S3Store
 
 from kolray.settings import Place
 from kolray.stores.s3 import asking, bucket_and_prefix, connection, open_bucket
-
-if TYPE_CHECKING:
-    from obstore.fsspec import FsspecStore
 
 SETTING = "KOLRAY_LAKE__ROOT"
 ANSWER_S = 60
@@ -80,8 +77,16 @@ def is_table(folder: Place) -> bool:
 
 
 def open_table(folder: Place) -> DeltaTable:
-    """The table's handle, at its newest version."""
-    return DeltaTable(folder.url, storage_options=storage_options(folder))
+    """The table's handle, at its newest version.
+
+    Raises:
+        TableNotFoundError: there is none.
+        ServiceUnavailableError: the bucket cannot be read.
+    """
+    if not folder.remote:
+        return DeltaTable(folder.url)
+    with asking(folder, SETTING):
+        return DeltaTable(folder.url, storage_options=storage_options(folder))
 
 
 def scan_table(folder: Place, version: int | None = None) -> pl.LazyFrame:
@@ -124,14 +129,6 @@ def delete(folder: Place, names: Iterable[str]) -> None:
     else:
         for name in names:
             Path(folder, name).unlink(missing_ok=True)
-
-
-def filesystem(place: Place) -> FsspecStore:
-    """Its store for an engine that reads files through Python."""
-    from obstore.fsspec import FsspecStore
-
-    given: Any = connection(place.s3)
-    return FsspecStore("s3", config=given, client_options={"allow_http": True})
 
 
 @cache

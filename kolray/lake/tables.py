@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import polars as pl
 from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
 
 from kolray.clock import to_ms
 from kolray.errors import NotFoundError
@@ -96,16 +97,21 @@ class LakeTables:
         """Whether the table was ever written."""
         return is_table(self.path(name))
 
-    def table(self, name: str) -> DeltaTable:
-        """Its Delta handle, at the newest version.
+    def table(self, name: str, version: int | None = None) -> DeltaTable:
+        """Its Delta handle, at the newest or a given version.
 
         Raises:
             NotFoundError: nothing was written there yet.
+            DeltaError: it has no such version, or no longer.
         """
-        if not self.exists(name):
+        try:
+            table = open_table(self.path(name))
+        except TableNotFoundError as error:
             layer = name.partition(".")[0]
-            raise NotFoundError(f"the lake at {self.root} has no table {name}; run `kolray lake {layer}`")
-        return open_table(self.path(name))
+            raise NotFoundError(f"the lake at {self.root} has no table {name}; run `kolray lake {layer}`") from error
+        if version is not None:
+            table.load_as_version(version)
+        return table
 
     def scan(self, name: str) -> pl.LazyFrame:
         """Its rows: ``read_schema``, then ``added_columns``. Null where an older version did not write a
@@ -128,10 +134,7 @@ class LakeTables:
 
     def files(self, name: str, version: int | None = None) -> list[str]:
         """Paths of the data files of the newest or a given version."""
-        table = self.table(name)
-        if version is not None:
-            table.load_as_version(version)
-        return [unquote(uri) for uri in table.file_uris()]
+        return data_files(self.table(name, version))
 
     def version_at(self, name: str, at: datetime) -> int | None:
         """The version that was the newest at a time; none where the table did not exist yet, or its log is gone."""
@@ -150,11 +153,19 @@ class LakeTables:
 
     def transaction(self, name: str, app_id: str) -> int | None:
         """The version of an application's last transaction on a table."""
-        return self.table(name).transaction_version(app_id) if self.exists(name) else None
+        try:
+            return self.table(name).transaction_version(app_id)
+        except NotFoundError:
+            return None
 
     def names(self) -> list[str]:
         """Tables that exist, as ``layer.table``."""
         return tables_under(self.root)
+
+
+def data_files(table: DeltaTable) -> list[str]:
+    """Paths of the data files of the version that a handle has loaded."""
+    return [unquote(uri) for uri in table.file_uris()]
 
 
 def read_schema(name: str) -> pl.Schema:
