@@ -132,6 +132,10 @@ class LakeSettings(_Part):
     """The Delta lake."""
 
     root: str | None = Field(None, description="the Delta tables: a folder or s3://BUCKET/PREFIX; none: <home>/lake")
+    follow_s: float = Field(
+        10, ge=0.1, description="seconds between micro-batches of `kolray lake bronze --follow`: how old bronze may be"
+    )
+    followers: int = Field(1, ge=1, description="processes that share the partitions in `--follow`")
     file_mb: int = Field(128, ge=1, description="size that maintenance gives to data files, in MB")
     vacuum_hours: int = Field(
         168,

@@ -30,13 +30,43 @@ def _show(counts: dict[str, int], as_json: bool) -> None:
 
 
 @app.command()
-def bronze(as_json: bool = AS_JSON) -> None:
+def bronze(
+    follow: bool = typer.Option(False, "--follow", help="go on until Ctrl-C or SIGTERM, a micro-batch every interval"),
+    interval: float | None = typer.Option(None, min=0.1, help="with --follow: seconds; default: lake.follow_s"),
+    as_json: bool = AS_JSON,
+) -> None:
     """Read the topics to their ends into bronze, exactly once."""
-    from kolray.lake.pipelines import run_bronze
+    settings = load_settings()
+    if follow:
+        counts = _follow(settings, interval)
+    elif interval is not None:
+        raise InvalidInputError("--interval is the pause between the micro-batches of --follow: give both")
+    else:
+        from kolray.lake.pipelines import run_bronze
 
-    with Console(stderr=True).status("bronze …"):
-        counts = run_bronze(load_settings())
+        with Console(stderr=True).status("bronze …"):
+            counts = run_bronze(settings)
     _show(counts, as_json)
+
+
+def _follow(settings: Settings, interval: float | None) -> dict[str, int]:
+    import signal
+    import threading
+
+    from kolray.lake.follow_actors import run_follow
+    from kolray.local.cluster import join_ray
+
+    lake = settings.lake if interval is None else settings.lake.model_copy(update={"follow_s": interval})
+    join_ray(lake.followers)  # before our handlers: it sets one of its own
+    stop = threading.Event()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, lambda *_: stop.set())
+    with Console(stderr=True).status("following …") as status:
+        return run_follow(
+            settings.model_copy(update={"lake": lake}),
+            stop,
+            lambda counts: status.update(f"following: {sum(counts.values()):,} rows …"),
+        )
 
 
 @app.command()

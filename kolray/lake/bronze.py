@@ -14,7 +14,7 @@ from kolray.schemas.registry import Registry, open_registry
 from kolray.schemas.wire import decode_value, schema_id_of
 from kolray.settings import Settings
 from kolray.stream.decode import BatchDecoder
-from kolray.stream.denied import open_deny_list
+from kolray.stream.denied import DenyList, open_deny_list
 from kolray.stream.fetch import BatchFetcher, RawBatch
 from kolray.stream.values import records_of
 
@@ -83,8 +83,7 @@ def read_group(
             held += got
             ended = not got and fetcher.caught_up()
             if held and (ended or len(held) >= CHUNK_BATCHES):
-                for table, rows, ends in rows_of(decoder, held, ingest_time):
-                    yield table, denied.allowed(rows), ends
+                yield from rows_of(decoder, denied, held, ingest_time)
                 held = []
     finally:
         fetcher.close()
@@ -102,7 +101,7 @@ def by_table(layer: str, extra: Mapping[Kind, Columns]) -> dict[str, Columns]:
 
 
 def rows_of(
-    decoder: BatchDecoder, batches: list[RawBatch], ingest_time: datetime
+    decoder: BatchDecoder, denied: DenyList, batches: list[RawBatch], ingest_time: datetime
 ) -> Iterator[tuple[str, pl.DataFrame, dict[str, int]]]:
     """Table, rows and {transaction id: offset after them} of record batches, a topic at a time."""
     for topic in dict.fromkeys(batch.topic for batch in batches):
@@ -114,7 +113,7 @@ def rows_of(
         for batch in mine:
             source = source_id(table, topic, batch.partition)
             ends[source] = max(ends.get(source, 0), batch.last_offset + 1)
-        yield table, _stamped(rows, raw, ingest_time), ends
+        yield table, denied.allowed(_stamped(rows, raw, ingest_time)), ends
 
 
 def _events(topic: str, decoder: BatchDecoder, batches: list[RawBatch]) -> pl.DataFrame:

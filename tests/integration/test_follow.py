@@ -1,0 +1,121 @@
+"""Continuous bronze: followers are killed while events come, another run reads too, and every record is there once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from kolray.clock import SystemClock
+from kolray.connectors.generator import WorldConfig, batches, build_world
+from kolray.connectors.producer import EventProducer
+from kolray.events import KINDS, Kind, invalid_reason
+from kolray.lake.follow_actors import Followers
+from kolray.lake.pipelines import run_bronze
+from kolray.lake.tables import LakeTables
+from kolray.schemas.registry import open_registry
+from kolray.settings import Settings
+from kolray.stream.actors import Supervisor
+from kolray.stream.status import totals
+
+pytestmark = [pytest.mark.usefixtures("cluster"), pytest.mark.embedded]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    clock, limit = SystemClock(), SystemClock().monotonic() + 60
+    while not holds():
+        assert clock.monotonic() < limit
+        clock.sleep(0.1)
+
+
+def rows(settings: Settings, table: str) -> int:
+    return int(LakeTables(settings.lake_root).scan(table).select(pl.len()).collect().item())
+
+
+def sent_in_parts(settings: Settings) -> Iterator[dict[Kind, pl.Series]]:
+    """Sends an hour of a world at each step; the valid events' ids by kind, so far."""
+    world = build_world(WorldConfig(n_kols=60, hours=8, seed=11, end=datetime.now(UTC) - timedelta(hours=6)))
+    producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
+    ids = {kind: pl.Series("event_id", [], dtype=pl.String) for kind in KINDS}
+    for batch in batches(world):
+        sides = {"social": (batch.social, batch.social_ms), "web": (batch.web, batch.web_ms)}
+        for kind in KINDS:
+            events, at = sides[kind]
+            producer.send(kind, events, at)
+            ahead = events["event_time"].dt.epoch("ms") - at > settings.stream.far_future_s * 1000
+            valid = events.filter(invalid_reason(kind).is_null() & ~ahead)
+            ids[kind] = pl.concat([ids[kind], valid["event_id"]])
+        for record in batch.raw:
+            producer.send_raw(record.topic, record.key, record.value, record.headers, record.timestamp_ms)
+        producer.flush()
+        yield dict(ids)
+
+
+def test_followers_that_are_killed_lose_and_double_nothing(embedded: Settings) -> None:
+    lake = embedded.lake.model_copy(update={"follow_s": 0.3, "followers": 2})
+    settings = embedded.model_copy(update={"lake": lake})
+    followers, stop, killed = Followers(settings), threading.Event(), set[int]()
+
+    def look() -> None:
+        while not stop.is_set():
+            followers.look()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for number, so_far in enumerate(sent_in_parts(settings)):
+            ids = so_far
+            if number in {2, 4, 6}:
+                until(lambda: len(set(followers.pids.values()) - killed) == 2)
+                victim = followers.pids[number // 2 % 2]
+                killed.add(victim)
+                os.kill(victim, signal.SIGKILL)
+            if number == 5:
+                run_bronze(settings)  # at the same time, over the same partitions
+        counts = totals(Supervisor(settings, until_end=True).run())
+        until(lambda: all(rows(settings, f"bronze.{kind}") >= len(ids[kind]) for kind in KINDS))
+        until(lambda: rows(settings, "bronze.dead_letters") >= counts["rejected"])
+    finally:
+        stop.set()
+        looking.join()
+        followers.stop()
+    assert len(killed) == 3
+    tables = LakeTables(settings.lake_root)
+    for kind in KINDS:
+        held = tables.scan(f"bronze.{kind}").select("event_id", "topic", "partition", "offset").collect()
+        assert held["event_id"].sort().equals(ids[kind].sort())
+        assert held.select("topic", "partition", "offset").is_unique().all()
+    for table, count in (("dead_letters", "rejected"), ("late_events", "late"), ("alerts", "alerts")):
+        assert rows(settings, f"bronze.{table}") == counts[count]
+    assert run_bronze(settings) == {}
+
+
+FOLLOW = "from kolray.cli import main; main()"
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.heavy)])
+def test_the_command_ends_cleanly_with_what_came(embedded: Settings, sign: signal.Signals) -> None:
+    *_, ids = sent_in_parts(embedded)
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    command = subprocess.Popen(
+        [sys.executable, "-c", FOLLOW, "lake", "bronze", "--follow", "--interval", "0.5", "--json"],
+        env=environment | {"KOLRAY_HOME": str(embedded.home)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        until(lambda: rows(embedded, "bronze.social") == len(ids["social"]) or command.poll() is not None)
+        command.send_signal(sign)
+        said, _ = command.communicate(timeout=60)
+    finally:
+        command.kill()
+    assert command.returncode == 0
+    assert json.loads(said) == {f"bronze.{kind}": len(ids[kind]) for kind in KINDS}
