@@ -42,7 +42,7 @@ def test_jobs_at_work_are_waited_for_and_then_nothing_happens(settings: Settings
 def test_a_run_of_silver_that_broke_off_has_to_end_first(settings: Settings) -> None:
     tables = LakeTables(settings.lake_root)
     add(tables, "bronze.social", bronze("social", {"kol_id": "k1"}))
-    commit(tables, "silver.quality", [], {"silver.quality/bronze.social": 0})
+    commit(tables, "silver.quality", [], {tables.source("silver.quality", "bronze.social"): 0})
     with pytest.raises(ConflictError, match="kolray lake silver"):
         run(settings)
     assert len(open_deny_list(settings)) == 0
