@@ -15,6 +15,7 @@ from kolray.settings import S3Settings, Settings, load_settings
 from kolray.stream.checkpoint import KEEP, Checkpoints, RunMark, forget, open_checkpoints
 from kolray.stream.objects import FolderObjects, Objects, S3Objects, open_objects
 from kolray.stream.snapshot import Snapshot
+from tests.s3 import aws_variables
 
 Opens = Callable[[], Objects]
 
@@ -133,10 +134,8 @@ def test_a_reset_forgets_snapshots_but_epochs_go_on(settings: Settings, opens: O
 
 
 def test_keys_and_endpoint_may_come_from_the_usual_variables(s3: S3Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", str(s3.endpoint))
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    for name, value in aws_variables(s3).items():
+        monkeypatch.setenv(name, value)
     objects = S3Objects(f"s3://state/{secrets.token_hex(4)}", S3Settings())
     objects.put("run", b"1")
     assert objects.get("run") == b"1"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+import subprocess
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -19,7 +21,7 @@ from kolray.lake.changes import log_store
 from kolray.lake.commit import commit_parts, discard
 from kolray.lake.erasure.purge import delete_abandoned, purge
 from kolray.lake.erasure.rows import erase_rows
-from kolray.lake.erasure.scan import files_with, table_of
+from kolray.lake.erasure.scan import every_file, files_with, table_of
 from kolray.lake.erasure.trace import Trace
 from kolray.lake.gold_files import refresh
 from kolray.lake.gold_plan import plan_changed
@@ -35,7 +37,10 @@ from kolray.lake.sql import query
 from kolray.lake.tables import TABLES, LakeTables
 from kolray.settings import LakeSettings, Place, S3Settings
 from tests.lakes import make_lake
-from tests.unit.lake.rows import START, add, at_once, bronze
+from tests.s3 import aws_variables, lose_answer
+from tests.unit.lake.rows import START, add, bronze
+from tests.unit.lake.rows import at_once as here
+from tests.unit.lake.test_overlap import RACER, at_once, read_to
 
 NAME = "bronze.social"
 SCHEMA = pl.Schema(TABLES[NAME])
@@ -78,7 +83,7 @@ def test_a_lake_in_a_bucket_answers_as_one_on_a_disk(s3: S3Settings, tmp_path: P
 def test_rows_go_from_bronze_to_gold_once_and_maintenance_changes_no_answer(tables: LakeTables) -> None:
     asked = "SELECT sum(likes)::BIGINT AS likes, count(*) AS n FROM gold.kpi_hourly"
     mark = Mark.of(tables, ["5m"])
-    for number in range(3):
+    for number in range(2):
         add(
             tables,
             NAME,
@@ -87,18 +92,18 @@ def test_rows_go_from_bronze_to_gold_once_and_maintenance_changes_no_answer(tabl
         add(tables, "bronze.web", bronze("web", {"event_id": f"w{number}"}))
         assert refine_all(tables, "social") == (2 if number == 0 else 1)
         assert refine_all(tables, "web") == 1
-        refresh(tables, plan_changed(tables), at_once)
+        refresh(tables, plan_changed(tables), here)
     assert plan_changed(tables) == {}
     assert [plan_silver(tables, kind)[1] for kind in KINDS] == [None, None]
     assert first_new(tables, mark) == START
     before = query(tables.root, asked).rows()
-    assert before == [(13, 1)]
+    assert before == [(11, 1)]
 
     lost = write_parts(NAME, tables.path(NAME), bronze("social", {"event_id": "of a killed writer"}))
     done = {table.table: table for table in maintain(tables, LakeSettings(vacuum_hours=0))}
-    assert done[NAME].files_before == 3
+    assert done[NAME].files_before == 2
     assert done[NAME].files_after == 1
-    assert done[NAME].files_deleted == 4
+    assert done[NAME].files_deleted == 3
     assert not tables_hold(tables, lost[0].path)
     assert query(tables.root, asked).rows() == before
     assert not any(planned.days for planned in plan_changed(tables).values())
@@ -134,26 +139,31 @@ def test_a_journal_and_what_it_remembers(tables: LakeTables) -> None:
     assert Journal(tables, "night", clock).once("step", dict).before
 
 
-def test_writers_side_by_side_lose_nothing_and_double_nothing(tables: LakeTables) -> None:
-    """Two writers of sources of their own, and both of them one of a source that they share."""
-    add(tables, NAME, bronze("social", {"event_id": "first"}))
-    writers, commits = 2, 5
+def test_writers_at_the_same_moment_lose_nothing_and_double_nothing(tables: LakeTables) -> None:
+    """Of three that make the table two read the same; then two go on, each by itself."""
+    first, second, other = at_once(*(lambda n=n: read_to(tables, {n: 2}, {n: None}) for n in (0, 0, 1)))
+    assert (sorted([first, second]), other) == ([False, True], True)
+    ends = range(3, 7)
+    alone = [lambda n=n: [read_to(tables, {n: end}, {n: end - 1}) for end in ends] for n in (0, 1)]
+    assert at_once(*alone) == [[True] * len(ends)] * 2
+    held = tables.scan(NAME).select("partition", "offset").collect()
+    assert sorted(held.rows()) == [(partition, offset) for partition in (0, 1) for offset in range(6)]
+    assert len(files_under(tables.path(NAME))) == 2 + 2 * len(ends), "no file is left that was not committed"
 
-    def write(writer: int) -> int:
-        committed = 0
-        for number in range(1, commits + 1):
-            row = {"event_id": f"{writer}-{number}", "dt": date(2026, 1, writer + 1)}
-            parts = write_parts(NAME, tables.path(NAME), bronze("social", row))
-            committed += commit_parts(
-                NAME, tables.path(NAME), SCHEMA, parts, {f"source-{writer}": Advance(number - 1 or None, number)}
-            )
-        return committed
 
-    with ThreadPoolExecutor(writers) as pool:
-        assert list(pool.map(write, range(writers))) == [commits] * writers
-    held = tables.scan(NAME).select("event_id").collect()["event_id"].sort().to_list()
-    assert held == sorted(["first", *(f"{w}-{n}" for w in range(writers) for n in range(1, commits + 1))])
-    assert tables.table(NAME).version() == writers * commits
+def test_processes_that_race_for_one_source_in_a_bucket_add_each_row_once(s3: S3Settings) -> None:
+    tables = LakeTables(bucket(s3))
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), **aws_variables(s3)}
+    command = [sys.executable, "-c", RACER, str(tables.root), "5"]
+    racers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) for _ in range(2)]
+    won = [int(racer.communicate(timeout=60)[0]) for racer in racers]
+    assert sum(won) == 5
+    assert sorted(tables.scan(NAME).select("offset").collect()["offset"]) == list(range(5))
+
+
+def files_under(folder: Place) -> list[str]:
+    """Data files in a table's folder, committed or not."""
+    return [path for path in every_file(folder)[1] if path.endswith(".parquet")]
 
 
 def test_work_done_twice_is_there_once(tables: LakeTables) -> None:
@@ -172,6 +182,19 @@ def test_a_commit_whose_answer_was_lost_keeps_its_files_when_it_is_tried_again(t
     for _ in range(2):
         assert commit_parts(NAME, tables.path(NAME), SCHEMA, parts, {"s": Advance(None, 1)})
     assert tables.scan(NAME).collect().height == 2
+
+
+def test_a_lost_answer_to_a_commit_loses_and_doubles_nothing(s3: S3Settings) -> None:
+    """The store takes the commit and nobody hears of it: its writer looks before it takes it for somebody else's."""
+    tables = LakeTables(bucket(s3))
+    read_to(tables, {0: 1}, {0: None})
+    lose_answer(s3, "_delta_log/")
+    assert read_to(tables, {0: 2}, {0: 1})
+    lose_answer(s3, "_delta_log/")
+    assert Journal(tables, "night", SystemClock()).once("step", lambda: {"rows": 3}).detail == {"rows": 3}
+    assert tables.scan("ops.steps").collect().height == 1
+    assert sorted(tables.scan(NAME).collect()["offset"]) == [0, 1]
+    assert len(files_under(tables.path(NAME))) == 2
 
 
 def test_nothing_is_there_yet(tables: LakeTables) -> None:
@@ -199,10 +222,8 @@ def test_an_address_that_is_no_bucket_is_refused(address: str) -> None:
 
 
 def test_keys_and_endpoint_may_come_from_the_usual_variables(s3: S3Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", str(s3.endpoint))
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    for name, value in aws_variables(s3).items():
+        monkeypatch.setenv(name, value)
     tables = LakeTables(f"s3://lake/{secrets.token_hex(4)}")
     add(tables, NAME, bronze("social", {}))
     assert query(tables.root, f"SELECT count(*) FROM {NAME}").item() == 1  # noqa: S608
