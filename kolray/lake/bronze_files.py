@@ -11,7 +11,7 @@ from kolray.events import Columns
 from kolray.lake.bronze import BronzeTask, source_id
 from kolray.lake.commit import commit_parts
 from kolray.lake.overlap import Advance
-from kolray.lake.parts import PartFile, write_parts
+from kolray.lake.parts import PartFile, PartWriter
 from kolray.lake.tables import TABLES, LakeTables
 
 Held = dict[str, int | None]
@@ -35,14 +35,20 @@ def held_at_start(tasks: Iterable[BronzeTask]) -> Held:
 def write_bronze(
     tables: LakeTables, read: Iterable[tuple[str, pl.DataFrame, dict[str, int]]], extra: Mapping[str, Columns]
 ) -> Iterator[BronzeFile]:
-    """Files of (table, rows, ends); nothing is visible yet.
+    """Files of (table, rows, ends), a chunk of rows in memory at a time; nothing is visible yet.
 
     Args:
         extra: table → columns beyond the declared ones.
     """
+    writers: dict[str, PartWriter] = {}
+    reached: dict[str, dict[str, int]] = {}
     for table, rows, ends in read:
-        for part in write_parts(table, tables.path(table), rows, extra.get(table)):
-            yield BronzeFile(table, ends, part)
+        if table not in writers:
+            writers[table] = PartWriter(table, tables.path(table), extra.get(table))
+        writers[table].write(rows)
+        reached.setdefault(table, {}).update(ends)
+    for table, writer in writers.items():
+        yield from (BronzeFile(table, reached[table], part) for part in writer.close())
 
 
 def commit_bronze(

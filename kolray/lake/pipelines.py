@@ -1,11 +1,11 @@
 """Ray shell of bronze and silver: Ray Data spreads work, tasks write files, the driver commits a table once. [ray]"""
 
-import json
 import logging
+import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -14,13 +14,14 @@ import ray
 from kolray.clock import Clock, SystemClock
 from kolray.events import KINDS, Columns, Kind
 from kolray.lake.bronze import BronzeTask, by_table, grouped, plan_bronze, read_group
-from kolray.lake.bronze_files import BronzeFile, commit_bronze, held_at_start, write_bronze
+from kolray.lake.bronze_files import commit_bronze, held_at_start, write_bronze
 from kolray.lake.commit import commit_parts, discard
 from kolray.lake.contract import read_contract
 from kolray.lake.overlap import Advance, until_undisturbed
-from kolray.lake.parts import PartFile, write_parts
-from kolray.lake.quality import COUNTED, quality_rows
-from kolray.lake.silver import BESIDE, SilverTask, plan_silver, reached, refine
+from kolray.lake.parts import PartWriter, write_parts
+from kolray.lake.quality import quality_rows
+from kolray.lake.silver import refine, settle
+from kolray.lake.silver_plan import BESIDE, SilverTask, Slice, by_bucket, plan_silver, reached, shares, survey
 from kolray.lake.tables import TABLES, LakeTables, Root
 from kolray.lake.turns import takes_turn
 from kolray.local.cluster import join_ray
@@ -43,11 +44,11 @@ def spread(work: list[Any], do: Callable[[Any], Iterable[Row]], blocks: int) -> 
 
     def batch(items: Row) -> Row:
         everything = ray.get(held)
-        return {"row": [json.dumps(row) for index in items["item"] for row in do(everything[index])]}
+        return {"row": [pickle.dumps(row) for index in items["item"] for row in do(everything[index])]}
 
     numbered = ray.data.from_items([{"item": i} for i in range(len(work))], override_num_blocks=min(blocks, len(work)))
     done = numbered.map_batches(batch, batch_format="numpy", batch_size=None).take_all()
-    return [json.loads(row["row"]) for row in done]
+    return [pickle.loads(row["row"]) for row in done]  # noqa: S301 - our own tasks wrote them
 
 
 @takes_turn
@@ -66,7 +67,7 @@ def run_bronze(settings: Settings, clock: Clock | None = None) -> dict[str, int]
         tasks = plan_bronze(tables, settings.kafka.partitions)
         groups = grouped(tasks, groups=2)
         written = spread(groups, lambda tasks: _write_bronze(tasks, settings, now, extra), blocks=len(groups))
-        files = [_bronze_file(row) for row in written]
+        files = [row["file"] for row in written]
         counts, all_committed = commit_bronze(tables, files, held_at_start(tasks), by_table("bronze", extra))
         added.update(counts)
         return all_committed
@@ -80,20 +81,11 @@ def _write_bronze(
 ) -> Iterable[Row]:
     read = read_group(tasks, settings, now, extra)
     for file in write_bronze(LakeTables(settings.lake_root), read, by_table("bronze", extra)):
-        yield {"table": file.table, "ends": file.ends, **asdict(file.part)}
-
-
-def _bronze_file(row: Row) -> BronzeFile:
-    [part] = _parts([row])
-    return BronzeFile(row["table"], row["ends"], part)
+        yield {"file": file}
 
 
 def _schema(name: str, extra: Columns | None = None) -> pl.Schema:
     return pl.Schema(TABLES[name] | (extra or {}))
-
-
-def _parts(rows: list[Row]) -> list[PartFile]:
-    return [PartFile(row["path"], row["size"], row["dt"], row["rows"], row["stats"]) for row in rows]
 
 
 @takes_turn
@@ -106,61 +98,93 @@ def run_silver(
     """
     tables = LakeTables(settings.lake_root)
     join_ray()
-    held = ray.put(classifier)
     added: Counter[str] = Counter()
 
     def undisturbed() -> bool:
         before = {kind: reached(tables, kind) for kind in KINDS}
-        plans = {kind: plan_silver(tables, kind) for kind in KINDS}
-        work = [task for tasks, _ in plans.values() for task in tasks]
-        written = spread(work, lambda task: _write_silver(task, settings.lake_root, held), blocks=2)
+        tasks = [task for kind in KINDS if (task := plan_silver(tables, kind)) is not None]
+        surveys = [survey(task, tables) for task in tasks]
+        held = ray.put((tasks, surveys, classifier))
+        work = [(number, share) for number, found in enumerate(surveys) for share in shares(found.slices)]
+        written = spread(work, partial(_write_silver, settings.lake_root, held), blocks=len(work))
         now = (clock or SystemClock()).now()
         all_committed = True
-        for kind, (tasks, version) in plans.items():
-            if tasks and version is not None:  # else bronze was only compacted
-                mine = [row for row in written if row["kind"] == kind]
-                counts, committed = _commit_silver(tables, kind, version, before[kind], mine, now)
-                added.update(counts)
-                all_committed &= committed
+        for number, (task, found) in enumerate(zip(tasks, surveys, strict=True)):
+            mine = [row for row in written if row["task"] == number]
+            mine += _settle(task, found.buckets, mine, tables, classifier)
+            counts, committed = _commit_silver(tables, task, before[task.kind], mine, now)
+            added.update(counts)
+            all_committed &= committed
         return all_committed
 
     until_undisturbed("silver", undisturbed)
     return {name: count for name, count in sorted(added.items()) if count}
 
 
-def _write_silver(task: SilverTask, root: Root, classifier: Any) -> Iterable[Row]:
-    tables = LakeTables(root)
-    refined = refine(task, tables, ray.get(classifier))
+def _write_silver(root: Root, held: Any, share: tuple[int, list[Slice]]) -> Iterable[Row]:
+    """Writes what is done where it is read; doubtful rows are handed back by their bucket.
+
+    Args:
+        held: tasks, their surveys and the classifier, in Ray's store.
+        share: the number of a task, and slices of it.
+    """
+    number, slices = share
+    tasks, surveys, classifier = ray.get(held)
+    tables, task, found = LakeTables(root), tasks[number], surveys[number]
+    writers = _writers(tables, task.kind)
+    for refined in refine(task, slices, found.doubtful, tables, classifier):
+        writers[f"silver.{task.kind}"].write(refined.valid)
+        writers["silver.quarantine"].write(refined.broken)
+        yield {"task": number, "table": "counted", "counted": refined.counted}
+        for bucket, rows in by_bucket(refined.doubtful, found.buckets):
+            packed = rows.write_ipc(None, compression="lz4").getvalue()
+            yield {"task": number, "table": "doubtful", "bucket": bucket, "packed": packed}
+    for name, writer in writers.items():
+        yield from ({"task": number, "table": name, "part": part} for part in writer.close())
+
+
+def _writers(tables: LakeTables, kind: Kind) -> dict[str, PartWriter]:
+    silver, extra = f"silver.{kind}", tables.added_columns(f"bronze.{kind}")
+    further = {silver: extra, "silver.quarantine": None}
+    return {name: PartWriter(name, tables.path(name), more) for name, more in further.items()}
+
+
+def _settle(
+    task: SilverTask, buckets: int, written: list[Row], tables: LakeTables, classifier: TextClassifier | None
+) -> Iterable[Row]:
+    """Writes the doubtful rows that are first copies, a bucket in memory at a time."""
     silver = f"silver.{task.kind}"
-    for name, rows in ((silver, refined.valid), ("silver.quarantine", refined.broken)):
-        extra = tables.added_columns(f"bronze.{task.kind}") if name == silver else None
-        for part in write_parts(name, tables.path(name), rows, extra):
-            yield {"table": name, "kind": task.kind, **asdict(part)}
-    yield {"table": "counted", "kind": task.kind, "counted": refined.counted.to_dicts()}
+    writer = _writers(tables, task.kind)[silver]
+    for bucket in range(buckets):
+        packed = [row["packed"] for row in written if row.get("bucket") == bucket]
+        if packed:
+            valid, counted = settle(task, pl.concat(pl.read_ipc(rows) for rows in packed), tables, classifier)
+            writer.write(valid)
+            yield {"table": "counted", "counted": counted}
+    yield from ({"table": silver, "part": part} for part in writer.close())
 
 
 def _commit_silver(
-    tables: LakeTables, kind: Kind, version: int, before: dict[str, int | None], written: list[Row], now: datetime
+    tables: LakeTables, task: SilverTask, before: dict[str, int | None], written: list[Row], now: datetime
 ) -> tuple[dict[str, int], bool]:
     """Quality, quarantine, then silver, whose commit says that the run is done: also where it gained no row.
 
     Returns:
         Rows added to each table, and whether no other run was faster.
     """
-    silver = f"silver.{kind}"
-    counted = [pl.DataFrame(row["counted"], COUNTED) for row in written if row["table"] == "counted"]
-    rows = quality_rows(counted, now, version) if counted else pl.DataFrame(schema=_schema("silver.quality"))
-    quality = [asdict(part) for part in write_parts("silver.quality", tables.path("silver.quality"), rows)]
+    version, bronze, silver = task.bronze_version, f"bronze.{task.kind}", f"silver.{task.kind}"
+    counted = [row["counted"] for row in written if row["table"] == "counted"]
+    quality = write_parts("silver.quality", tables.path("silver.quality"), quality_rows(counted, now, version))
     added: dict[str, int] = {}
     undisturbed = True
     for name in (*BESIDE, silver):
-        mine = quality if name == "silver.quality" else [row for row in written if row["table"] == name]
-        extra = tables.added_columns(f"bronze.{kind}") if name == silver else None
+        parts = quality if name == "silver.quality" else [row["part"] for row in written if row["table"] == name]
+        extra = tables.added_columns(bronze) if name == silver else None
         if not undisturbed or before[name] == version:  # of a run that broke off, it was the part that was done
-            discard(tables.path(name), _parts(mine))
+            discard(tables.path(name), parts)
             continue
-        way = {tables.source(name, f"bronze.{kind}"): Advance(before[name], version)}
-        undisturbed = commit_parts(name, tables.path(name), _schema(name, extra), _parts(mine), way)
+        way = {tables.source(name, bronze): Advance(before[name], version)}
+        undisturbed = commit_parts(name, tables.path(name), _schema(name, extra), parts, way)
         if undisturbed and name != "silver.quality":
-            added[name] = sum(row["rows"] for row in mine)
+            added[name] = sum(part.rows for part in parts)
     return added, undisturbed

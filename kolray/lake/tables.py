@@ -20,9 +20,9 @@ from kolray.lake.quality import COUNTED
 from kolray.settings import Place
 from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA
 
-PLACE: Columns = {"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64}
-_KAFKA: Columns = {**PLACE, "kafka_time": TIME, "schema_id": pl.Int32, "ingest_time": TIME, "dt": pl.Date}
-_REFINED: Columns = {"available_at": TIME, **PLACE, "dt": pl.Date}
+_PLACE: Columns = {"topic": pl.String, "partition": pl.Int32, "offset": pl.Int64}
+_KAFKA: Columns = {**_PLACE, "kafka_time": TIME, "schema_id": pl.Int32, "ingest_time": TIME, "dt": pl.Date}
+_REFINED: Columns = {"available_at": TIME, **_PLACE, "dt": pl.Date}
 _KPI: Columns = {"kol_id": pl.String, "platform": pl.String}
 _SUMS: Columns = dict.fromkeys(SUMS, pl.Int64)
 _METRICS: Columns = {**_SUMS, **dict.fromkeys(FOLLOWERS, pl.Int64), **dict.fromkeys(RATIOS, pl.Float64)}
@@ -31,18 +31,18 @@ TABLES: dict[str, Columns] = {
     "bronze.social": {**SOCIAL_SCHEMA, **_KAFKA},
     "bronze.web": {**WEB_SCHEMA, **_KAFKA},
     "bronze.dead_letters": {
-        **PLACE, "reason": pl.String, "key": pl.Binary, "value": pl.Binary, "at": TIME,
+        **_PLACE, "reason": pl.String, "key": pl.Binary, "value": pl.Binary, "at": TIME,
         "dlq_partition": pl.Int32, "dlq_offset": pl.Int64, "dt": pl.Date,
     },
     "bronze.late_events": {
-        **PLACE, "event_id": pl.String, "kol_id": pl.String, "event_time": TIME, "watermark": TIME,
+        **_PLACE, "event_id": pl.String, "kol_id": pl.String, "event_time": TIME, "watermark": TIME,
         "late_partition": pl.Int32, "late_offset": pl.Int64, "dt": pl.Date,
     },
     "bronze.alerts": {**ALERT_SCHEMA, "alert_partition": pl.Int32, "alert_offset": pl.Int64, "dt": pl.Date},
     "silver.social": {**SOCIAL_SCHEMA, "sentiment": pl.Int8, "spam": pl.Float32, **_REFINED},
     "silver.web": {**WEB_SCHEMA, **_REFINED},
     "silver.quarantine": {
-        **PLACE, "kind": pl.String, "event_id": pl.String, "kol_id": pl.String, "event_time": TIME, "kafka_time": TIME,
+        **_PLACE, "kind": pl.String, "event_id": pl.String, "kol_id": pl.String, "event_time": TIME, "kafka_time": TIME,
         "reason": pl.String, "rules": pl.String, "bronze_version": pl.Int64, "dt": pl.Date,
     },
     "silver.quality": {"at": TIME, "bronze_version": pl.Int64, **COUNTED, "dt": pl.Date},
@@ -68,6 +68,8 @@ TABLES: dict[str, Columns] = {
 (the week's Monday in ``gold.kpi_weekly``, the day of ``as_of`` in ``gold.features``, of the Kafka time in quarantine,
 since an event's own may be what is wrong, and of the run in ``silver.quality``)."""
 
+PLACE = list(_PLACE)
+"""Where in Kafka a row comes from."""
 _AS_READ = pl.Datetime("us", "UTC")
 BRONZE_OF_TOPIC = {topic: f"bronze.{kind}" for kind, topic in RAW_TOPICS.items()}
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from kolray.events import KINDS, TIME, Columns, Kind
 from kolray.features.window_metrics import METRICS
-from kolray.lake.tables import LakeTables
+from kolray.lake.tables import PLACE, LakeTables
 from kolray.protocols import TextClassifier
 from kolray.stores.metrics import WINDOW_SCHEMA, MetricsStore
 from kolray.stream.sentiment import NONE, FindModel, Span, in_force, no_model, spoken, with_sentiment
@@ -19,7 +19,6 @@ from kolray.stream.visitors import with_visitors
 from kolray.stream.windows import WindowSpec, merge_panes, pane_aggregate, pane_ms, windows_of
 
 KEYS = ["kol_id", "window", "window_start"]
-PLACE = ["topic", "partition", "offset"]
 DIFFERENCE: Columns = {
     "kol_id": pl.String,
     "window": pl.String,

@@ -26,7 +26,7 @@ from kolray.lake.gold_files import Write, Written, refresh
 from kolray.lake.gold_plan import plan_changed
 from kolray.lake.journal import NAME as JOURNAL
 from kolray.lake.journal import Journal, Step
-from kolray.lake.silver import BESIDE, reached
+from kolray.lake.silver_plan import BESIDE, reached
 from kolray.lake.tables import LakeTables, Root
 from kolray.lake.turns import alone
 from kolray.models.registry import ModelRegistry

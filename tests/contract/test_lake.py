@@ -32,13 +32,13 @@ from kolray.lake.overlap import Advance
 from kolray.lake.parts import write_parts
 from kolray.lake.places import delete, is_table, tables_under
 from kolray.lake.queries import queries
-from kolray.lake.silver import plan_silver, refine
+from kolray.lake.silver_plan import plan_silver
 from kolray.lake.sql import query
 from kolray.lake.tables import TABLES, LakeTables
 from kolray.settings import LakeSettings, Place, S3Settings
 from tests.lakes import make_lake
 from tests.s3 import aws_variables, lose_answer
-from tests.unit.lake.rows import START, add, bronze
+from tests.unit.lake.rows import START, add, bronze, refine_all
 from tests.unit.lake.rows import at_once as here
 from tests.unit.lake.test_overlap import RACER, at_once, read_to
 
@@ -62,13 +62,13 @@ def tables(root: Place) -> LakeTables:
     return LakeTables(root)
 
 
-def refine_all(tables: LakeTables, kind: Kind) -> int:
+def run_silver(tables: LakeTables, kind: Kind) -> int:
     """One run of silver; returns the rows it gained."""
-    tasks, version = plan_silver(tables, kind)
-    rows = [refine(task, tables, None).valid for task in tasks]
-    for frame in rows:
-        add(tables, f"silver.{kind}", frame, {tables.source(f"silver.{kind}", f"bronze.{kind}"): version or 0})
-    return sum(frame.height for frame in rows)
+    task = plan_silver(tables, kind)
+    assert task is not None
+    valid = refine_all(task, tables).valid
+    add(tables, f"silver.{kind}", valid, {tables.source(f"silver.{kind}", f"bronze.{kind}"): task.bronze_version})
+    return valid.height
 
 
 def test_a_lake_in_a_bucket_answers_as_one_on_a_disk(s3: S3Settings, tmp_path: Path) -> None:
@@ -90,11 +90,11 @@ def test_rows_go_from_bronze_to_gold_once_and_maintenance_changes_no_answer(tabl
             bronze("social", {"event_id": f"e{number}", "likes": number}, {"event_id": "same", "likes": 10}),
         )
         add(tables, "bronze.web", bronze("web", {"event_id": f"w{number}"}))
-        assert refine_all(tables, "social") == (2 if number == 0 else 1)
-        assert refine_all(tables, "web") == 1
+        assert run_silver(tables, "social") == (2 if number == 0 else 1)
+        assert run_silver(tables, "web") == 1
         refresh(tables, plan_changed(tables), here)
     assert plan_changed(tables) == {}
-    assert [plan_silver(tables, kind)[1] for kind in KINDS] == [None, None]
+    assert [plan_silver(tables, kind) for kind in KINDS] == [None, None]
     assert first_new(tables, mark) == START
     before = query(tables.root, asked).rows()
     assert before == [(11, 1)]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -19,7 +20,8 @@ import polars as pl
 from kolray.benchmarks.lake.raw import as_bronze
 from kolray.lake.commit import commit_parts
 from kolray.lake.overlap import Advance
-from kolray.lake.parts import PartFile, write_parts
+from kolray.lake.parts import PartWriter
+from kolray.lake.silver_plan import SLICE_ROWS
 from kolray.lake.tables import TABLES, LakeTables
 from kolray.settings import Place, load_settings
 
@@ -52,8 +54,9 @@ def run(work: Work) -> dict[str, float]:
         tables, started = LakeTables(settings.lake_root), time.monotonic()
         folder = tables.path(BRONZE)
         written = spread(list(work.files), partial(_write_bronze, folder), blocks=2)
-        parts = [PartFile(**row) for row in written]
-        commit_parts(BRONZE, folder, pl.Schema(TABLES[BRONZE]), parts, {"raw": Advance(None, 0)})
+        commit_parts(
+            BRONZE, folder, pl.Schema(TABLES[BRONZE]), [row["part"] for row in written], {"raw": Advance(None, 0)}
+        )
         bronze_s = time.monotonic() - started
         run_silver(settings)
         silver_s = time.monotonic() - started - bronze_s
@@ -62,8 +65,11 @@ def run(work: Work) -> dict[str, float]:
     return {name: round(seconds, 2) for name, seconds in took.items()}
 
 
-def _write_bronze(folder: Place, file: str) -> list[dict[str, Any]]:
-    return [asdict(part) for part in write_parts(BRONZE, folder, as_bronze(file))]
+def _write_bronze(folder: Place, file: str) -> Iterator[dict[str, Any]]:
+    writer = PartWriter(BRONZE, folder)
+    for start in range(0, pl.scan_parquet(file).select(pl.len()).collect().item(), SLICE_ROWS):
+        writer.write(as_bronze(file, start, SLICE_ROWS))
+    yield from ({"part": part} for part in writer.close())
 
 
 def main() -> None:

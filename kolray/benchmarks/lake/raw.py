@@ -46,9 +46,9 @@ def _with_faults(events: pl.DataFrame, seed: Sequence[int]) -> pl.DataFrame:
     return pl.concat([faulty, faulty.sample(fraction=0.05, seed=int(seed[1]) + 1)])
 
 
-def as_bronze(file: str | Path) -> pl.DataFrame:
-    """The rows of one file as ``bronze.social``; each file stands for a Kafka partition, in its order."""
-    raw = pl.read_parquet(file)
+def as_bronze(file: str | Path, start: int, rows: int) -> pl.DataFrame:
+    """Some rows of a file as ``bronze.social``; each file stands for a Kafka partition, in its order."""
+    raw = pl.scan_parquet(file).slice(start, rows).collect()
     number = int(Path(file).stem.removeprefix("part-"))
     at = raw["ingest_time"] if "ingest_time" in raw.columns else raw["event_time"]
     return (
@@ -56,7 +56,7 @@ def as_bronze(file: str | Path) -> pl.DataFrame:
         .with_columns(
             topic=pl.lit(SOCIAL_TOPIC),
             partition=pl.lit(number, pl.Int32),
-            offset=pl.int_range(pl.len(), dtype=pl.Int64),
+            offset=start + pl.int_range(pl.len(), dtype=pl.Int64),
             kafka_time=at.cast(TIME),
             schema_id=pl.lit(1, pl.Int32),
             ingest_time=at.cast(TIME),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,11 @@ from kolray.lake.commit import commit_parts
 from kolray.lake.gold_files import Write, Written
 from kolray.lake.overlap import Advance
 from kolray.lake.parts import PartFile, write_parts
+from kolray.lake.quality import COUNTED, quality_rows
+from kolray.lake.silver import refine, settle
+from kolray.lake.silver_plan import SilverTask, by_bucket, survey
 from kolray.lake.tables import TABLES, LakeTables, Root
+from kolray.protocols import TextClassifier
 
 START = datetime(2026, 1, 5, 10, tzinfo=UTC)
 COMMON: dict[str, Any] = {"kol_id": "k1", "event_type": "engagement", "partition": 0, "schema_id": 1}
@@ -65,3 +70,26 @@ def before_it(held: int | None, end: int) -> int | None:
 def at_once(write: Write, root: Root, work: list[Any]) -> list[Written]:
     """Does all of gold's work here, as Ray does it in shares."""
     return list(write(root, work))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run of silver brings: see ``Refined``."""
+
+    valid: pl.DataFrame
+    broken: pl.DataFrame
+    counted: pl.DataFrame
+
+
+def refine_all(task: SilverTask, tables: LakeTables, classifier: TextClassifier | None = None) -> Result:
+    """Does all of silver's work here, as Ray does it in shares."""
+    found = survey(task, tables)
+    done = list(refine(task, found.slices, found.doubtful, tables, classifier))
+    unsure = pl.concat(part.doubtful for part in done)
+    settled = [settle(task, rows, tables, classifier) for _, rows in by_bucket(unsure, found.buckets)]
+    counted = [part.counted for part in done] + [counts for _, counts in settled]
+    return Result(
+        valid=pl.concat([*(part.valid for part in done), *(rows for rows, _ in settled)]),
+        broken=pl.concat(part.broken for part in done),
+        counted=quality_rows(counted, START, task.bronze_version).select(*COUNTED),
+    )

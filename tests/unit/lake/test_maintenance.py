@@ -20,12 +20,12 @@ from kolray.lake.layout import most_files
 from kolray.lake.maintenance import CHECKPOINT_EVERY, Maintained, maintain
 from kolray.lake.parts import write_parts
 from kolray.lake.reference import current, upsert_reference
-from kolray.lake.silver import plan_silver, refine
+from kolray.lake.silver_plan import plan_silver
 from kolray.lake.sql import query
 from kolray.lake.tables import LakeTables
 from kolray.settings import LakeSettings
 from kolray.testing.clock import FakeClock
-from tests.unit.lake.rows import START, add, at_once, bronze, commit
+from tests.unit.lake.rows import START, add, at_once, bronze, commit, refine_all
 
 NAME = "bronze.social"
 TODAY = START.date()
@@ -58,12 +58,13 @@ def run(tables: LakeTables, clock: FakeClock | None = None, **settings: Any) -> 
 
 def refine_new(tables: LakeTables) -> int:
     """One run of silver: files it read."""
-    tasks, version = plan_silver(tables, "social")
-    for task in tasks:
-        refined = refine(task, tables, None)
-        for name, rows in (("silver.quarantine", refined.broken), ("silver.social", refined.valid)):
-            add(tables, name, rows, {tables.source(name, "bronze.social"): version or 0})
-    return sum(len(task.files) for task in tasks)
+    task = plan_silver(tables, "social")
+    if task is None:
+        return 0
+    refined = refine_all(task, tables)
+    for name, rows in (("silver.quarantine", refined.broken), ("silver.social", refined.valid)):
+        add(tables, name, rows, {tables.source(name, "bronze.social"): task.bronze_version})
+    return len(task.files)
 
 
 def make_gold(tables: LakeTables) -> dict[str, int]:
@@ -252,7 +253,7 @@ def test_after_maintenance_silver_and_gold_have_nothing_to_do(tables: LakeTables
     done = run(tables, vacuum_hours=0)
     assert done[NAME].files_deleted > 0
     assert done["silver.social"].days_rewritten == 1
-    assert plan_silver(tables, "social")[0] == []
+    assert plan_silver(tables, "social") is None
     assert not any(make_gold(tables).values())
 
 

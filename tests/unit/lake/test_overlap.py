@@ -24,11 +24,11 @@ from kolray.lake.overlap import PLANS, Advance, next_turn, stands, until_undistu
 from kolray.lake.parts import write_parts
 from kolray.lake.scores import NAME as SCORES
 from kolray.lake.scores import copy_scores
-from kolray.lake.silver import plan_silver, refine
+from kolray.lake.silver_plan import plan_silver
 from kolray.lake.tables import TABLES, LakeTables
 from kolray.settings import LakeSettings
 from kolray.testing.stores import MemoryStore
-from tests.unit.lake.rows import START, add, bronze, silver
+from tests.unit.lake.rows import START, add, bronze, refine_all, silver
 
 NAME = "bronze.social"
 ZERO, ONE = f"{NAME}/events.social.raw-0", f"{NAME}/events.social.raw-1"
@@ -249,10 +249,10 @@ def test_a_bronze_table_made_anew_is_read_from_its_start(tables: LakeTables) -> 
 
 
 def _refine(tables: LakeTables) -> list[str]:
-    tasks, version = plan_silver(tables, "social")
-    rows = [refine(task, tables, None).valid for task in tasks]
+    task = plan_silver(tables, "social")
+    rows = [refine_all(task, tables).valid] if task else []
     for frame in rows:
-        add(tables, "silver.social", frame, {tables.source("silver.social", NAME): version or 0})
+        add(tables, "silver.social", frame, {tables.source("silver.social", NAME): task.bronze_version if task else 0})
     return [event for frame in rows for event in frame["event_id"]]
 
 

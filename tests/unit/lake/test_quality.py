@@ -23,9 +23,9 @@ from kolray.events import MAX_COUNT, RAW_TOPICS, SCHEMAS, Kind, invalid_reason
 from kolray.features.spam import SIGNS
 from kolray.lake.quality import COUNTED, count_failures, newest_runs, quality_rows, summary, with_reason, with_rules
 from kolray.lake.rules import RULES, WARNINGS, rules_of
-from kolray.lake.silver import plan_silver, refine
+from kolray.lake.silver_plan import plan_silver
 from kolray.lake.tables import TABLES, LakeTables
-from tests.unit.lake.rows import START, add, bronze
+from tests.unit.lake.rows import START, add, bronze, refine_all
 
 KINDS: tuple[Kind, ...] = ("social", "web")
 AT = datetime(2026, 1, 9, tzinfo=UTC)
@@ -103,8 +103,9 @@ def test_all_corruption_is_found_under_its_rule_and_no_clean_row_is_rejected(
     copies = rows.filter(~pl.col("offset").is_in(list(struck))).sample(20, seed=seed)
     again = copies.with_columns(pl.col("offset") + rows.height, pl.col("kafka_time") + timedelta(seconds=9))
     add(tables, f"bronze.{kind}", pl.concat([rows, again]).sample(fraction=1.0, shuffle=True, seed=seed))
-    [task], _ = plan_silver(tables, kind)
-    refined = refine(task, tables, None)
+    task = plan_silver(tables, kind)
+    assert task is not None
+    refined = refine_all(task, tables)
 
     errors = {rule.id for rule in rules_of(kind, "error")}
     wrong = {offset: rule for offset, rule in struck.items() if rule in errors}

@@ -13,9 +13,9 @@ from deltalake import write_deltalake
 from kolray.events import TIME, Columns, Kind
 from kolray.lake.commit import commit_parts
 from kolray.lake.parts import write_parts
-from kolray.lake.silver import plan_silver, refine
+from kolray.lake.silver_plan import SilverTask, plan_silver
 from kolray.lake.tables import TABLES, LakeTables, read_schema
-from tests.unit.lake.rows import START, add, bronze
+from tests.unit.lake.rows import START, add, bronze, refine_all
 
 
 class Moods:
@@ -39,15 +39,21 @@ def arrive(tables: LakeTables, *rows: dict[str, Any], kind: Kind = "social") -> 
 
 def run(tables: LakeTables, kind: Kind = "social", commit: bool = True) -> dict[str, int]:
     """One run of silver: rows added to each table."""
-    tasks, version = plan_silver(tables, kind)
-    added = {}
-    for task in tasks:
-        refined = refine(task, tables, Moods())
+    task, added = plan_silver(tables, kind), {}
+    if task is not None:
+        refined = refine_all(task, tables, Moods())
         for name, rows in (("silver.quarantine", refined.broken), (f"silver.{kind}", refined.valid)):
             added |= {name: rows.height} if rows.height else {}
             if commit:
-                add(tables, name, rows, {tables.source(name, f"bronze.{kind}"): version or 0})
+                add(tables, name, rows, {tables.source(name, f"bronze.{kind}"): task.bronze_version})
     return added
+
+
+def planned(tables: LakeTables) -> SilverTask:
+    """The task there is."""
+    task = plan_silver(tables, "social")
+    assert task is not None
+    return task
 
 
 def silver(tables: LakeTables, kind: Kind = "social") -> pl.DataFrame:
@@ -56,7 +62,7 @@ def silver(tables: LakeTables, kind: Kind = "social") -> pl.DataFrame:
 
 
 def test_nothing_to_do_without_bronze(tables: LakeTables) -> None:
-    assert plan_silver(tables, "social") == ([], None)
+    assert plan_silver(tables, "social") is None
 
 
 def test_a_copy_in_the_same_run_is_dropped_and_the_first_counts(tables: LakeTables) -> None:
@@ -83,11 +89,9 @@ def test_a_copy_in_a_later_run_is_dropped(tables: LakeTables) -> None:
 def test_only_new_files_are_read_and_a_second_run_has_nothing_to_do(tables: LakeTables) -> None:
     arrive(tables, {"event_id": "a"})
     run(tables)
-    assert plan_silver(tables, "social") == ([], None)
+    assert plan_silver(tables, "social") is None
     arrive(tables, {"event_id": "b"})
-    tasks, version = plan_silver(tables, "social")
-    assert [len(task.files) for task in tasks] == [1]
-    assert version == 1
+    assert len(planned(tables).files) == planned(tables).bronze_version == 1
 
 
 def test_a_run_that_broke_off_is_repeated(tables: LakeTables) -> None:
@@ -120,8 +124,8 @@ def test_comments_have_a_sentiment_and_nothing_else_has(tables: LakeTables) -> N
 
 def test_without_a_classifier_the_sentiment_is_unknown(tables: LakeTables) -> None:
     arrive(tables, {"event_type": "comment", "text": "good"})
-    (task,), _ = plan_silver(tables, "social")
-    rows = refine(task, tables, None).valid
+    task = planned(tables)
+    rows = refine_all(task, tables).valid
     assert rows.schema["sentiment"] == pl.Int8
     assert rows["sentiment"].to_list() == [None]
 
@@ -147,11 +151,15 @@ def test_a_broken_copy_does_not_cost_the_valid_one(tables: LakeTables) -> None:
 
 def test_a_run_that_broke_off_before_silver_is_finished_at_its_own_version(tables: LakeTables) -> None:
     arrive(tables, {"event_id": "a"}, {"event_id": "b", "likes": -1})
-    [task], version = plan_silver(tables, "social")
-    source = tables.source("silver.quarantine", "bronze.social")
-    add(tables, "silver.quarantine", refine(task, tables, None).broken, {source: 0})
+    task = planned(tables)
+    add(
+        tables,
+        "silver.quarantine",
+        refine_all(task, tables).broken,
+        {tables.source("silver.quarantine", "bronze.social"): 0},
+    )
     arrive(tables, {"event_id": "c", "offset": 7}, {"event_id": "d", "likes": -1, "offset": 8})
-    assert plan_silver(tables, "social") == ([task], version)
+    assert planned(tables) == task
     run(tables)
     assert run(tables) == {"silver.social": 1, "silver.quarantine": 1}
     assert silver(tables)["event_id"].to_list() == ["a", "c"]
@@ -161,7 +169,7 @@ def test_a_run_that_broke_off_before_silver_is_finished_at_its_own_version(table
 def test_a_run_without_a_valid_row_is_done(tables: LakeTables) -> None:
     arrive(tables, {"likes": -1})
     run(tables)
-    assert plan_silver(tables, "social") == ([], None)
+    assert plan_silver(tables, "social") is None
 
 
 def test_a_broken_time_of_the_event_does_not_break_quarantine(tables: LakeTables) -> None:
@@ -175,9 +183,9 @@ def test_a_broken_time_of_the_event_does_not_break_quarantine(tables: LakeTables
 def test_tables_of_an_older_version_go_on_with_nulls(tables: LakeTables) -> None:
     old = {name: dtype for name, dtype in TABLES["silver.social"].items() if name != "spam"}
     arrive(tables, {"event_id": "a", "event_type": "comment", "text": "vay tiền nhanh"})
-    [task], _ = plan_silver(tables, "social")
+    task = planned(tables)
     write_deltalake(
-        tables.path("silver.social").url, refine(task, tables, None).valid.select(*old).to_arrow(), partition_by=["dt"]
+        tables.path("silver.social").url, refine_all(task, tables).valid.select(*old).to_arrow(), partition_by=["dt"]
     )
     assert silver(tables)["spam"].to_list() == [None]
     arrive(tables, {"event_id": "b", "event_type": "comment", "text": "vay tiền nhanh"})
@@ -193,8 +201,8 @@ def test_columns_that_bronze_gained_reach_silver(tables: LakeTables) -> None:
     parts = write_parts("bronze.social", tables.path("bronze.social"), rows, extra)
     commit_parts("bronze.social", tables.path("bronze.social"), pl.Schema(TABLES["bronze.social"] | extra), parts, {})
     assert tables.added_columns("bronze.social") == extra
-    [task], _ = plan_silver(tables, "social")
-    assert refine(task, tables, None).valid.select("event_id", "saves", "seen_at").rows() == [("b", 5, START)]
+    task = planned(tables)
+    assert refine_all(task, tables).valid.select("event_id", "saves", "seen_at").rows() == [("b", 5, START)]
 
 
 def test_rows_that_break_a_rule_are_in_quarantine(tables: LakeTables) -> None:
@@ -213,4 +221,4 @@ def test_web_events(tables: LakeTables) -> None:
     arrive(tables, {"value": 1.5}, {"value": -1.0}, kind="web")
     assert run(tables, "web") == {"silver.web": 1, "silver.quarantine": 1}
     assert silver(tables, "web").schema == read_schema("silver.web")
-    assert plan_silver(tables, "social") == ([], None)
+    assert plan_silver(tables, "social") is None
