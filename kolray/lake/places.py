@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ import polars as pl
 from deltalake import DeltaTable
 from obstore.store import S3Store
 
+from kolray.errors import SettingsError
 from kolray.settings import Place
 from kolray.stores.s3 import asking, bucket_and_prefix, connection, open_bucket
 
@@ -20,6 +22,7 @@ SETTING = "KOLRAY_LAKE__ROOT"
 ANSWER_S = 60
 """Seconds an S3 request and its retries may take: a part of a large file goes up in one."""
 RETRIES = 5
+_PLAIN = re.compile(r"s3://[^/?#]+(/[A-Za-z0-9._-]+)*/?")
 
 
 class Upload(io.RawIOBase):
@@ -56,10 +59,18 @@ def storage_options(place: Place) -> dict[str, str] | None:
 
     A commit is a conditional put of the log's next entry: of two writers that try, one makes it, and the other sees
     that it did not.
+
+    Raises:
+        SettingsError: the address names no bucket, or a prefix that cannot be read back.
     """
     if not place.remote:
         return None
     bucket_and_prefix(place, SETTING)
+    if not _PLAIN.fullmatch(place.url):
+        raise SettingsError(
+            f"{SETTING} {place.url!r}: other characters than letters, digits, '.', '_' and '-' come back from Delta in "
+            "another spelling than from Polars, and no file would be found. Write s3://BUCKET/PREFIX with these"
+        )
     given = {f"aws_{key}": value for key, value in connection(place.s3).items()}
     return given | {"aws_allow_http": "true", "aws_conditional_put": "etag", "timeout": f"{ANSWER_S}s"}
 

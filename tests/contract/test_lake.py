@@ -215,7 +215,19 @@ def test_a_store_that_is_away_and_a_missing_bucket_say_which(s3: S3Settings) -> 
                 act(place)
 
 
-@pytest.mark.parametrize("address", ["s3:///prefix", "gs://bucket/x"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3:///prefix",
+        "gs://bucket/x",
+        "s3://b/a lake",
+        "s3://b/day=1",
+        "s3://b/a%20b",
+        "s3://b/ü",
+        "s3://b//x",
+        "s3://b#x",
+    ],
+)
 def test_an_address_that_is_no_bucket_is_refused(address: str) -> None:
     with pytest.raises(SettingsError, match=r"KOLRAY_LAKE__ROOT .*s3://BUCKET/PREFIX"):
         LakeTables(address)
