@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import re
 import secrets
 from collections.abc import Iterator
@@ -18,16 +19,19 @@ import polars as pl
 import polars_hash as plh
 
 from kolray.clock import Clock, SystemClock
-from kolray.errors import SchemaError
+from kolray.errors import SchemaError, ServiceUnavailableError
 from kolray.schemas.registry import Registry, open_registry
 from kolray.schemas.wire import decode_value, schema_id_of
 from kolray.settings import Settings
 from kolray.stream.objects import Objects, open_objects
 
+log = logging.getLogger(__name__)
 FOLDER = "_denied"
 KEY = f"{FOLDER}/key"
 LOOK_S = 2.0
 """Seconds between looks for new ones; in a bucket each is a request."""
+AWAY_S = 30.0
+"""Seconds until the next look where the list could not be read: an attempt may take as long as its timeout."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 _WORD = re.compile(rb"[0-9A-Za-z_\-.:@]+")
 
@@ -49,12 +53,27 @@ class DenyList:
         self.look(now=True)
 
     def look(self, *, now: bool = False) -> bool:
-        """Reads the list again, at most once in ``LOOK_S``; whether it has changed."""
+        """Reads the list again, at most once in ``LOOK_S``; whether it has changed.
+
+        Args:
+            now: at once; and where the list cannot be read, that is an error. Else it stays as it was: a lake that is
+                away must not stop the stream.
+
+        Raises:
+            ServiceUnavailableError: as ``now`` says.
+        """
         at = self._clock.monotonic()
         if not now and at < self._next:
             return False
         self._next = at + LOOK_S
-        found = frozenset(name for name in self._objects.names(FOLDER) if _HASH.fullmatch(name))
+        try:
+            found = frozenset(name for name in self._objects.names(FOLDER) if _HASH.fullmatch(name))
+        except ServiceUnavailableError as error:
+            if now:
+                raise
+            self._next = self._clock.monotonic() + AWAY_S
+            log.warning("the deny-list stays as it was: %s", error)
+            return False
         if found == self._hashes:
             return False
         self._key = (self._objects.get(KEY) or b"").decode()

@@ -79,6 +79,31 @@ def _send_more(settings: Settings) -> int:
     return producer.flush().count
 
 
+def _send_broken(settings: Settings) -> None:
+    """A record of the KOL that becomes a dead letter: bronze has not read it when the KOL is erased."""
+    producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
+    producer.send_raw("events.social.raw", KOL.encode(), b"\x00broken", timestamp_ms=to_ms(END))
+    producer.flush()
+
+
+def _check_ingestion(folder: Path) -> None:
+    """What a user sends of the KOL does not even come to Kafka or into the lake."""
+    file = folder / "more.jsonl"
+    at = END + timedelta(hours=1)
+    row = {"platform": "tiktok", "event_type": "post", "event_time": at.isoformat(), "tier": "mega"}
+    of = [KOL, "kol_000004", KOL]
+    rows = [row | {"kol_id": kol, "event_id": f"f{n}"} for n, kol in enumerate(of)]
+    rows[2]["event_type"] = "nonsense"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    told = CliRunner().invoke(app, ["ingest", "file", str(file), "--json"], catch_exceptions=False)
+    assert json.loads(told.stdout) == {"read": 3, "sent": 1, "dead_letters": 0, "denied": 2}
+    told = CliRunner().invoke(app, ["ingest", "kols", str(file)], catch_exceptions=False)
+    assert "2 denied" in told.stdout
+    (folder / "recorded").mkdir()
+    asked = ["ingest", "youtube", "--channel", KOL, "--recordings", str(folder / "recorded"), "--json"]
+    assert json.loads(CliRunner().invoke(app, asked, catch_exceptions=False).stdout) == {}
+
+
 def _leave_traces(settings: Settings) -> None:
     """In the caches, and in what a poll remembers."""
     lookup = open_feature_store(settings.redis)
@@ -96,7 +121,7 @@ def _leave_traces(settings: Settings) -> None:
 @pytest.mark.embedded
 @pytest.mark.usefixtures("cluster")
 def test_nothing_is_left_and_nothing_comes_back_while_the_stream_runs(
-    embedded: Settings, monkeypatch: pytest.MonkeyPatch
+    embedded: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     quick = embedded.stream.model_copy(update={"checkpoint_interval_s": 1.0})
     supervisor = Supervisor(embedded.model_copy(update={"stream": quick}), classifier=default_classifier)
@@ -109,6 +134,9 @@ def test_nothing_is_left_and_nothing_comes_back_while_the_stream_runs(
         _until(lambda: read("events") + read("rejected") >= sent)
         _refine(embedded)
         _leave_traces(embedded)
+        rejected = read("rejected")
+        _send_broken(embedded)
+        _until(lambda: read("rejected") > rejected)
         steps = _forgotten(embedded, monkeypatch)
         assert steps["stream"]["running"]
         counted = steps["count"]["rows"]
@@ -116,8 +144,9 @@ def test_nothing_is_left_and_nothing_comes_back_while_the_stream_runs(
         assert {"bronze.social", "silver.social", "gold.kpi_hourly", "gold.features", "ref.kols"} <= set(counted)
         before = read("counted")
         more = _send_more(embedded)
+        _check_ingestion(tmp_path)
         _until(lambda: read("denied") == more - 1)
-        _until(lambda: read("counted") == before + 1)
+        _until(lambda: read("counted") == before + 2)
 
     run_beside(supervisor, act)
     assert supervisor.restarts == 0

@@ -9,11 +9,12 @@ import polars as pl
 import pytest
 
 from kolray.clock import from_ms
+from kolray.errors import ServiceUnavailableError
 from kolray.schemas.registry import FileRegistry
 from kolray.settings import StreamSettings
 from kolray.stream.checkpoint import FolderCheckpoints
 from kolray.stream.decode import BatchDecoder
-from kolray.stream.denied import LOOK_S, DenyList
+from kolray.stream.denied import AWAY_S, LOOK_S, DenyList
 from kolray.stream.objects import FolderObjects
 from kolray.stream.partition import PartitionRunner
 from kolray.stream.shard import Shard
@@ -78,6 +79,37 @@ def test_others_see_it_soon_and_no_file_tells_the_id(denied: DenyList, clock: Fa
     assert not any("k1" in file.name or b"k1" in file.read_bytes() for file in held)
     denied.add("k1")
     assert len(denied) == 1
+
+
+class Away(FolderObjects):
+    """A store that may be away."""
+
+    away = False
+
+    def names(self, folder: str, after: str = "") -> list[str]:
+        if self.away:
+            raise ServiceUnavailableError("S3", "here", "start it")
+        return super().names(folder, after)
+
+
+def test_a_list_that_cannot_be_read_stays_as_it_was_but_nobody_begins_without_one(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    objects = Away(tmp_path)
+    denied = DenyList(objects, FileRegistry(), clock)
+    denied.add("k1")
+    objects.away = True
+    clock.advance(LOOK_S)
+    assert not denied.look()
+    assert denied.has("k1")
+    with pytest.raises(ServiceUnavailableError):
+        DenyList(objects, FileRegistry(), clock)
+    objects.away = False
+    DenyList(objects, FileRegistry(), clock).add("k2")
+    clock.advance(LOOK_S)
+    assert not denied.look(), "it rests for a while"
+    clock.advance(AWAY_S)
+    assert denied.look()
 
 
 def test_a_running_shard_forgets_and_goes_on(tmp_path: Path, clock: FakeClock) -> None:
