@@ -31,10 +31,11 @@ def day_tables(social: pl.DataFrame, web: pl.DataFrame, kols: pl.DataFrame) -> T
             the day are on, else for that of ``kols``, else for null.
     """
     hours = hourly(social, web, kols)
-    days = _rolled_up(hours, "gold.kpi_daily", "kol_id", "platform", "dt")
+    key = ["kol_id", "platform", "dt"]
+    days = _rolled_up(hours, key).join(_posts(social), on=key, how="left", nulls_equal=True)
     return {
         "gold.kpi_hourly": hours,
-        "gold.kpi_daily": days,
+        "gold.kpi_daily": days.with_columns(pl.col("posts").fill_null(0)).select(*TABLES["gold.kpi_daily"]).sort(key),
         "gold.platform_daily": platform_daily(days),
         "gold.campaign_daily": campaign_daily(web),
     }
@@ -74,10 +75,18 @@ def _hours_of_platform(social: pl.DataFrame, web: pl.DataFrame, platform: str | 
 def weekly(days: pl.DataFrame) -> pl.DataFrame:
     """``gold.kpi_weekly`` from ``gold.kpi_daily`` rows of whole ISO weeks; ``dt`` is the week's Monday."""
     weeks = days.with_columns(pl.col("dt").dt.truncate("1w"))
-    return _rolled_up(weeks, "gold.kpi_weekly", "kol_id", "platform", "dt")
+    key = ["kol_id", "platform", "dt"]
+    return _rolled_up(weeks, key).select(*TABLES["gold.kpi_weekly"]).sort(key)
 
 
-def _rolled_up(rows: pl.DataFrame, table: str, *key: str) -> pl.DataFrame:
+def _posts(social: pl.DataFrame) -> pl.DataFrame:
+    """``posts``: on how many posts of a KOL and platform something happened that day."""
+    day = pl.col("event_time").dt.date().alias("dt")
+    once = social.filter(pl.col("post_id").is_not_null()).select("kol_id", "platform", day, "post_id").unique()
+    return once.group_by("kol_id", "platform", "dt").agg(posts=pl.len().cast(pl.Int64))
+
+
+def _rolled_up(rows: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     """Rows of longer times from rows of shorter ones, none of which overlap."""
     low, high = FOLLOWERS_RANGE
     merged = rows.group_by(key).agg(
@@ -89,7 +98,7 @@ def _rolled_up(rows: pl.DataFrame, table: str, *key: str) -> pl.DataFrame:
         pl.col(low).min(),
         pl.col(high).max(),
     )
-    return merged.with_columns(ratio_exprs()).select(*TABLES[table]).sort(key)
+    return merged.with_columns(ratio_exprs())
 
 
 def platform_daily(days: pl.DataFrame) -> pl.DataFrame:

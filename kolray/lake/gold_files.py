@@ -27,7 +27,7 @@ Spread = Callable[[Write, Root, list[Any]], list[Written]]
 FEATURES = "gold.features"
 _ADDED: dict[Kind, tuple[str, ...]] = {"social": ("available_at", "sentiment"), "web": ("available_at",)}
 _READ: dict[Kind, tuple[str, ...]] = {
-    "social": ("kol_id", "platform", "event_time", *COUNTS, "followers", "sentiment"),
+    "social": ("kol_id", "platform", "event_time", "post_id", *COUNTS, "followers", "sentiment"),
     "web": ("event_id", "kol_id", "campaign_id", "event_type", "event_time", "value", "currency", "visitor"),
 }
 

@@ -47,7 +47,7 @@ TABLES: dict[str, Columns] = {
     },
     "silver.quality": {"at": TIME, "bronze_version": pl.Int64, **COUNTED, "dt": pl.Date},
     "gold.kpi_hourly": {**_KPI, "hour": TIME, **_METRICS, "dt": pl.Date},
-    "gold.kpi_daily": {**_KPI, **_METRICS, "dt": pl.Date},
+    "gold.kpi_daily": {**_KPI, **_METRICS, "posts": pl.Int64, "dt": pl.Date},
     "gold.kpi_weekly": {**_KPI, **_METRICS, "dt": pl.Date},
     "gold.platform_daily": {
         "platform": pl.String, "kols": pl.Int64, **_SUMS,

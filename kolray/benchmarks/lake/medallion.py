@@ -59,7 +59,7 @@ def differences(tables: LakeTables, files: Sequence[Path]) -> int:
     silver, quarantine, daily = expected(files)
     held = tables.scan("silver.social").select(pl.len()).collect().item()
     broken = tables.scan("silver.quarantine").select(pl.col("event_id").n_unique()).collect().item()
-    key, sums = ["kol_id", "platform", "dt"], ["events", *COUNTS]
+    key, sums = ["kol_id", "platform", "dt"], ["events", *COUNTS, "posts"]
     gold = tables.scan("gold.kpi_daily").select(*key, *sums).collect()
     both = daily.join(gold, on=key, how="full", suffix="_gold", nulls_equal=True)
     wrong = both.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_gold")) for name in sums)).height

@@ -74,9 +74,11 @@ def expected(files: Sequence[Path]) -> tuple[int, int, pl.DataFrame]:
     bad = pl.col("kol_id").is_null() | (low < 0)
     valid = once.filter(~bad).with_columns(dt=pl.col("event_time").dt.date())
     daily = valid.group_by("kol_id", "platform", "dt").agg(
-        pl.len().cast(pl.Int64).alias("events"), *(pl.col(name).sum() for name in COUNTS)
+        pl.len().cast(pl.Int64).alias("events"),
+        *(pl.col(name).sum() for name in COUNTS),
+        pl.col("post_id").drop_nulls().n_unique().cast(pl.Int64).alias("posts"),
     )
     return valid.height, once.filter(bad).height, daily
 
 
-_USED = ["event_id", "kol_id", "platform", "event_time", *COUNTS, "followers", "following"]
+_USED = ["event_id", "kol_id", "platform", "event_time", "post_id", *COUNTS, "followers", "following"]
