@@ -2,6 +2,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+AIRFLOW := .venv-airflow
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-heavy check bench clean
@@ -33,12 +34,17 @@ check: install ## lint, types, layers: seconds
 test: check ## everything: unit, contract, integration on real servers
 	@$(PY) tests/side_by_side.py $(ARGS)
 
-test-heavy: install ## what needs gigabytes or minutes (a test whose Java is missing says so and is skipped)
+test-heavy: install $(AIRFLOW)/.installed ## what needs gigabytes or minutes (a test whose Java is missing says so and is skipped)
 	@$(PY) -m pytest -m heavy tests $(ARGS)
+
+$(AIRFLOW)/.installed: tests/heavy/airflow.txt
+	@test -x $(AIRFLOW)/bin/python || python3 -m venv $(AIRFLOW)
+	@$(AIRFLOW)/bin/python -m pip --quiet --disable-pip-version-check install --no-deps -r $<
+	@touch $@
 
 bench: install ## measure the stream on the servers of `kolray up --profile local`
 	@$(VENV)/bin/kolray bench stream $(ARGS)
 
 clean: ## remove .venv and everything kolray made here
 	@-$(VENV)/bin/kolray down 2>/dev/null
-	@rm -rf $(VENV) .kolray build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(AIRFLOW) .kolray build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -11,19 +12,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 import yaml
 
 from kolray import local
+from kolray.clock import SystemClock
 from kolray.local.ports import choose_port
+from kolray.models.nightly import steps
 from kolray.serving.tokens import TokenFile
 from kolray.settings import Settings, load_settings
 from kolray.stores.open import open_metrics_store
 from kolray.stream.topics import ensure_topics
+from tests.ray_head import BIN, ROOT, ray_head
 
-ROOT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
 JOBS = [
     "generate.py 100 78",
     "stream.py --until-end",
@@ -52,49 +53,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 @pytest.fixture(scope="module")
 def dashboard(home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A head node on free ports; its address for job submission."""
-    agents = ("dashboard-agent-listen-port", "dashboard-agent-grpc-port", "runtime-env-agent-port")
-    # An agent that finds its usual port taken, by another Ray of this machine, never takes a job.
-    ports = {name: choose_port(name) for name in ("port", "dashboard-port", "ray-client-server-port", *agents)}
-    command = [
-        sys.executable, "-m", "kolray.local.watchdog", str(os.getpid()),  # so that no crash leaves it behind
-        str(BIN / "ray"), "start", "--head", "--block", "--num-cpus=4", "--include-dashboard=true",
-        "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1", "--object-store-memory=300000000",
-        *(f"--{name}={port}" for name, port in ports.items()),
-    ]  # fmt: skip
-    env = os.environ | {"KOLRAY_HOME": str(home.home)}
-    log = (tmp_path_factory.mktemp("ray") / "head.log").open("wb")
-    head = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=ROOT)
-    address = f"http://127.0.0.1:{ports['dashboard-port']}"
-    try:
-        _wait_for_jobs(address, 90)
+    """A head node's address for job submission."""
+    with ray_head(home.home, tmp_path_factory.mktemp("ray") / "head.log") as address:
         yield address
-    finally:
-        _end(head)
-
-
-def _end(head: subprocess.Popen[bytes]) -> None:
-    family = psutil.Process(head.pid).children(recursive=True)
-    head.terminate()
-    _, left = psutil.wait_procs([psutil.Process(head.pid), *family], timeout=5)
-    for process in left:
-        process.kill()
-    head.wait()
-
-
-def _wait_for_jobs(address: str, limit_s: float) -> None:
-    """A head answers before its agent has registered, and refuses jobs until then: one that does nothing tells."""
-    deadline = time.monotonic() + limit_s
-    while True:
-        try:
-            answer = httpx.post(f"{address}/api/jobs/", json={"entrypoint": "true"}, timeout=30)
-            if answer.is_success:
-                return
-            refusal = answer.text
-        except httpx.HTTPError as error:
-            refusal = str(error)
-        assert time.monotonic() < deadline, f"{address} takes no jobs: {refusal}"
-        time.sleep(0.3)
 
 
 def _wait(url: str, limit_s: float) -> httpx.Response:
@@ -151,3 +112,11 @@ def test_cluster_yaml_passes_rays_own_validation() -> None:
     from ray.autoscaler._private.util import prepare_config, validate_config
 
     validate_config(prepare_config(yaml.safe_load((ROOT / "cluster.yaml").read_text())))
+
+
+def test_the_airflow_dag_has_the_steps_of_the_night(home: Settings) -> None:
+    tree = ast.parse((ROOT / "jobs" / "airflow" / "kolray_nightly.py").read_text())
+    [told] = [
+        node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "STEPS"
+    ]
+    assert list(ast.literal_eval(told)) == list(steps(home, SystemClock()))
