@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from pyarrow.fs import FileType
 
 from kolray.clock import SystemClock
-from kolray.errors import NotFoundError, ServiceUnavailableError, SettingsError
+from kolray.errors import ConflictError, NotFoundError, ServiceUnavailableError, SettingsError
 from kolray.events import KINDS, Kind
 from kolray.lake.changes import log_store
 from kolray.lake.commit import commit_parts, discard
@@ -35,6 +35,7 @@ from kolray.lake.queries import queries
 from kolray.lake.silver_plan import plan_silver
 from kolray.lake.sql import query
 from kolray.lake.tables import TABLES, LakeTables
+from kolray.lake.turns import alone, lake_job
 from kolray.settings import LakeSettings, Place, S3Settings
 from tests.lakes import make_lake
 from tests.s3 import aws_variables, lose_answer
@@ -131,6 +132,15 @@ def test_a_kol_is_erased_with_all_older_versions(tables: LakeTables) -> None:
     assert tables.scan(NAME).collect()["kol_id"].to_list() == ["k2"] * 3
     add(tables, NAME, bronze("social", {"kol_id": "k3"}))
     assert tables.scan(NAME).collect().height == 4
+
+
+def test_an_erasure_works_alone(tables: LakeTables) -> None:
+    with lake_job(tables.root), lake_job(tables.root), pytest.raises(ConflictError, match="nothing was erased"):
+        alone(tables.root, wait_s=0).__enter__()
+    with alone(tables.root, wait_s=0), pytest.raises(ConflictError):
+        alone(tables.root, wait_s=0).__enter__()
+    with alone(tables.root, wait_s=0):
+        assert tables.names() == []
 
 
 def test_a_journal_and_what_it_remembers(tables: LakeTables) -> None:

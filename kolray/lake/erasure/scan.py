@@ -13,6 +13,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from deltalake.fs import DeltaStorageHandler
 
+from kolray.lake import leases
 from kolray.lake.erasure.trace import Trace
 from kolray.lake.places import storage_options
 from kolray.lake.tables import LakeTables
@@ -39,7 +40,7 @@ def every_file(folder: Place) -> tuple[pafs.FileSystem, list[str]]:
 def files_with(tables: LakeTables, trace: Trace) -> list[str]:
     """Files under the lake's root that hold anything of the KOL, whether a table needs them or not; Parquet decoded."""
     store, paths = every_file(tables.root)
-    return [path for path in paths if _holds(store, path, trace)]
+    return [path for path in paths if not path.startswith(f"{leases.FOLDER}/") and _holds(store, path, trace)]
 
 
 def table_of(path: str) -> str:
