@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import typer
 from rich.console import Console
 
 from kolray.cli.lake import AS_JSON
-from kolray.errors import InvalidInputError
 from kolray.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -41,13 +39,8 @@ def trino(
     if statements is not None:
         print(*(f"{statement};" for statement in tables_in.statements(tables.names(), statements)), sep="\n")
         return
-    if settings.lake_root.remote:
-        raise InvalidInputError(
-            f"this Trino reads lakes on its own disk, and yours is {settings.lake_root}; make its tables known to a "
-            "Trino of your own by `--statements LOCATION`"
-        )
     with Console(stderr=True).status("starting trino (the first time it is fetched: 0.8 GB) …"):
-        address = start_trino(settings.home, Path(settings.lake_root))
+        address = start_trino(settings.home, tables_in.catalog(tables.root))
         new = tables_in.register(tables, address)
     if as_json:
         print(json.dumps({"address": address, "tables": tables.names(), "new": new}))

@@ -1,4 +1,4 @@
-"""A real Trino, one node, on Java 24 or newer, that reads the Delta tables of one lake."""
+"""A real Trino, one node, on Java 24 or newer, with one catalog: that of the lake."""
 
 from __future__ import annotations
 
@@ -18,15 +18,6 @@ COORDINATE = f"io.trino:trino-server:{VERSION}:tar.gz"
 MIN_JAVA = 24
 CATALOG = "lake"
 OWNER = "kolray"
-LOCATION = "local:///"
-"""What the lake's root is called inside a Trino of ours."""
-CATALOG_FILE = """connector.name=delta_lake
-hive.metastore=file
-hive.metastore.catalog.dir=local:///.trino
-fs.native-local.enabled=true
-local.location={root}
-delta.register-table-procedure.enabled=true
-"""
 CONFIG_FILE = """coordinator=true
 node-scheduler.include-coordinator=true
 http-server.http.port={port}
@@ -56,11 +47,11 @@ RULES = {
 LOG_FILE = "io.trino=WARN\nio.airlift=WARN\n"
 
 
-def start_trino(home: Path, root: Path, owner_pid: int | None = None) -> str:
-    """Starts it, unless it runs in this home already, and returns its address (``host:port``) when it answers queries.
+def start_trino(home: Path, catalog: str, owner_pid: int | None = None) -> str:
+    """Starts it, unless it runs in this home with this catalog; returns its address (``host:port``) when it answers.
 
     Args:
-        root: folder of the lake.
+        catalog: the file of its one catalog.
         owner_pid: it ends when this process is gone; none: it runs until ``down``.
 
     Raises:
@@ -69,10 +60,10 @@ def start_trino(home: Path, root: Path, owner_pid: int | None = None) -> str:
     folder = RunFolder(home)
     for running in folder.running():
         if running.name == NAME:
-            if running.alive():
+            if running.alive() and _catalog_file(home).read_text() == catalog:
                 return running.address
             folder.stop(running)
-    server = trino(home, root)
+    server = trino(home, catalog)
     running = folder.start(NAME, server.command, server.address, server.env, owner_pid)
     try:
         wait_until("Trino", running, folder.log(NAME), server.answers, server.start_s)
@@ -91,12 +82,16 @@ def stop_trino(home: Path) -> bool:
     return bool(found)
 
 
-def trino(home: Path, root: Path) -> Server:
-    """Configuration, catalog and log under ``<home>/trino``; its list of tables in ``<root>/.trino``."""
+def trino(home: Path, catalog: str) -> Server:
+    """Configuration and log under ``<home>/trino``."""
     binary, place = java(MIN_JAVA, or_newer=True), ensure_archive(NAME, COORDINATE)
     port = choose_port(NAME)
     folder = (home / NAME).absolute()
-    _write_configuration(folder, place, root.absolute(), port)
+    _write_configuration(folder, place, port)
+    file = _catalog_file(home)
+    file.parent.mkdir(exist_ok=True)
+    file.touch(mode=0o600)  # it may hold keys
+    file.write_text(catalog)
     return Server(
         name=NAME,
         command=[str(place / "bin" / "launcher"), "run", "--etc-dir", str(folder / "etc")],
@@ -126,6 +121,10 @@ def ask(address: str, sql: str, user: str = OWNER) -> list[list[Any]]:
         return [list(row) for row in cursor.fetchall()]
 
 
+def _catalog_file(home: Path) -> Path:
+    return home.absolute() / NAME / "etc" / "catalog" / f"{CATALOG}.properties"
+
+
 def _answers_queries(address: str) -> bool:
     """It takes connections seconds before it has a node to run a query on."""
     from requests import RequestException
@@ -137,7 +136,7 @@ def _answers_queries(address: str) -> bool:
         return False
 
 
-def _write_configuration(folder: Path, place: Path, root: Path, port: int) -> None:
+def _write_configuration(folder: Path, place: Path, port: int) -> None:
     """Writes ``etc``, and a folder of plugins with the one that is needed: with all of them it starts slowly."""
     files = {
         "config.properties": CONFIG_FILE.format(host=LOOPBACK, port=port, plugins=folder / "plugins"),
@@ -146,12 +145,10 @@ def _write_configuration(folder: Path, place: Path, root: Path, port: int) -> No
         "log.properties": LOG_FILE,
         "access-control.properties": f"access-control.name=file\nsecurity.config-file={folder}/etc/rules.json\n",
         "rules.json": json.dumps(RULES),
-        f"catalog/{CATALOG}.properties": CATALOG_FILE.format(root=root),
     }
     for name, text in files.items():
-        file = folder / "etc" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        (folder / "etc").mkdir(parents=True, exist_ok=True)
+        (folder / "etc" / name).write_text(text)
     plugin = folder / "plugins" / "delta-lake"
     plugin.parent.mkdir(exist_ok=True)
     plugin.unlink(missing_ok=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,20 @@ from trino.exceptions import TrinoUserError
 from typer.testing import CliRunner
 
 from kolray.cli.main import app
+from kolray.clock import SystemClock
 from kolray.errors import ServiceUnavailableError
+from kolray.lake.erasure.purge import purge
+from kolray.lake.erasure.rows import erase_rows
+from kolray.lake.erasure.trace import Trace
 from kolray.lake.journal import Journal
+from kolray.lake.maintenance import maintain
 from kolray.lake.queries import Query, queries
 from kolray.lake.sql import query
 from kolray.lake.tables import LakeTables
-from kolray.lake.trino import register
+from kolray.lake.trino import catalog, register
 from kolray.local.jars import java
 from kolray.local.trino import MIN_JAVA, ask, start_trino, stop_trino
+from kolray.settings import LakeSettings, Place, S3Settings
 from kolray.testing.clock import FakeClock
 from tests.lakes import make_lake
 
@@ -36,12 +44,17 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> LakeTables:
 @pytest.fixture(scope="module")
 def address(lake: LakeTables) -> Iterator[str]:
     """Where the Trino answers that knows the lake."""
+    with _trino(Path(lake.root).parent, lake) as started:
+        yield started
+
+
+@contextmanager
+def _trino(home: Path, lake: LakeTables) -> Iterator[str]:
     try:
         java(MIN_JAVA, or_newer=True)
     except ServiceUnavailableError as missing:
         pytest.skip(f"Trino needs Java {MIN_JAVA} or newer: {missing}")
-    home = Path(lake.root).parent
-    started = start_trino(home, Path(lake.root), owner_pid=os.getpid())
+    started = start_trino(home, catalog(lake.root), owner_pid=os.getpid())
     try:
         register(lake, started)
         yield started
@@ -51,9 +64,7 @@ def address(lake: LakeTables) -> Iterator[str]:
 
 @pytest.mark.parametrize("asked", queries(), ids=lambda asked: asked.name)
 def test_both_engines_answer_a_question_alike(asked: Query, lake: LakeTables, address: str) -> None:
-    embedded = query(lake.root, asked.sql).rows()
-    assert embedded
-    assert _differences(embedded, ask(address, asked.sql)) == []
+    _check_alike(asked, lake, address)
 
 
 def test_it_knows_every_table_with_its_rows(lake: LakeTables, address: str) -> None:
@@ -78,6 +89,30 @@ def test_analysts_read_and_only_kolray_writes(address: str) -> None:
     assert ask(address, "SELECT count(*) FROM ref.kols", user="analyst")[0][0] > 0
     with pytest.raises(TrinoUserError, match="Access Denied"):
         ask(address, "DELETE FROM ref.kols", user="analyst")
+
+
+def test_it_reads_on_after_an_erasure_and_maintenance(lake: LakeTables, address: str) -> None:
+    of_all = "SELECT count(*) FROM silver.social"
+    of_one = f"{of_all} WHERE kol_id = 'kol-0001'"
+    gone, before = ask(address, of_one)[0][0], ask(address, of_all)[0][0]
+    assert erase_rows(lake.table("silver.social"), Trace("kol-0001")).rows == gone > 0
+    purge(lake, "silver.social")  # versions, files and log entries that Trino may remember are no more
+    assert (ask(address, of_one), ask(address, of_all)) == ([[0]], [[before - gone]])
+    list(maintain(lake, LakeSettings(vacuum_hours=0), SystemClock()))
+    assert ask(address, of_all) == [[before - gone]]
+
+
+def test_a_lake_in_a_bucket_is_read_alike(s3: S3Settings, tmp_path: Path) -> None:
+    lake = make_lake(Place(f"s3://lake/{secrets.token_hex(4)}/deep", s3))
+    with _trino(tmp_path, lake) as address:
+        for asked in queries():
+            _check_alike(asked, lake, address)
+
+
+def _check_alike(asked: Query, lake: LakeTables, address: str) -> None:
+    embedded = query(lake.root, asked.sql).rows()
+    assert embedded, asked.name
+    assert _differences(embedded, ask(address, asked.sql)) == [], asked.name
 
 
 def _differences(one: list[tuple[Any, ...]], other: list[list[Any]]) -> list[str]:
