@@ -22,18 +22,20 @@ SETTING = "KOLRAY_LAKE__ROOT"
 ANSWER_S = 60
 """Seconds an S3 request and its retries may take: a part of a large file goes up in one."""
 RETRIES = 5
+PART = 8 << 20
+"""Bytes of an upload's part: many days' files are open at once, and S3 takes 10,000 parts of 5 MB or more."""
 _PLAIN = re.compile(r"s3://[^/?#]+(/[A-Za-z0-9._-]+)*/?")
 
 
 class Upload(io.RawIOBase):
     """A new object of a bucket with the methods that Arrow asks of a file; it appears when it is closed.
 
-    Parts go up as they come: no more than a few are in memory.
+    Parts go up as they come: no more than three of ``PART`` bytes are in memory.
     """
 
     def __init__(self, folder: Place, name: str) -> None:
         self._folder, self.size = folder, 0
-        self._out = obstore.open_writer(_bucket(folder), name)
+        self._out = obstore.open_writer(_bucket(folder), name, buffer_size=PART, max_concurrency=2)
 
     def writable(self) -> bool:
         return True

@@ -6,6 +6,7 @@ import os
 import secrets
 import subprocess
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from kolray.lake.journal import Journal
 from kolray.lake.maintenance import maintain
 from kolray.lake.overlap import Advance
 from kolray.lake.parts import write_parts
-from kolray.lake.places import delete, is_table, tables_under
+from kolray.lake.places import PART, close_file, delete, is_table, new_file, tables_under
 from kolray.lake.queries import queries
 from kolray.lake.silver_plan import plan_silver
 from kolray.lake.sql import query
@@ -205,6 +206,18 @@ def test_a_lost_answer_to_a_commit_loses_and_doubles_nothing(s3: S3Settings) -> 
     assert tables.scan("ops.steps").collect().height == 1
     assert sorted(tables.scan(NAME).collect()["offset"]) == [0, 1]
     assert len(files_under(tables.path(NAME))) == 2
+
+
+def test_a_file_of_several_parts_comes_back_whole(root: Place) -> None:
+    written = os.urandom(2 * PART + 1)
+    file = new_file(root, "dt=2026-01-05/part-0.parquet")
+    with file.open("wb") if isinstance(file, Path) else nullcontext(file) as out:
+        for start in range(0, len(written), 1 << 20):
+            out.write(written[start : start + (1 << 20)])
+    assert close_file(file) == len(written)
+    store, [path] = every_file(root)
+    with store.open_input_stream(path) as stream:
+        assert stream.read() == written
 
 
 def test_nothing_is_there_yet(tables: LakeTables) -> None:
