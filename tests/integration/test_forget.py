@@ -22,6 +22,7 @@ from kolray.connectors.base import PollState
 from kolray.connectors.generator import WorldConfig, build_world
 from kolray.connectors.producer import EventProducer
 from kolray.events import SCHEMAS, conform
+from kolray.lake.follow import Follower
 from kolray.lake.gold_pipeline import run_gold
 from kolray.lake.pipelines import run_bronze, run_silver
 from kolray.lake.tables import LakeTables
@@ -124,6 +125,7 @@ def test_nothing_is_left_and_nothing_comes_back_while_the_stream_runs(
     embedded: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     quick = embedded.stream.model_copy(update={"checkpoint_interval_s": 1.0})
+    slow = embedded.model_copy(update={"lake": embedded.lake.model_copy(update={"follow_s": 600})})
     supervisor = Supervisor(embedded.model_copy(update={"stream": quick}), classifier=default_classifier)
     sent = send_world(embedded, build_world(WorldConfig(n_kols=20, hours=6, seed=3, end=END)))
 
@@ -137,7 +139,12 @@ def test_nothing_is_left_and_nothing_comes_back_while_the_stream_runs(
         rejected = read("rejected")
         _send_broken(embedded)
         _until(lambda: read("rejected") > rejected)
+        follower = Follower(slow, list(range(embedded.kafka.partitions)), SystemClock())
+        for _ in range(10):
+            follower.step()  # it holds what it will commit after the erasure
         steps = _forgotten(embedded, monkeypatch)
+        follower.commit()
+        follower.close()
         assert steps["stream"]["running"]
         counted = steps["count"]["rows"]
         assert isinstance(counted, dict)

@@ -80,6 +80,8 @@ def test_no_byte_is_left_in_any_table_and_everybody_else_stays(lake: LakeTables)
     assert traced(lake) == {"bronze.late_events"}, "a table that never became one"
     assert delete_abandoned(lake, files_with(lake, TRACE)) == 1
     assert files_with(lake, TRACE) == []
+    written = [file for file in Path(lake.root).rglob("*") if file.is_file()]
+    assert not any(KOL.encode() in file.read_bytes() for file in written), "nor in the bounds of a file's footer"
     for name in names:
         after = pl.scan_delta(lake.path(name)).collect()
         key = [column for column in after.columns if after.schema[column] != pl.Binary]
