@@ -48,7 +48,7 @@ def _show(steps: dict[str, Any]) -> None:
     if scan["found"]:
         print(f"still found in {scan['found']:,} places, run it again: {', '.join(scan['places'])}")
     else:
-        print("erased: a scan finds nothing of it. The receipt is in ops.steps")
+        print(f"erased: a scan finds nothing of it. The receipt is the run {steps['deny']['receipt']!r} in ops.steps")
 
 
 def register(_: typer.Typer) -> None:

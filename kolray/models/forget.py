@@ -50,8 +50,9 @@ def forget(
     clock: Clock | None = None,
     started: Callable[[str], None] = print,
 ) -> Iterator[Step]:
-    """Runs what the erasure of a KOL still lacks; yields each step when it is done. The last, ``scan``, says in
-    ``found`` how many places still hold the KOL: 0, or it has to be run again.
+    """Runs what the erasure of a KOL still lacks; yields each step when it is done. The first, ``deny``, names the
+    ``receipt``, the run in ``ops.steps``; the last, ``scan``, says in ``found`` how many places still hold the KOL: 0,
+    or it has to be run again.
 
     Args:
         wait_s: seconds to wait for jobs that work in the lake.
@@ -69,8 +70,10 @@ def forget(
         tables, denied = LakeTables(settings.lake_root), open_deny_list(settings)
         _refuse_broken_silver(tables)
         run = f"forget {denied.add(trace.kol_id)[:32]}"
-        journal = Journal(tables, f"{run} {_scans(tables, run) + 1}", clock)
-        for name, work in _steps(settings, trace, denied, clock).items():
+        receipt = f"{run} {_scans(tables, run) + 1}"
+        journal = Journal(tables, receipt, clock)
+        steps: dict[str, Work] = {"deny": lambda: {"receipt": receipt}}
+        for name, work in (steps | _steps(settings, trace, denied, clock)).items():
             started(name)
             yield journal.once(name, work)
 

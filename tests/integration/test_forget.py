@@ -241,6 +241,7 @@ def test_a_killed_erasure_goes_on_where_it_was(settings: Settings) -> None:
     assert kept == 5
     assert tables.scan("silver.social").collect().height == 5 * 30
     receipt = tables.scan("ops.steps").collect()
+    assert receipt.filter(run=steps["deny"].detail["receipt"]).height == len(steps)
     assert not receipt.filter(pl.concat_str("run", "detail").str.contains("kol-0003")).height
     again = {step.name: step for step in forget(settings, "kol-0003", started=lambda _: None)}
     assert again["count"].detail == {"rows": {}}
