@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from kolray.events import ALERTS_TOPIC, DLQ_TOPIC, KIND_OF_TOPIC, LATE_TOPIC, TIME, Columns, Kind
-from kolray.lake.tables import BRONZE_OF_TOPIC, LakeTables
+from kolray.lake.tables import BRONZE_OF_TOPIC, LakeTables, transaction_of
 from kolray.schemas.registry import Registry, open_registry
 from kolray.schemas.wire import decode_value, schema_id_of
 from kolray.settings import Settings
@@ -46,9 +46,10 @@ def source_id(table: str, topic: str, partition: int) -> str:
 
 def plan_bronze(tables: LakeTables, partitions: int) -> list[BronzeTask]:
     """Every topic-partition with the offset after what its table holds."""
+    held = {name: tables.find(name) for name in TABLE_OF_TOPIC.values()}
     return [
-        BronzeTask(table, topic, number, tables.transaction(table, source_id(table, topic, number)) or 0)
-        for topic, table in TABLE_OF_TOPIC.items()
+        BronzeTask(name, topic, number, transaction_of(held[name], source_id(name, topic, number)) or 0)
+        for topic, name in TABLE_OF_TOPIC.items()
         for number in range(partitions)
     ]
 

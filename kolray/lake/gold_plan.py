@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from deltalake import DeltaTable
+
 from kolray.errors import InvalidInputError
 from kolray.events import KINDS, Kind
 from kolray.lake.changes import changed_days
 from kolray.lake.overlap import Advance, Sources, next_turn
-from kolray.lake.tables import LakeTables
+from kolray.lake.tables import LakeTables, source_of, transaction_of
 
 DAILY: dict[str, tuple[Kind, ...]] = {
     "gold.kpi_hourly": KINDS,
@@ -21,6 +23,7 @@ DAILY: dict[str, tuple[Kind, ...]] = {
 """Tables made of a day of silver → the kinds of events in them."""
 WEEKLY = "gold.kpi_weekly"
 """Made of ``gold.kpi_daily``, after it."""
+MADE_OF = {**DAILY, WEEKLY: KINDS}
 
 
 @dataclass(frozen=True)
@@ -41,20 +44,19 @@ def plan_changed(tables: LakeTables) -> dict[str, Refresh]:
     A day that silver no longer has was dropped by retention: its gold stays.
     """
     plan = {}
-    had = {day for kind in KINDS for day in _days(tables, f"silver.{kind}")}
-    for name, kinds in {**DAILY, WEEKLY: KINDS}.items():
+    gold, silver = _gold_then_silver(tables)
+    had = {day for table in silver.values() for day in changed_days(table, None, tables.options)}
+    for name, kinds in MADE_OF.items():
         days: set[date] = set()
-        sources, turn = {}, _turn(tables, name)
-        for kind in kinds:
-            if not tables.exists(f"silver.{kind}"):
-                continue
-            silver, source = tables.table(f"silver.{kind}"), tables.source(name, f"silver.{kind}")
-            done = tables.transaction(name, source)
-            if done != silver.version():
-                days |= changed_days(silver, done, tables.options)
-                sources[source] = Advance(done, silver.version())
+        sources = {}
+        for kind in (kind for kind in kinds if kind in silver):
+            source = source_of(name, f"silver.{kind}", silver[kind])
+            done, version = transaction_of(gold[name], source), silver[kind].version()
+            if done != version:
+                days |= changed_days(silver[kind], done, tables.options)
+                sources[source] = Advance(done, version)
         if sources:
-            plan[name] = Refresh(_of(name, days & had), sources | turn)
+            plan[name] = Refresh(_of(name, days & had), sources | _turn(name, gold[name]))
     return plan
 
 
@@ -67,11 +69,12 @@ def plan_range(tables: LakeTables, first: date, last: date) -> dict[str, Refresh
     if last < first:
         raise InvalidInputError(f"no day is from {first} to {last}: give the earlier day as --from")
     plan = {}
-    for name, kinds in {**DAILY, WEEKLY: KINDS}.items():
-        turn = _turn(tables, name)
-        days = {day for kind in kinds for day in _days(tables, f"silver.{kind}") if first <= day <= last}
+    gold, silver = _gold_then_silver(tables)
+    had = {kind: changed_days(table, None, tables.options) for kind, table in silver.items()}
+    for name, kinds in MADE_OF.items():
+        days = {day for kind in kinds for day in had.get(kind, ()) if first <= day <= last}
         if days:
-            plan[name] = Refresh(_of(name, days), turn)
+            plan[name] = Refresh(_of(name, days), _turn(name, gold[name]))
     return plan
 
 
@@ -89,15 +92,19 @@ def week_days(monday: date) -> list[date]:
     return [monday + timedelta(days=n) for n in range(7)]
 
 
-def _turn(tables: LakeTables, name: str) -> dict[str, Advance]:
-    """Counts the replacements of a table; read it before what it is made of."""
+def _gold_then_silver(tables: LakeTables) -> tuple[dict[str, DeltaTable | None], dict[Kind, DeltaTable]]:
+    """Each table opened once (None: not there yet), what is made before what it is made of: a turn that is older than
+    the rows is refused, one that is newer would undo what others made of newer rows.
+    """
+    gold = {name: tables.find(name) for name in MADE_OF}
+    silver = {kind: tables.find(f"silver.{kind}") for kind in KINDS}
+    return gold, {kind: table for kind, table in silver.items() if table is not None}
+
+
+def _turn(name: str, table: DeltaTable | None) -> dict[str, Advance]:
+    """Counts the replacements of a table."""
     source = f"{name}/replaced"
-    return {source: next_turn(tables.transaction(name, source))}
-
-
-def _days(tables: LakeTables, name: str) -> set[date]:
-    """All days of a table."""
-    return changed_days(tables.table(name), None, tables.options) if tables.exists(name) else set()
+    return {source: next_turn(transaction_of(table, source))}
 
 
 def _of(name: str, days: Iterable[date]) -> tuple[date, ...]:

@@ -14,7 +14,7 @@ import polars_hash as plh
 
 from kolray.events import Kind
 from kolray.lake.changes import changed_files
-from kolray.lake.tables import LakeTables
+from kolray.lake.tables import LakeTables, source_of
 
 BESIDE = ("silver.quality", "silver.quarantine")
 """Tables of a run that are committed before silver's own, in this order: quarantine holds no row twice by itself."""
@@ -67,9 +67,11 @@ def reached(tables: LakeTables, kind: Kind) -> dict[str, int | None]:
     it is refused wherever another run came between.
     """
     bronze = f"bronze.{kind}"
-    if not tables.exists(bronze):
+    table = tables.find(bronze)
+    if table is None:
         return {}
-    return {name: tables.transaction(name, tables.source(name, bronze)) for name in (*BESIDE, f"silver.{kind}")}
+    made = (*BESIDE, f"silver.{kind}")
+    return {name: tables.transaction(name, source_of(name, bronze, table)) for name in made}
 
 
 def plan_silver(tables: LakeTables, kind: Kind) -> SilverTask | None:
@@ -79,15 +81,15 @@ def plan_silver(tables: LakeTables, kind: Kind) -> SilverTask | None:
     beside silver is then the same rows, and is skipped.
     """
     bronze, silver = f"bronze.{kind}", f"silver.{kind}"
-    if not tables.exists(bronze):
-        return None
     held = reached(tables, kind)
-    done = held[silver]
-    begun = max((version for name in BESIDE if (version := held[name]) is not None), default=-1)
-    version = begun if begun > (-1 if done is None else done) else tables.table(bronze).version()
-    if done is not None and done >= version:
+    if not held:
         return None
     table = tables.table(bronze)
+    done = held[silver]
+    begun = max((version for name in BESIDE if (version := held[name]) is not None), default=-1)
+    version = begun if begun > (-1 if done is None else done) else table.version()
+    if done is not None and done >= version:
+        return None
     table.load_as_version(version)
     new = changed_files(table, done, tables.options)
     files = sorted(tables.path(bronze).join(file.path).url for file in new)

@@ -146,23 +146,37 @@ class LakeTables:
         table.load_as_version(at)
         return table.version()
 
-    def source(self, reader: str, name: str) -> str:
-        """Names a table among the transactions of one made from it; the version is the one of it that was read.
+    def find(self, name: str) -> DeltaTable | None:
+        """Its Delta handle, if anything was written there yet."""
+        try:
+            return self.table(name)
+        except NotFoundError:
+            return None
 
-        It holds the table's own id: one that was made anew under the same name is another source, read from its start.
-        """
-        return f"{reader}/{name}@{self.table(name).metadata().id}"
+    def source(self, reader: str, name: str) -> str:
+        """See ``source_of``."""
+        return source_of(reader, name, self.table(name))
 
     def transaction(self, name: str, app_id: str) -> int | None:
         """The version of an application's last transaction on a table."""
-        try:
-            return self.table(name).transaction_version(app_id)
-        except NotFoundError:
-            return None
+        return transaction_of(self.find(name), app_id)
 
     def names(self) -> list[str]:
         """Tables that exist, as ``layer.table``."""
         return tables_under(self.root)
+
+
+def source_of(reader: str, name: str, table: DeltaTable) -> str:
+    """Names a table among the transactions of one made from it; the version is the one of it that was read.
+
+    It holds the table's own id: one that was made anew under the same name is another source, read from its start.
+    """
+    return f"{reader}/{name}@{table.metadata().id}"
+
+
+def transaction_of(table: DeltaTable | None, app_id: str) -> int | None:
+    """The version of an application's last transaction in what a handle has loaded."""
+    return None if table is None else table.transaction_version(app_id)
 
 
 def data_files(table: DeltaTable) -> list[str]:
