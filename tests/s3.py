@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from kolray.settings import S3Settings
 
 BUCKETS = ("state", "lake")
-LOSE = "/-/lose"
+LOST, BUSY = "/-/lost", "/-/busy"
 
 
 @contextmanager
@@ -53,27 +53,46 @@ def aws_variables(s3: S3Settings) -> dict[str, str]:
 
 def lose_answer(s3: S3Settings, of: str) -> None:
     """The next put of a name that holds ``of`` is carried out and never answered: its connection breaks."""
-    httpx.post(f"{s3.endpoint}{LOSE}", content=of).raise_for_status()
+    httpx.post(f"{s3.endpoint}{LOST}", content=of).raise_for_status()
 
 
-class _Losing:
-    """moto, of which some answers are lost on the way."""
+def be_busy(s3: S3Settings, of: str) -> None:
+    """The next request for a name that holds ``of`` is not carried out: the store says that it has too much to do."""
+    httpx.post(f"{s3.endpoint}{BUSY}", content=of).raise_for_status()
+
+
+class _Faulty:
+    """moto, which fails when it is told to."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._of: list[str] = []
+        self._faults: dict[str, list[str]] = {LOST: [], BUSY: []}
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        path = environ["PATH_INFO"]
-        if path == LOSE:
-            self._of.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])).decode())
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        if path in self._faults:
+            self._faults[path].append(_body(environ).decode())
             start_response("204 No Content", [])
             return []
+        if self._is_due(BUSY, f"{path}?{environ['QUERY_STRING']}"):
+            _body(environ)
+            start_response("503 Slow Down", [])
+            return []
         answer = self._app(environ, start_response)
-        if environ["REQUEST_METHOD"] == "PUT" and (lost := [of for of in self._of if of in path]):
-            self._of.remove(lost[0])
+        if method == "PUT" and self._is_due(LOST, path):
             raise ConnectionError  # werkzeug ends the connection and says nothing
         return answer
+
+    def _is_due(self, fault: str, of: str) -> bool:
+        due = [told for told in self._faults[fault] if told in of][:1]
+        for told in due:
+            self._faults[fault].remove(told)
+        return bool(due)
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    return body
 
 
 def _end_with_parent() -> None:
@@ -87,7 +106,7 @@ def main() -> None:
     from werkzeug.serving import make_server
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    app = _Losing(DomainDispatcherApplication(create_backend_app))
+    app = _Faulty(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, app, threaded=False, request_handler=MotoRequestHandler)
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()

@@ -39,7 +39,7 @@ from kolray.lake.tables import TABLES, LakeTables
 from kolray.lake.turns import alone, lake_job
 from kolray.settings import LakeSettings, Place, S3Settings
 from tests.lakes import make_lake
-from tests.s3 import aws_variables, lose_answer
+from tests.s3 import aws_variables, be_busy, lose_answer
 from tests.unit.lake.rows import START, add, bronze, refine_all
 from tests.unit.lake.rows import at_once as here
 from tests.unit.lake.test_overlap import RACER, at_once, read_to
@@ -206,6 +206,19 @@ def test_a_lost_answer_to_a_commit_loses_and_doubles_nothing(s3: S3Settings) -> 
     assert tables.scan("ops.steps").collect().height == 1
     assert sorted(tables.scan(NAME).collect()["offset"]) == [0, 1]
     assert len(files_under(tables.path(NAME))) == 2
+
+
+def test_a_store_that_is_busy_is_asked_again(s3: S3Settings) -> None:
+    tables = LakeTables(bucket(s3))
+    for of in ("list-type=2", "00000.json", "part-", "00001.json", "00001.json"):
+        be_busy(s3, of)
+    for end in (1, 2):
+        assert read_to(tables, {0: end}, {0: end - 1 or None})
+    for of in ("list-type=2", "_delta_log", "part-", "part-"):
+        be_busy(s3, of)
+        assert tables.scan(NAME).collect().height == 2
+        be_busy(s3, of)
+        assert query(tables.root, f"SELECT count(*) FROM {NAME}").item() == 2  # noqa: S608
 
 
 def test_a_file_of_several_parts_comes_back_whole(root: Place) -> None:
