@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -21,10 +23,13 @@ from kolray.lake.sql import query
 from kolray.lake.tables import LakeTables
 from kolray.lake.verify import verify
 from kolray.lake.world import send_world
+from kolray.models.forget import forget
 from kolray.models.sentiment import default_classifier
 from kolray.settings import Settings
+from kolray.stores.metrics import MetricsStore
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.actors import Supervisor
+from kolray.stream.denied import FOLDER
 from kolray.stream.status import totals
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -71,7 +76,22 @@ def test_every_event_ends_once_and_every_window_is_right(profile: str, settings_
     assert verdict.differences.is_empty(), verdict.differences.head(10)
     assert verdict.windows > 5_000
     assert open_feature_store(settings.redis).get_live("kol_000001")
+    if profile == "local":
+        _check_erasure(settings, store)
     store.close()
+
+
+def _check_erasure(settings: Settings, store: MetricsStore) -> None:
+    """From Cassandra too; test_forget has the other profile. Other tests of these servers may use the KOL again."""
+    gone = "kol_000149"
+    steps = {step.name: step.detail for step in forget(settings, gone, started=lambda _: None)}
+    assert steps["scan"]["found"] == 0, steps["scan"]
+    assert steps["stores"]["metrics_rows"] > 100
+    assert steps["checkpoints"]["snapshots"] > 0
+    assert store.windows(gone, "1h", datetime.now(UTC) - timedelta(days=9), datetime.now(UTC)).is_empty()
+    verdict = verify(LakeTables(settings.lake_root), store, settings.stream.windows, default_classifier())
+    assert verdict.differences.is_empty(), verdict.differences.head(10)
+    shutil.rmtree(Path(settings.lake_root, FOLDER))
 
 
 def _check_lake(settings: Settings, sent: int, counts: dict[str, int]) -> None:
