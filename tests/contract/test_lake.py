@@ -74,10 +74,10 @@ def run_silver(tables: LakeTables, kind: Kind) -> int:
 
 
 def test_a_lake_in_a_bucket_answers_as_one_on_a_disk(s3: S3Settings, tmp_path: Path) -> None:
-    """All layers, reference tables and every fifth of the canned questions."""
+    """All layers, reference tables and every seventh of the canned questions."""
     here, there = (make_lake(root, n_kols=6, events_per_kol=20) for root in (Place(str(tmp_path)), bucket(s3)))
     assert there.names() == here.names()
-    for asked in list(queries())[::5]:
+    for asked in list(queries())[::7]:
         assert_frame_equal(query(there.root, asked.sql), query(here.root, asked.sql))
     assert query(there.root, "SELECT count(*) FROM gold.features", at=datetime.now(UTC)).item() == 12
 
@@ -91,9 +91,7 @@ def test_rows_go_from_bronze_to_gold_once_and_maintenance_changes_no_answer(tabl
             NAME,
             bronze("social", {"event_id": f"e{number}", "likes": number}, {"event_id": "same", "likes": 10}),
         )
-        add(tables, "bronze.web", bronze("web", {"event_id": f"w{number}"}))
         assert run_silver(tables, "social") == (2 if number == 0 else 1)
-        assert run_silver(tables, "web") == 1
         refresh(tables, plan_changed(tables), here)
     assert plan_changed(tables) == {}
     assert [plan_silver(tables, kind) for kind in KINDS] == [None, None]
