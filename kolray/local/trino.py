@@ -84,6 +84,7 @@ def stop_trino(home: Path) -> bool:
 
 def trino(home: Path, catalog: str) -> Server:
     """Configuration and log under ``<home>/trino``."""
+    _client()  # before anything is fetched
     binary, place = java(MIN_JAVA, or_newer=True), ensure_archive(NAME, COORDINATE)
     port = choose_port(NAME)
     folder = (home / NAME).absolute()
@@ -99,7 +100,7 @@ def trino(home: Path, catalog: str) -> Server:
         settings={},
         answers=lambda: accepts(port) and _answers_queries(f"{LOOPBACK}:{port}"),
         env={"JAVA_HOME": str(Path(binary).parents[1])},
-        start_s=120,
+        start_s=180,
     )
 
 
@@ -110,15 +111,19 @@ def ask(address: str, sql: str, user: str = OWNER) -> list[list[Any]]:
         ServiceUnavailableError: Trino's client is not installed.
         trino.exceptions.Error: Trino refuses the statement, or has not started yet.
     """
-    try:
-        from trino.dbapi import connect
-    except ImportError as error:
-        raise ServiceUnavailableError("Trino", "its client", "install it: pip install 'kolray[trino]'") from error
     host, port = address.rsplit(":", 1)
-    with connect(host=host, port=int(port), user=user, catalog=CATALOG, timezone="UTC") as connection:
+    with _client().dbapi.connect(host=host, port=int(port), user=user, catalog=CATALOG, timezone="UTC") as connection:
         cursor = connection.cursor()
         cursor.execute(sql)
         return [list(row) for row in cursor.fetchall()]
+
+
+def _client() -> Any:
+    try:
+        import trino.dbapi
+    except ImportError as error:
+        raise ServiceUnavailableError("Trino", "its client", "install it: pip install 'kolray[trino]'") from error
+    return trino
 
 
 def _catalog_file(home: Path) -> Path:
@@ -128,11 +133,10 @@ def _catalog_file(home: Path) -> Path:
 def _answers_queries(address: str) -> bool:
     """It takes connections seconds before it has a node to run a query on."""
     from requests import RequestException
-    from trino.exceptions import Error
 
     try:
         return bool(ask(address, f"SELECT schema_name FROM {CATALOG}.information_schema.schemata"))  # noqa: S608
-    except (Error, RequestException):
+    except (_client().exceptions.Error, RequestException):
         return False
 
 

@@ -70,22 +70,27 @@ def test_airflow_runs_the_night_as_ray_jobs(home: Settings, address: str, tmp_pa
     _check_effects(home)
 
 
+def test_a_task_fails_with_its_ray_job(address: str) -> None:
+    assert _submit(address, "failing", "false").wait(120) != 0
+    assert _jobs(address, "FAILED") == ["failing"]
+
+
 def test_a_task_that_is_killed_stops_its_ray_job(address: str) -> None:
-    [submit] = [node.value for node in ast.parse(DAG.read_text()).body if ast.unparse(node).startswith("SUBMIT =")]
-    variables = {
-        "kolray_ray": str(BIN / "ray"),
-        "kolray_ray_address": address,
-        "kolray_command": f"{sys.executable} -c 'import time; time.sleep(600)'",
-    }
-    script = jinja2.Template(ast.literal_eval(submit).replace("| ds", ""))
-    rendered = script.render(
-        var={"value": variables}, task={"task_id": "endless"}, params={"step": "gold"}, dag_run={"logical_date": NIGHT}
-    )
-    task = subprocess.Popen(["bash", "-c", rendered], start_new_session=True, stdout=subprocess.DEVNULL)
+    task = _submit(address, "endless", f"{sys.executable} -c 'import time; time.sleep(600)'")
     _wait_for(lambda: _jobs(address, "RUNNING") == ["endless"])
     os.killpg(task.pid, signal.SIGTERM)  # as Airflow does
     assert task.wait(60) != 0
     _wait_for(lambda: _jobs(address, "STOPPED") == ["endless"])
+
+
+def _submit(address: str, task: str, command: str) -> subprocess.Popen[bytes]:
+    """What a task of the DAG runs, with another command in kolray's place."""
+    [submit] = [node.value for node in ast.parse(DAG.read_text()).body if ast.unparse(node).startswith("SUBMIT =")]
+    variables = {"kolray_ray": str(BIN / "ray"), "kolray_ray_address": address, "kolray_command": command}
+    script = jinja2.Template(ast.literal_eval(submit).replace("| ds", "")).render(
+        var={"value": variables}, task={"task_id": task}, params={"step": "gold"}, dag_run={"logical_date": NIGHT}
+    )
+    return subprocess.Popen(["bash", "-c", script], start_new_session=True, stdout=subprocess.DEVNULL)
 
 
 def _jobs(address: str, status: str) -> list[str]:
