@@ -6,6 +6,8 @@ can be made again at any time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
 
 from kolray.features.window_metrics import FOLLOWERS_RANGE, SUMS, VELOCITY, VISITORS, WEB_RATIOS, ratio_exprs
@@ -20,6 +22,9 @@ from kolray.stream.windows import (
 )
 
 HOUR = WindowSpec.parse("1h")
+GROUP_ROWS = 200_000
+"""Events of a day taken together, roughly."""
+_DAY = ["kol_id", "platform", "dt"]
 Tables = dict[str, pl.DataFrame]
 
 
@@ -30,15 +35,29 @@ def day_tables(social: pl.DataFrame, web: pl.DataFrame, kols: pl.DataFrame) -> T
         kols: ``ref.kols``. Web events name no platform: they count for the one that most of the KOL's social events of
             the day are on, else for that of ``kols``, else for null.
     """
-    hours = hourly(social, web, kols)
-    key = ["kol_id", "platform", "dt"]
-    days = _rolled_up(hours, key).join(_posts(social), on=key, how="left", nulls_equal=True)
+    parts = [_hours_and_days(*events, kols) for events in _in_groups(social, web)]
+    hours = pl.concat(hours for hours, _ in parts).sort("kol_id", "platform", "hour")
+    days = pl.concat(days for _, days in parts).sort(_DAY)
     return {
         "gold.kpi_hourly": hours,
-        "gold.kpi_daily": days.with_columns(pl.col("posts").fill_null(0)).select(*TABLES["gold.kpi_daily"]).sort(key),
+        "gold.kpi_daily": days,
         "gold.platform_daily": platform_daily(days),
         "gold.campaign_daily": campaign_daily(web),
     }
+
+
+def _in_groups(social: pl.DataFrame, web: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Events of some KOLs at a time: what is made of a busy day on the way is several times its size."""
+    groups = 1 + (social.height + web.height) // GROUP_ROWS
+    for group in range(groups):
+        mine = pl.col("kol_id").hash() % groups == group
+        yield social.filter(mine), web.filter(mine)
+
+
+def _hours_and_days(social: pl.DataFrame, web: pl.DataFrame, kols: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    hours = hourly(social, web, kols)
+    days = _rolled_up(hours, _DAY).join(_posts(social), on=_DAY, how="left", nulls_equal=True)
+    return hours, days.with_columns(pl.col("posts").fill_null(0)).select(*TABLES["gold.kpi_daily"])
 
 
 def hourly(social: pl.DataFrame, web: pl.DataFrame, kols: pl.DataFrame) -> pl.DataFrame:
@@ -47,7 +66,7 @@ def hourly(social: pl.DataFrame, web: pl.DataFrame, kols: pl.DataFrame) -> pl.Da
     parts = [_hours_of_platform(social, placed, name) for name in _names(social, placed)]
     rows = pl.concat(parts) if parts else _hours_of_platform(social, placed, None)
     rows = rows.with_columns(*ratio_exprs(), dt=pl.col("hour").dt.date())
-    return rows.select(*TABLES["gold.kpi_hourly"]).sort("kol_id", "platform", "hour")
+    return rows.select(*TABLES["gold.kpi_hourly"])
 
 
 def _platforms(social: pl.DataFrame, kols: pl.DataFrame) -> pl.DataFrame:
@@ -75,15 +94,15 @@ def _hours_of_platform(social: pl.DataFrame, web: pl.DataFrame, platform: str | 
 def weekly(days: pl.DataFrame) -> pl.DataFrame:
     """``gold.kpi_weekly`` from ``gold.kpi_daily`` rows of whole ISO weeks; ``dt`` is the week's Monday."""
     weeks = days.with_columns(pl.col("dt").dt.truncate("1w"))
-    key = ["kol_id", "platform", "dt"]
-    return _rolled_up(weeks, key).select(*TABLES["gold.kpi_weekly"]).sort(key)
+    return _rolled_up(weeks, _DAY).select(*TABLES["gold.kpi_weekly"]).sort(_DAY)
 
 
 def _posts(social: pl.DataFrame) -> pl.DataFrame:
     """``posts``: on how many posts of a KOL and platform something happened that day."""
     day = pl.col("event_time").dt.date().alias("dt")
-    once = social.filter(pl.col("post_id").is_not_null()).select("kol_id", "platform", day, "post_id").unique()
-    return once.group_by("kol_id", "platform", "dt").agg(posts=pl.len().cast(pl.Int64))
+    return social.group_by("kol_id", "platform", day).agg(
+        posts=pl.col("post_id").drop_nulls().n_unique().cast(pl.Int64)
+    )
 
 
 def _rolled_up(rows: pl.DataFrame, key: list[str]) -> pl.DataFrame:

@@ -18,11 +18,11 @@ from kolray.lake.tables import LakeTables, source_of
 
 BESIDE = ("silver.quality", "silver.quarantine")
 """Tables of a run that are committed before silver's own, in this order: quarantine holds no row twice by itself."""
-SLICE_ROWS = 131_072
+SLICE_ROWS = 65_536
 """Rows in memory at once."""
 SHARE_ROWS = 500_000
 """Rows of one share of the work: enough for files of good size, few enough to spread."""
-BUCKET_IDS = 500_000
+BUCKET_IDS = 32_768
 """Doubtful ids settled at once."""
 ID_HASH = plh.col("event_id").nchash.xxh3_64()
 """Of an event's id; null without one."""
