@@ -99,6 +99,7 @@ class PartWriter:
             size = close_file(part.file)
             parts.append(PartFile(part.path, size, str(day), metadata.num_rows, _stats(metadata)))
         self._open = {}
+        pa.default_memory_pool().release_unused()  # a worker goes on to other work, and Arrow would keep it
         return parts
 
 
