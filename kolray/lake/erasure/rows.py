@@ -31,7 +31,8 @@ class Erased:
 
 def count_rows(table: DeltaTable, trace: Trace) -> int:
     """Rows of the newest version that hold anything of the KOL."""
-    return sum(part.found for day in _days(table) for part in _cleaned(table, day, trace, _texts(table)))
+    texts = _texts(table)
+    return sum(part.found for day in _days(table) for part in _cleaned(table, day, trace, texts))
 
 
 def erase_rows(table: DeltaTable, trace: Trace) -> Erased:
@@ -40,8 +41,9 @@ def erase_rows(table: DeltaTable, trace: Trace) -> Erased:
     Whoever writes the table meanwhile makes this fail, or fails.
     """
     rows = redacted = days = 0
+    texts = _texts(table)
     for day in _days(table):
-        found = [(part.removed, part.redacted) for part in _cleaned(table, day, trace, _texts(table)) if part.found]
+        found = [(part.removed, part.redacted) for part in _cleaned(table, day, trace, texts) if part.found]
         if found:
             _write(table, day, trace)
             rows, redacted, days = rows + sum(n for n, _ in found), redacted + sum(n for _, n in found), days + 1
@@ -83,8 +85,8 @@ def _cleaned(table: DeltaTable, day: date | None, trace: Trace, columns: list[st
 
 def _texts(table: DeltaTable) -> list[str]:
     """Columns that may name anybody."""
-    schema = table.to_pyarrow_dataset().schema
-    return [f.name for f in schema if any(of(f.type) for of in (pa.types.is_string, pa.types.is_binary))]
+    held = pl.scan_delta(table).collect_schema()
+    return [name for name, dtype in held.items() if dtype in (pl.String, pl.Binary)]
 
 
 def _days(table: DeltaTable) -> Iterator[date | None]:
