@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from kolray.cli.lake import AS_JSON
+from kolray.errors import NotFoundError
 from kolray.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -39,6 +40,8 @@ def trino(
     if statements is not None:
         print(*(f"{statement};" for statement in tables_in.statements(tables.names(), statements)), sep="\n")
         return
+    if not tables.names():
+        raise NotFoundError(f"the lake at {tables.root} holds no tables yet; run `kolray lake bronze`")
     with Console(stderr=True).status("starting trino (the first time it is fetched: 0.8 GB) …"):
         address = start_trino(settings.home, tables_in.catalog(tables.root))
         new = tables_in.register(tables, address)

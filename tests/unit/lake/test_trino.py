@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from kolray.cli.main import app
-from kolray.errors import SettingsError
+from kolray.errors import NotFoundError, SettingsError
 from kolray.lake.journal import Journal
 from kolray.lake.tables import LakeTables
 from kolray.lake.trino import catalog
@@ -43,6 +43,8 @@ def test_a_session_token_of_the_settings_is_refused_with_the_way_out() -> None:
 
 def test_the_command_prints_the_statements_for_another_trino(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOLRAY_HOME", str(tmp_path))
+    with pytest.raises(NotFoundError, match="no tables yet"):
+        CliRunner().invoke(app, ["local", "trino"], catch_exceptions=False)
     Journal(LakeTables(str(tmp_path / "lake")), "night", FakeClock()).once("gold", dict)
     told = CliRunner().invoke(app, ["local", "trino", "--statements", "s3://b/lake"], catch_exceptions=False)
     assert told.stdout.splitlines() == [
