@@ -49,7 +49,7 @@ def social_events(first: int, n: int, n_kols: int, seed: int, per_second: int = 
     )
 
 
-def web_events(first: int, n: int, n_kols: int, seed: int, per_second: int = PER_SECOND) -> pl.DataFrame:
+def web_events(first: int, n: int, n_kols: int, seed: int, per_second: float = PER_SECOND) -> pl.DataFrame:
     """Web events number ``first`` to ``first + n``: 80 % impressions, 17 % clicks, 3 % conversions."""
     rng = np.random.default_rng([seed, 2, first])
     kol = _kols(rng, n, n_kols)

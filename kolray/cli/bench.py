@@ -72,18 +72,16 @@ def stream(
 @app.command()
 def lake(
     events: int = typer.Option(1_900_000, min=10_000, help="valid and broken events; 5 % of them come twice"),
-    raw: Path | None = typer.Option(None, help="folder of Parquet files to take instead"),
+    peers: Path | None = typer.Option(None, help="prepared folder of the engine comparison: Spark runs beside ours"),
+    everything: bool = typer.Option(True, help="bronze from a broker of its own, ten million rows and queries too"),
     as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),
 ) -> None:
     """Bronze, silver and gold over raw rows: what they cost; every total is compared with one grouping of all rows."""
-    from kolray.benchmarks.lake.medallion import medallion
+    from kolray.benchmarks.lake.run import run
 
-    files = sorted(raw.glob("*.parquet")) if raw is not None else None
-    if files == []:
-        raise SettingsError(f"{raw} holds no Parquet files")
-    with Console(stderr=True).status("bronze, silver, gold, twice …"):
-        figures = medallion(files, events)
-    _report("kolray bench lake", asdict(figures), as_json, right=not figures.differences)
+    with Console(stderr=True).status("…") as status:
+        figures = run(events, peers, everything, lambda text: status.update(f"{text} …"))
+    _report("kolray bench lake", figures, as_json, right=not figures["differences"])
 
 
 @app.command()

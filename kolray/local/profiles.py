@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import os
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,23 @@ def _start(server: Server, home: Path, owner_pid: int | None) -> None:
     folder = RunFolder(home)
     running = folder.start(server.name, server.command, server.address, server.env, owner_pid)
     wait_until(server.name, running, folder.log(server.name), server.answers, server.start_s)
+
+
+@contextmanager
+def one_server(make: Callable[[Path], Server], home: Path) -> Iterator[None]:
+    """One server by itself, as long as this lasts and this process lives; ``services.toml`` says where it is.
+
+    Raises:
+        ServiceUnavailableError: it did not start.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        server = make(home)
+        _start(server, home, os.getpid())
+        (home / SERVICES_FILE).write_text(_toml({"profile": "cluster", **server.settings}))
+        yield
+    finally:
+        down(home)
 
 
 def start_again(name: str, home: Path, owner_pid: int | None = None) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from kolray.benchmarks.lake.engine import Work
-from kolray.benchmarks.lake.raw import expected, make_raw
+from kolray.benchmarks.lake.raw import expected
 from kolray.benchmarks.stream.meter import measure
 from kolray.events import COUNTS
 from kolray.lake.tables import LakeTables
@@ -36,22 +36,21 @@ class Medallion:
     differences: int
 
 
-def medallion(raw: Sequence[Path] | None = None, n_events: int = 1_900_000) -> Medallion:
-    """Over these Parquet files, or over rows made like them."""
+def medallion(files: Sequence[Path]) -> Medallion:
+    """Over these Parquet files of raw social events."""
     with tempfile.TemporaryDirectory(prefix="kolray-bench-") as folder:
-        files = list(raw) if raw is not None else make_raw(Path(folder), n_events)
         work = Work(tuple(str(file) for file in files), f"{folder}/lakes")
         measured = measure([sys.executable, "-m", "kolray.benchmarks.lake.engine", json.dumps(asdict(work))])
         wrong = differences(LakeTables(f"{work.lake}/{work.rounds - 1}"), files)
-        wall_s, cpu_s = measured.between("@job_start")
-        return Medallion(
-            medallion_rows=sum(pl.scan_parquet(file).select(pl.len()).collect().item() for file in files),
-            medallion_wall_s=round(wall_s, 2),
-            medallion_cpu_s=round(cpu_s, 2),
-            **json.loads(measured.last),
-            peak_rss_mb=round(measured.meter.peak_pss_mb),
-            differences=wrong,
-        )
+    wall_s, cpu_s = measured.between("@job_start")
+    return Medallion(
+        medallion_rows=sum(pl.scan_parquet(file).select(pl.len()).collect().item() for file in files),
+        medallion_wall_s=round(wall_s, 2),
+        medallion_cpu_s=round(cpu_s, 2),
+        **json.loads(measured.last),
+        peak_rss_mb=round(measured.meter.peak_pss_mb),
+        differences=wrong,
+    )
 
 
 def differences(tables: LakeTables, files: Sequence[Path]) -> int:

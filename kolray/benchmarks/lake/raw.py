@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kolray.benchmarks.events import social_events
-from kolray.events import COUNTS, SOCIAL_SCHEMA, SOCIAL_TOPIC, TIME, conform
+from kolray.benchmarks.events import social_events, web_events
+from kolray.events import COUNTS, RAW_TOPICS, SCHEMAS, TIME, Kind, conform
 from kolray.lake.tables import TABLES
 
 FILES = 4
@@ -20,18 +20,28 @@ PER_SECOND = 5
 _STEP = 100_000
 
 
-def make_raw(folder: Path, n_events: int, seed: int = 3, n_kols: int = 2000) -> list[Path]:
+def make_raw(folder: Path, n_events: int, seed: int = 3, n_kols: int = 2000, files: int = FILES) -> list[Path]:
     """Writes Parquet files of ``n_events`` events and their copies; a copy follows in the same file."""
-    files = []
-    for number in range(FILES):
-        share = range(number * n_events // FILES, (number + 1) * n_events // FILES)
+    made = []
+    for number in range(files):
+        share = range(number * n_events // files, (number + 1) * n_events // files)
         parts = [
             _with_faults(social_events(first, min(_STEP, share.stop - first), n_kols, seed, PER_SECOND), [seed, first])
             for first in range(share.start, share.stop, _STEP)
         ]
-        files.append(folder / f"part-{number:04}.parquet")
-        pl.concat(parts).write_parquet(files[-1])
-    return files
+        made.append(folder / f"part-{number:04}.parquet")
+        pl.concat(parts).write_parquet(made[-1])
+    return made
+
+
+def make_web(folder: Path, n_events: int, n_kols: int, social_per_second: int, seed: int = 3) -> Path:
+    """Writes a Parquet file of web events over the time that nine times as many social ones take."""
+    per_second = social_per_second * 4 / 9  # ``web_events`` expects four social ones to one
+    path = folder / "web-0000.parquet"
+    pl.concat(
+        web_events(first, min(_STEP, n_events - first), n_kols, seed, per_second) for first in range(0, n_events, _STEP)
+    ).write_parquet(path)
+    return path
 
 
 def _with_faults(events: pl.DataFrame, seed: Sequence[int]) -> pl.DataFrame:
@@ -46,15 +56,15 @@ def _with_faults(events: pl.DataFrame, seed: Sequence[int]) -> pl.DataFrame:
     return pl.concat([faulty, faulty.sample(fraction=0.05, seed=int(seed[1]) + 1)])
 
 
-def as_bronze(file: str | Path, start: int, rows: int) -> pl.DataFrame:
-    """Some rows of a file as ``bronze.social``; each file stands for a Kafka partition, in its order."""
+def as_bronze(kind: Kind, file: str | Path, start: int, rows: int) -> pl.DataFrame:
+    """Some rows of a file as bronze; each file stands for a Kafka partition, in its order."""
     raw = pl.scan_parquet(file).slice(start, rows).collect()
-    number = int(Path(file).stem.removeprefix("part-"))
+    number = int(Path(file).stem.rpartition("-")[2])
     at = raw["ingest_time"] if "ingest_time" in raw.columns else raw["event_time"]
     return (
-        raw.select(conform(SOCIAL_SCHEMA, raw.columns))
+        raw.select(conform(SCHEMAS[kind], raw.columns))
         .with_columns(
-            topic=pl.lit(SOCIAL_TOPIC),
+            topic=pl.lit(RAW_TOPICS[kind]),
             partition=pl.lit(number, pl.Int32),
             offset=start + pl.int_range(pl.len(), dtype=pl.Int64),
             kafka_time=at.cast(TIME),
@@ -62,7 +72,7 @@ def as_bronze(file: str | Path, start: int, rows: int) -> pl.DataFrame:
             ingest_time=at.cast(TIME),
             dt=pl.lit(INGEST_DAY),
         )
-        .select(*TABLES["bronze.social"])
+        .select(*TABLES[f"bronze.{kind}"])
     )
 
 

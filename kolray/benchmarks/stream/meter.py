@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import psutil
@@ -58,12 +59,12 @@ class Meter:
 
 Mark = tuple[float, float]
 """Seconds of a clock that never runs back, and CPU seconds used up to then."""
-MARKS = ("@job_start", "@ready", "@job_end")
+MARKS = ("@job_start", "@job_end")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A command's marks (``MARKS``, lines of their own) and its last line."""
+    """A command's marks (``MARKS`` and perhaps others: lines of their own that begin with ``@``) and its last line."""
 
     marks: dict[str, Mark]
     meter: Meter
@@ -75,13 +76,16 @@ class Measured:
         return t1 - t0, c1 - c0
 
 
-def measure(command: list[str]) -> Measured:
+def measure(command: list[str], env: Mapping[str, str] | None = None) -> Measured:
     """Runs a command to its end.
+
+    Args:
+        env: its environment; none: ours.
 
     Raises:
         KolrayError: it failed, or did not print both marks.
     """
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1)
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True, bufsize=1)
     meter, done = Meter(psutil.Process(process.pid)), threading.Event()
     marks: dict[str, Mark] = {}
 
