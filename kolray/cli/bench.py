@@ -99,6 +99,20 @@ def chaos(
 
 
 @app.command()
+def lake_chaos(
+    kills: int = typer.Option(100, min=1, help="how often a driver or a worker of a layer is killed"),
+    seed: int = typer.Option(1, help="the same seed strikes the same layers in the same order"),
+    as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),
+) -> None:
+    """Kill the lake's jobs anywhere in bronze, silver, gold and maintenance; then nothing may be lost or doubled."""
+    from kolray.benchmarks.lake_chaos.run import run
+
+    with Console(stderr=True).status(f"{kills} kills …"):
+        report = run(load_settings(), kills, seed)
+    _report("kolray bench lake-chaos", asdict(report), as_json, right=report.right)
+
+
+@app.command()
 def simulate(
     schedules: int = typer.Option(10_000, min=1, help="schedules of consecutive seeds"),
     first: int = typer.Option(0, min=0, help="the first seed"),

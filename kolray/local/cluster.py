@@ -20,3 +20,8 @@ def join_ray(num_cpus: int = 2) -> None:
         ray.init(
             address="local", num_cpus=num_cpus, include_dashboard=False, log_to_driver=False, logging_level="error"
         )
+
+
+def where() -> str:
+    """What ``RAY_ADDRESS`` must be for another process to join the Ray of this one."""
+    return str(ray.get_runtime_context().gcs_address)

@@ -55,17 +55,17 @@ def run(settings: Settings, kills: int, seed: int, n_kols: int = 300, hours: int
     clock = SystemClock()
     started = clock.monotonic()
     world = build_world(WorldConfig(n_kols=n_kols, hours=hours, seed=seed, end=_end(clock.now())))
-    todo = deque(part for batch in batches(world) for part in _quarters(batch))
+    todo = deque(part for batch in batches(world) for part in quarters(batch))
     total = len(todo)
     strikes = plan(kills, seed)
     victim = Victim(settings.home, _environment(settings), clock, os.getpid())
     producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
-    sent = _send(producer, todo.popleft())
+    sent = send(producer, todo.popleft())
     producer.flush()  # a topic that never held a record holds no window back
     try:
         for number, strike in enumerate(strikes):
             while todo and total - len(todo) < total * (number + 1) / len(strikes):
-                sent += _send(producer, todo.popleft())
+                sent += send(producer, todo.popleft())
             victim.ensure_driver()
             clock.sleep(strike.after_s)
             victim.strike(strike)
@@ -114,7 +114,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     return inherited | STREAM | {"KOLRAY_HOME": str(settings.home)}
 
 
-def _quarters(batch: EventBatch) -> Iterator[EventBatch]:
+def quarters(batch: EventBatch) -> Iterator[EventBatch]:
     """An hour's arrivals in four parts, so that its two topics advance side by side."""
     for part in range(4):
         social, web = (slice(n * part // 4, n * (part + 1) // 4) for n in (batch.social.height, batch.web.height))
@@ -122,7 +122,8 @@ def _quarters(batch: EventBatch) -> Iterator[EventBatch]:
         yield EventBatch(batch.social[social], batch.web[web], batch.social_ms[social], batch.web_ms[web], raw)
 
 
-def _send(producer: EventProducer, batch: EventBatch) -> int:
+def send(producer: EventProducer, batch: EventBatch) -> int:
+    """Sends one part; returns its records."""
     producer.send("social", batch.social, batch.social_ms)
     producer.send("web", batch.web, batch.web_ms)
     for record in batch.raw:
