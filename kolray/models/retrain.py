@@ -21,24 +21,34 @@ TOLD = 5
 
 
 def retrain(settings: Settings, clock: Clock, kind: Kind) -> dict[str, Any]:
-    """Trains a model that is due, by the usual way with its refusals; publishes what the champion then says.
+    """Trains a model that is due, by the usual way with its refusals; then publishes what the champion says.
 
+    That is done each night, trained or not: the features are new, and a run that was killed in between is made up for.
     A lake that has too little to train on, as one without labels, is no failure of the night.
     """
+    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    try:
+        told = _train_if_due(registry, settings, clock, kind)
+    except (InvalidInputError, NotFoundError) as lack:
+        told = {"skipped": str(lack)}
+    if registry.alias_version(kind) is None:
+        return told
+    try:
+        return told | {"published": _publish(settings, registry, kind)}
+    except NotFoundError as nothing:
+        return told | {"not published": str(nothing)}
+
+
+def _train_if_due(registry: ModelRegistry, settings: Settings, clock: Clock, kind: Kind) -> dict[str, Any]:
     from kolray.local.cluster import join_ray
     from kolray.models.trainers import train_on_ray
 
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
-    try:
-        due, why = judge_due(registry, kind, settings.lake_root, settings.models, clock)
-        if not due:
-            return {"skipped": why}
-        join_ray()
-        submission = train_on_ray([kind], settings.lake_root, registry)[kind]
-    except (InvalidInputError, NotFoundError) as lack:
-        return {"skipped": str(lack)}
-    told = {name: value for name, value in asdict(submission).items() if name in ("version", "promoted", "reason")}
-    return {"because": why, **told, "published": _publish(settings, registry, kind)}
+    due, why = judge_due(registry, kind, settings.lake_root, settings.models, clock)
+    if not due:
+        return {"skipped": why}
+    join_ray()
+    submission = asdict(train_on_ray([kind], settings.lake_root, registry)[kind])
+    return {"because": why, **{name: submission[name] for name in ("version", "promoted", "reason")}}
 
 
 def judge_due(
