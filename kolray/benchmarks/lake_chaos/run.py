@@ -65,7 +65,7 @@ def run(settings: Settings, kills: int, seed: int, n_kols: int = 200, hours: int
         )
     clock = SystemClock()
     started = clock.monotonic()
-    sender = _Sender(settings, seed, n_kols, hours)
+    sender = Sender(settings, seed, n_kols, hours)
     inherited = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     environment = RAY | inherited | LAKE | {"KOLRAY_HOME": str(settings.home)}
     victim = Victim(environment, settings.home / "logs" / "lake-chaos.log", clock)
@@ -92,7 +92,7 @@ def run(settings: Settings, kills: int, seed: int, n_kols: int = 200, hours: int
     )
 
 
-class _Sender:
+class Sender:
     """Sends a world in parts and remembers what it sent."""
 
     def __init__(self, settings: Settings, seed: int, n_kols: int, hours: int) -> None:
