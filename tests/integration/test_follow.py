@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
+import psutil
 import pytest
 
+from kolray import local
 from kolray.clock import SystemClock
 from kolray.connectors.generator import WorldConfig, batches, build_world
 from kolray.connectors.producer import EventProducer
@@ -21,12 +23,13 @@ from kolray.events import KINDS, Kind, invalid_reason
 from kolray.lake.follow_actors import Followers
 from kolray.lake.pipelines import run_bronze
 from kolray.lake.tables import LakeTables
+from kolray.local.process import RunFolder
 from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
 from kolray.stream.actors import Supervisor
 from kolray.stream.status import totals
 
-pytestmark = [pytest.mark.usefixtures("cluster"), pytest.mark.embedded]
+pytestmark = pytest.mark.usefixtures("cluster")
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -59,6 +62,7 @@ def sent_in_parts(settings: Settings) -> Iterator[dict[Kind, pl.Series]]:
         yield dict(ids)
 
 
+@pytest.mark.embedded
 def test_followers_that_are_killed_lose_and_double_nothing(embedded: Settings) -> None:
     lake = embedded.lake.model_copy(update={"follow_s": 0.3, "followers": 2})
     settings = embedded.model_copy(update={"lake": lake})
@@ -98,9 +102,48 @@ def test_followers_that_are_killed_lose_and_double_nothing(embedded: Settings) -
     assert run_bronze(settings) == {}
 
 
+@pytest.mark.local
+@pytest.mark.heavy
+def test_followers_outlive_a_broker_that_is_killed(own_local: Settings) -> None:
+    settings = own_local.model_copy(update={"lake": own_local.lake.model_copy(update={"follow_s": 0.3})})
+    followers, stop = Followers(settings), threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            followers.look()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for number, so_far in enumerate(sent_in_parts(settings)):
+            ids = so_far
+            if number == 3:
+                until(lambda: rows(settings, "bronze.social") > 0)
+                kill_broker(settings)
+        until(lambda: all(rows(settings, f"bronze.{kind}") >= len(ids[kind]) for kind in KINDS))
+    finally:
+        stop.set()
+        looking.join()
+        followers.stop()
+    for kind in KINDS:
+        held = LakeTables(settings.lake_root).scan(f"bronze.{kind}").select("event_id").collect()
+        assert held["event_id"].sort().equals(ids[kind].sort())
+
+
+def kill_broker(settings: Settings) -> None:
+    """Kafka's process is gone at once, stays away for some seconds, and comes back with its log."""
+    [watchdog] = [running for running in RunFolder(settings.home).running() if running.name == "kafka"]
+    for process in psutil.Process(watchdog.pid).children(recursive=True):
+        process.kill()
+    until(lambda: not watchdog.alive())
+    SystemClock().sleep(5)
+    local.start_again("kafka", settings.home, os.getpid())
+
+
 FOLLOW = "from kolray.cli import main; main()"
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("sign", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.heavy)])
 def test_the_command_ends_cleanly_with_what_came(embedded: Settings, sign: signal.Signals) -> None:
     *_, ids = sent_in_parts(embedded)
