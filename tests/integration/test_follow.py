@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import psutil
@@ -28,6 +29,7 @@ from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
 from kolray.stream.actors import Supervisor
 from kolray.stream.status import totals
+from tests.ray_head import BIN, ray_head
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -162,3 +164,23 @@ def test_the_command_ends_cleanly_with_what_came(embedded: Settings, sign: signa
         command.kill()
     assert command.returncode == 0
     assert json.loads(said) == {f"bronze.{kind}": len(ids[kind]) for kind in KINDS}
+
+
+@pytest.mark.embedded
+@pytest.mark.heavy
+def test_as_a_submitted_job_it_ends_when_the_job_is_stopped(embedded: Settings, tmp_path: Path) -> None:
+    *_, ids = sent_in_parts(embedded)
+    with ray_head(embedded.home, tmp_path / "head.log") as address:
+
+        def job(*arguments: str) -> str:
+            command = [str(BIN / "ray"), "job", arguments[0], "--address", address, *arguments[1:]]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+            assert done.returncode == 0, done.stdout + done.stderr
+            return done.stdout
+
+        command = [str(BIN / "kolray"), "lake", "bronze", "--follow", "--interval", "0.5", "--json"]
+        job("submit", "--submission-id", "follow", "--no-wait", "--", *command)
+        until(lambda: all(rows(embedded, f"bronze.{kind}") == len(ids[kind]) for kind in KINDS))
+        job("stop", "follow")
+        said = job("logs", "follow")
+    assert json.dumps({f"bronze.{kind}": len(ids[kind]) for kind in KINDS}) in said
