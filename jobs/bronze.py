@@ -2,7 +2,7 @@
 
 import json
 
-from kolray.lake.pipelines import run_bronze
+from kolray.lake.bronze_pipeline import run_bronze
 from kolray.settings import load_settings
 
 if __name__ == "__main__":

@@ -24,8 +24,9 @@ from kolray.clock import SystemClock
 from kolray.connectors.generator import WorldConfig
 from kolray.demo.run import Demo
 from kolray.errors import KolrayError
+from kolray.lake.bronze_pipeline import run_bronze
 from kolray.lake.gold_pipeline import run_gold
-from kolray.lake.pipelines import run_bronze, run_silver
+from kolray.lake.silver_pipeline import run_silver
 from kolray.local.ports import choose_port
 from kolray.models.champion_scorer import champion_scorer
 from kolray.models.registry import ModelRegistry

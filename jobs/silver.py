@@ -2,7 +2,7 @@
 
 import json
 
-from kolray.lake.pipelines import run_silver
+from kolray.lake.silver_pipeline import run_silver
 from kolray.models.sentiment import default_classifier
 from kolray.settings import load_settings
 

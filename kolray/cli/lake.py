@@ -42,7 +42,7 @@ def bronze(
     elif interval is not None:
         raise InvalidInputError("--interval is the pause between the micro-batches of --follow: give both")
     else:
-        from kolray.lake.pipelines import run_bronze
+        from kolray.lake.bronze_pipeline import run_bronze
 
         with Console(stderr=True).status("bronze …"):
             counts = run_bronze(settings)
@@ -72,7 +72,7 @@ def _follow(settings: Settings, interval: float | None) -> dict[str, int]:
 @app.command()
 def silver(as_json: bool = AS_JSON) -> None:
     """Deduplicate, validate and type what bronze gained; sentiment of comments."""
-    from kolray.lake.pipelines import run_silver
+    from kolray.lake.silver_pipeline import run_silver
     from kolray.models.sentiment import default_classifier
 
     with Console(stderr=True).status("silver …"):
@@ -198,7 +198,7 @@ def run_verify(settings: Settings, *, refresh: bool, incremental: bool = False) 
     from kolray.stream.checkpoint import open_checkpoints, recorded_sentiment
 
     if refresh:
-        from kolray.lake.pipelines import run_bronze
+        from kolray.lake.bronze_pipeline import run_bronze
 
         run_bronze(settings)
     tables, file = LakeTables(settings.lake_root), settings.home / "verified.json"

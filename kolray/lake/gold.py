@@ -22,7 +22,7 @@ from kolray.stream.windows import (
 )
 
 HOUR = WindowSpec.parse("1h")
-GROUP_ROWS = 100_000
+GROUP_ROWS = 65_536
 """Events of a day taken together, roughly."""
 _DAY = ["kol_id", "platform", "dt"]
 Tables = dict[str, pl.DataFrame]

@@ -83,7 +83,7 @@ class PartWriter:
             table.schema,
             compression="zstd",
             compression_level=1,
-            use_dictionary=[column for column in table.column_names if column not in _DISTINCT],
+            use_dictionary=[column.name for column in table.schema if _repeats(column)],
             column_encoding=rising,
             write_statistics=[column for column in table.column_names if column not in _NO_BOUNDS],
             metadata_collector=written,
@@ -125,6 +125,10 @@ def _delta_fields(schema: pa.Schema) -> Iterator[pa.Field]:
         elif pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
             kind = pa.binary()
         yield pa.field(column.name, kind)
+
+
+def _repeats(column: pa.Field) -> bool:
+    return column.name not in _DISTINCT and not pa.types.is_floating(column.type)
 
 
 def _rises(column: pa.Field) -> bool:

@@ -22,7 +22,7 @@ SLICE_ROWS = 65_536
 """Rows in memory at once."""
 SHARE_ROWS = 500_000
 """Rows of one share of the work: enough for files of good size, few enough to spread."""
-BUCKET_IDS = 32_768
+BUCKET_IDS = 16_384
 """Doubtful ids settled at once."""
 ID_HASH = plh.col("event_id").nchash.xxh3_64()
 """Of an event's id; null without one."""
@@ -101,10 +101,14 @@ def survey(task: SilverTask, tables: LakeTables) -> Survey:
     slices: list[Slice] = []
     hashes, days = [], []
     for file in task.files:
-        ids = pl.read_parquet(file, columns=["event_id", "event_time"], storage_options=tables.options)
+        ids = (
+            pl.scan_parquet(file, storage_options=tables.options)
+            .select(ID_HASH, pl.col("event_time").dt.date())
+            .collect(engine="streaming")
+        )
         slices += [Slice(file, at, min(SLICE_ROWS, ids.height - at)) for at in range(0, ids.height, SLICE_ROWS)]
-        hashes.append(ids.select(ID_HASH).to_series())
-        days.append(ids["event_time"].dt.date().unique())
+        hashes.append(ids["event_id"])
+        days.append(ids["event_time"].unique())
     new = pl.concat(hashes).drop_nulls().sort()
     held = silver_ids(tables, task.kind, pl.concat(days).unique()).select(ID_HASH).collect().to_series()
     twice = new.filter(new == new.shift(1))

@@ -58,8 +58,9 @@ def nightly(
 
 def steps(settings: Settings, clock: Clock) -> dict[str, Work]:
     """Name → work, in the order in which each needs what stands before it."""
+    from kolray.lake.bronze_pipeline import run_bronze
     from kolray.lake.gold_pipeline import run_gold
-    from kolray.lake.pipelines import run_bronze, run_silver
+    from kolray.lake.silver_pipeline import run_silver
 
     return {
         "bronze": lambda: run_bronze(settings, clock),

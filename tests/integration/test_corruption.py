@@ -12,8 +12,9 @@ import pytest
 from kolray.clock import SystemClock, to_ms
 from kolray.connectors.producer import EventProducer
 from kolray.events import DLQ_TOPIC, SOCIAL_SCHEMA, SOCIAL_TOPIC
-from kolray.lake.pipelines import run_bronze, run_silver
+from kolray.lake.bronze_pipeline import run_bronze
 from kolray.lake.rules import RULES
+from kolray.lake.silver_pipeline import run_silver
 from kolray.lake.tables import LakeTables
 from kolray.schemas.registry import open_registry
 from kolray.schemas.wire import encode_rows

@@ -13,7 +13,8 @@ from kolray.clock import SystemClock, to_ms
 from kolray.connectors.producer import EventProducer
 from kolray.errors import SchemaError
 from kolray.events import SCHEMAS, SOCIAL_TOPIC
-from kolray.lake.pipelines import run_bronze, run_silver
+from kolray.lake.bronze_pipeline import run_bronze
+from kolray.lake.silver_pipeline import run_silver
 from kolray.lake.sql import query
 from kolray.lake.tables import LakeTables
 from kolray.schemas.registry import open_registry

@@ -21,8 +21,8 @@ from kolray.clock import SystemClock
 from kolray.connectors.generator import WorldConfig, batches, build_world
 from kolray.connectors.producer import EventProducer
 from kolray.events import KINDS, Kind, invalid_reason
+from kolray.lake.bronze_pipeline import run_bronze
 from kolray.lake.follow_actors import Followers
-from kolray.lake.pipelines import run_bronze
 from kolray.lake.tables import LakeTables
 from kolray.local.process import RunFolder
 from kolray.schemas.registry import open_registry

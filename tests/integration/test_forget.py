@@ -22,9 +22,10 @@ from kolray.connectors.base import PollState
 from kolray.connectors.generator import WorldConfig, build_world
 from kolray.connectors.producer import EventProducer
 from kolray.events import SCHEMAS, conform
+from kolray.lake.bronze_pipeline import run_bronze
 from kolray.lake.follow import Follower
 from kolray.lake.gold_pipeline import run_gold
-from kolray.lake.pipelines import run_bronze, run_silver
+from kolray.lake.silver_pipeline import run_silver
 from kolray.lake.tables import LakeTables
 from kolray.lake.verify import verify
 from kolray.lake.world import send_world

@@ -16,9 +16,10 @@ import ray
 from kolray.connectors.generator import WorldConfig, build_world
 from kolray.demo.topics import count_records
 from kolray.events import ALERTS_TOPIC, DLQ_TOPIC, LATE_TOPIC
+from kolray.lake.bronze_pipeline import run_bronze
 from kolray.lake.gold_pipeline import backfill_gold, run_gold
 from kolray.lake.gold_plan import DAILY, WEEKLY
-from kolray.lake.pipelines import run_bronze, run_silver
+from kolray.lake.silver_pipeline import run_silver
 from kolray.lake.sql import query
 from kolray.lake.tables import LakeTables
 from kolray.lake.verify import verify

@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 from kolray.cli.main import app
 from kolray.connectors.generator import WorldConfig, build_world
 from kolray.errors import ServiceUnavailableError
+from kolray.lake.bronze_pipeline import run_bronze
 from kolray.lake.gold_pipeline import run_gold
 from kolray.lake.journal import NAME
-from kolray.lake.pipelines import run_bronze, run_silver
+from kolray.lake.silver_pipeline import run_silver
 from kolray.lake.tables import LakeTables
 from kolray.lake.world import send_world
 from kolray.models.nightly import nightly

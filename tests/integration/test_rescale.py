@@ -12,7 +12,7 @@ from kolray.connectors.generator import EventBatch, WorldConfig, batches, build_
 from kolray.connectors.producer import EventProducer
 from kolray.demo.topics import count_records
 from kolray.events import ALERTS_TOPIC, DLQ_TOPIC, LATE_TOPIC
-from kolray.lake.pipelines import run_bronze
+from kolray.lake.bronze_pipeline import run_bronze
 from kolray.lake.tables import LakeTables
 from kolray.lake.verify import verify
 from kolray.models.sentiment import default_classifier

@@ -8,7 +8,13 @@ import tomllib
 from pathlib import Path
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
-MAIN_SHELLS = {"kolray.stream.actors", "kolray.lake.pipelines", "kolray.models.trainers", "kolray.serving.deployments"}
+MAIN_SHELLS = {
+    "kolray.stream.actors",
+    "kolray.lake.bronze_pipeline",
+    "kolray.lake.silver_pipeline",
+    "kolray.models.trainers",
+    "kolray.serving.deployments",
+}
 WALK = """
 import importlib, pkgutil, sys
 import kolray

@@ -133,7 +133,7 @@ def send(producer: EventProducer, batch: EventBatch) -> int:
 
 def _to_the_end(settings: Settings) -> dict[str, int]:
     """Reads what is left, closes all windows, and loads the lake; returns the stream's counters."""
-    from kolray.lake.pipelines import run_bronze  # here: only these two need Ray
+    from kolray.lake.bronze_pipeline import run_bronze  # here: only these two need Ray
     from kolray.stream.actors import run_stream
 
     counts = run_stream(settings, default_classifier, until_end=True)

@@ -43,7 +43,7 @@ class Work:
 def run(work: Work) -> dict[str, float]:
     """Runs all rounds; returns the seconds of each layer in the last."""
     from kolray.lake.gold_pipeline import run_gold
-    from kolray.lake.pipelines import run_silver
+    from kolray.lake.silver_pipeline import run_silver
     from kolray.local.cluster import join_ray
 
     join_ray()
@@ -64,7 +64,7 @@ def run(work: Work) -> dict[str, float]:
 
 
 def _bronze(tables: LakeTables, kind: Kind, files: Sequence[str]) -> None:
-    from kolray.lake.pipelines import spread
+    from kolray.lake.spread import spread
 
     name = f"bronze.{kind}"
     written = spread(list(files), partial(_write_bronze, kind, tables.path(name)), blocks=len(files))

@@ -66,7 +66,7 @@ def _send(settings: Settings, n_events: int) -> None:
 
 def main() -> None:
     """The command of the module's docstring; prints the rows of the last round."""
-    from kolray.lake.pipelines import run_bronze
+    from kolray.lake.bronze_pipeline import run_bronze
     from kolray.local.cluster import join_ray
 
     join_ray()

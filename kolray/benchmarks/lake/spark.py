@@ -33,7 +33,12 @@ def spark(folder: Path, raw: Path) -> Spark:
     with tempfile.TemporaryDirectory(prefix="kolray-peers-") as lake:
         engine = [str(folder / "venv/spark/bin/python"), str(folder / "run_spark_medallion.py")]
         given = ["--jars", str(folder / "jars/spark"), "--parquet", str(raw), "--lake", lake, "--rounds", "2"]
-        measured = measure([*engine, *given])
+        with open(f"{lake}/log", "w+") as log:  # it warns of much that is not ours
+            try:
+                measured = measure([*engine, *given], errors=log)
+            except KolrayError as error:
+                log.seek(0)
+                raise KolrayError(f"Spark failed: {log.read()[-2000:]}") from error
         check = [str(folder / "venv/tools/bin/python"), str(folder / "check.py"), "medallion", "--lake", lake]
         told = subprocess.run([*check, "--parquet", str(raw)], capture_output=True, text=True, check=False)
     if "AGREES" not in told.stdout:

@@ -17,9 +17,10 @@ MARK, DONE = "@", "@round"
 
 def layers() -> dict[str, Callable[[Settings], object]]:
     """Layer → its job, in their order. Imported here: Ray is for the process that runs them."""
+    from kolray.lake.bronze_pipeline import run_bronze
     from kolray.lake.gold_pipeline import run_gold
     from kolray.lake.maintenance import maintain
-    from kolray.lake.pipelines import run_bronze, run_silver
+    from kolray.lake.silver_pipeline import run_silver
     from kolray.lake.tables import LakeTables
     from kolray.models.sentiment import default_classifier
 

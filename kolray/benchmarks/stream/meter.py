@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import IO
 
 import psutil
 
@@ -76,16 +77,17 @@ class Measured:
         return t1 - t0, c1 - c0
 
 
-def measure(command: list[str], env: Mapping[str, str] | None = None) -> Measured:
+def measure(command: list[str], env: Mapping[str, str] | None = None, errors: IO[str] | None = None) -> Measured:
     """Runs a command to its end.
 
     Args:
         env: its environment; none: ours.
+        errors: where its standard error goes; none: to ours.
 
     Raises:
         KolrayError: it failed, or did not print both marks.
     """
-    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True, bufsize=1)
+    process = subprocess.Popen(command, env=env, stderr=errors, stdout=subprocess.PIPE, text=True, bufsize=1)
     meter, done = Meter(psutil.Process(process.pid)), threading.Event()
     marks: dict[str, Mark] = {}
 

@@ -1,9 +1,7 @@
-"""Ray shell of bronze and silver: Ray Data spreads work, tasks write files, the driver commits a table once. [ray]"""
+"""Ray shell of silver: tasks refine slices of files, the driver settles the doubtful and commits each table. [ray]"""
 
-import logging
-import pickle
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,79 +11,18 @@ import ray
 
 from kolray.clock import Clock, SystemClock
 from kolray.events import KINDS, Columns, Kind
-from kolray.lake.bronze import BronzeTask, by_table, grouped, plan_bronze, read_group
-from kolray.lake.bronze_files import commit_bronze, held_at_start, write_bronze
 from kolray.lake.commit import commit_parts, discard
-from kolray.lake.contract import read_contract
 from kolray.lake.overlap import Advance, until_undisturbed
 from kolray.lake.parts import PartWriter, write_parts
 from kolray.lake.quality import quality_rows
 from kolray.lake.silver import refine, settle
 from kolray.lake.silver_plan import BESIDE, SilverTask, Slice, by_bucket, plan_silver, reached, shares, survey
+from kolray.lake.spread import Row, spread
 from kolray.lake.tables import TABLES, LakeTables, Root
 from kolray.lake.turns import takes_turn
 from kolray.local.cluster import join_ray
 from kolray.protocols import TextClassifier
-from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
-
-Row = dict[str, Any]
-
-
-def spread(work: list[Any], do: Callable[[Any], Iterable[Row]], blocks: int) -> list[Row]:
-    """Runs ``do`` on every item by Ray Data and gathers the rows it yields."""
-    if not work:
-        return []
-    join_ray()
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-
-    held = ray.put(work)
-
-    def batch(items: Row) -> Row:
-        everything = ray.get(held)
-        return {"row": [pickle.dumps(row) for index in items["item"] for row in do(everything[index])]}
-
-    numbered = ray.data.from_items([{"item": i} for i in range(len(work))], override_num_blocks=min(blocks, len(work)))
-    done = numbered.map_batches(batch, batch_format="numpy", batch_size=None).take_all()
-    return [pickle.loads(row["row"]) for row in done]  # noqa: S301 - our own tasks wrote them
-
-
-@takes_turn
-def run_bronze(settings: Settings, clock: Clock | None = None) -> dict[str, int]:
-    """Reads every topic to its end; returns rows added to each table.
-
-    Raises:
-        SchemaError: a schema registered for a raw topic breaks the contract; nothing was read or written.
-    """
-    tables = LakeTables(settings.lake_root)
-    added: Counter[str] = Counter()
-
-    def undisturbed() -> bool:
-        now = (clock or SystemClock()).now()
-        extra = read_contract(open_registry(settings.registry.url), tables)
-        tasks = plan_bronze(tables, settings.kafka.partitions)
-        groups = grouped(tasks, groups=2)
-        written = spread(groups, lambda tasks: _write_bronze(tasks, settings, now, extra), blocks=len(groups))
-        files = [row["file"] for row in written]
-        counts, all_committed = commit_bronze(tables, files, held_at_start(tasks), by_table("bronze", extra))
-        added.update(counts)
-        return all_committed
-
-    until_undisturbed("bronze", undisturbed)
-    return dict(added)
-
-
-def _write_bronze(
-    tasks: list[BronzeTask], settings: Settings, now: datetime, extra: dict[Kind, Columns]
-) -> Iterable[Row]:
-    read = read_group(tasks, settings, now, extra)
-    for file in write_bronze(LakeTables(settings.lake_root), read, by_table("bronze", extra)):
-        yield {"file": file}
-
-
-def _schema(name: str, extra: Columns | None = None) -> pl.Schema:
-    return pl.Schema(TABLES[name] | (extra or {}))
 
 
 @takes_turn
@@ -188,3 +125,7 @@ def _commit_silver(
         if undisturbed and name != "silver.quality":
             added[name] = sum(part.rows for part in parts)
     return added, undisturbed
+
+
+def _schema(name: str, extra: Columns | None = None) -> pl.Schema:
+    return pl.Schema(TABLES[name] | (extra or {}))
