@@ -1,8 +1,9 @@
-"""Ray shell of bronze: tasks read topics and write files, the driver commits each table once. [ray]"""
+"""Bronze over a cluster: tasks read topics and write files, the driver commits each table once."""
 
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from kolray.clock import Clock, SystemClock
 from kolray.events import Columns, Kind
@@ -10,7 +11,6 @@ from kolray.lake.bronze import BronzeTask, by_table, grouped, plan_bronze, read_
 from kolray.lake.bronze_files import commit_bronze, held_at_start, write_bronze
 from kolray.lake.contract import read_contract
 from kolray.lake.overlap import until_undisturbed
-from kolray.lake.spread import Row, spread
 from kolray.lake.tables import LakeTables
 from kolray.lake.turns import takes_turn
 from kolray.schemas.registry import open_registry
@@ -24,6 +24,8 @@ def run_bronze(settings: Settings, clock: Clock | None = None) -> dict[str, int]
     Raises:
         SchemaError: a schema registered for a raw topic breaks the contract; nothing was read or written.
     """
+    from kolray.lake.spread import spread  # here: it imports Ray
+
     tables = LakeTables(settings.lake_root)
     added: Counter[str] = Counter()
 
@@ -44,7 +46,7 @@ def run_bronze(settings: Settings, clock: Clock | None = None) -> dict[str, int]
 
 def _write_bronze(
     tasks: list[BronzeTask], settings: Settings, now: datetime, extra: dict[Kind, Columns]
-) -> Iterable[Row]:
+) -> Iterable[dict[str, Any]]:
     read = read_group(tasks, settings, now, extra)
     for file in write_bronze(LakeTables(settings.lake_root), read, by_table("bronze", extra)):
         yield {"file": file}

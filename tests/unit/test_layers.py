@@ -10,7 +10,7 @@ from pathlib import Path
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
 MAIN_SHELLS = {
     "kolray.stream.actors",
-    "kolray.lake.bronze_pipeline",
+    "kolray.lake.spread",
     "kolray.lake.silver_pipeline",
     "kolray.models.trainers",
     "kolray.serving.deployments",

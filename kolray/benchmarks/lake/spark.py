@@ -33,7 +33,7 @@ def spark(folder: Path, raw: Path) -> Spark:
     with tempfile.TemporaryDirectory(prefix="kolray-peers-") as lake:
         engine = [str(folder / "venv/spark/bin/python"), str(folder / "run_spark_medallion.py")]
         given = ["--jars", str(folder / "jars/spark"), "--parquet", str(raw), "--lake", lake, "--rounds", "2"]
-        with open(f"{lake}/log", "w+") as log:  # it warns of much that is not ours
+        with (Path(lake) / "log").open("w+") as log:  # it warns of much that is not ours
             try:
                 measured = measure([*engine, *given], errors=log)
             except KolrayError as error:
