@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,8 +25,8 @@ OUTPUTS = {
 }
 """What the stream published: topic → table, and the prefix of the columns that say where the record itself lies."""
 TABLE_OF_TOPIC = {**BRONZE_OF_TOPIC, **{topic: table for topic, (table, _) in OUTPUTS.items()}}
-CHUNK_BATCHES = 256
-"""Record batches decoded together."""
+CHUNK_ROWS = 131_072
+"""Records decoded together, roughly: a fetch may bring many more."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,25 @@ def read_group(
             got = fetcher.poll(0.2)
             held += got
             ended = not got and fetcher.caught_up()
-            if held and (ended or len(held) >= CHUNK_BATCHES):
+            if held and (ended or records_in(held) >= CHUNK_ROWS):
                 yield from rows_of(decoder, denied, held, ingest_time)
                 held = []
     finally:
         fetcher.close()
+
+
+def records_in(batches: Iterable[RawBatch]) -> int:
+    return sum(batch.count for batch in batches)
+
+
+def _in_chunks(batches: list[RawBatch]) -> Iterator[list[RawBatch]]:
+    """About ``CHUNK_ROWS`` records at a time."""
+    first, rows = 0, 0
+    for number, batch in enumerate(batches, 1):
+        rows += batch.count
+        if rows >= CHUNK_ROWS or number == len(batches):
+            yield batches[first:number]
+            first, rows = number, 0
 
 
 def open_fetcher(settings: Settings, tasks: list[BronzeTask]) -> BatchFetcher:
@@ -105,8 +119,10 @@ def rows_of(
     decoder: BatchDecoder, denied: DenyList, batches: list[RawBatch], ingest_time: datetime
 ) -> Iterator[tuple[str, pl.DataFrame, dict[str, int]]]:
     """Table, rows and {transaction id: offset after them} of record batches, a topic at a time."""
-    for topic in dict.fromkeys(batch.topic for batch in batches):
-        mine = [batch for batch in batches if batch.topic == topic]
+    topics = dict.fromkeys(batch.topic for batch in batches)
+    of_topic = ([batch for batch in batches if batch.topic == topic] for topic in topics)
+    for mine in (chunk for whole in of_topic for chunk in _in_chunks(whole)):
+        topic = mine[0].topic
         raw = topic in KIND_OF_TOPIC
         rows = _events(topic, decoder, mine) if raw else _outputs(topic, decoder.registry, mine)
         table = TABLE_OF_TOPIC[topic]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from kolray.clock import Clock
 from kolray.events import Columns, Kind
-from kolray.lake.bronze import CHUNK_BATCHES, by_table, open_fetcher, plan_bronze, rows_of
+from kolray.lake.bronze import by_table, open_fetcher, plan_bronze, records_in, rows_of
 from kolray.lake.bronze_files import commit_bronze, held_at_start, write_bronze
 from kolray.lake.contract import read_contract
 from kolray.lake.tables import LakeTables
@@ -25,6 +25,8 @@ from kolray.stream.fetch import RawBatch
 from kolray.stream.supervision import LASTING, pause_s
 
 log = logging.getLogger(__name__)
+MUCH = 1_000_000
+"""Records that are committed before their time: a follower that is far behind."""
 POLL_S = 0.2
 
 
@@ -77,7 +79,7 @@ class Follower:
             KolrayError: it has to begin again.
         """
         self._waiting += self._fetcher.poll(POLL_S)
-        if self._clock.monotonic() >= self._due_at or len(self._waiting) >= CHUNK_BATCHES:
+        if self._clock.monotonic() >= self._due_at or records_in(self._waiting) >= MUCH:
             self.commit()
 
     def commit(self) -> None:

@@ -7,6 +7,7 @@ contract test and the library is pinned exactly.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from kolray.errors import CheckpointError, ServiceUnavailableError
 from kolray.settings import KafkaSettings
 from kolray.stream.codecs import decompress
 
+log = logging.getLogger(__name__)
 HEAD_BYTES = DefaultRecordBatch.HEADER_STRUCT.size
 
 
@@ -114,7 +116,7 @@ class BatchFetcher:
 
     Args:
         kafka: where the brokers are.
-        starts: (topic, partition) → first offset wanted.
+        starts: (topic, partition) → first offset wanted; 0: of what the broker still has.
         committed_only: leave out records of open and aborted transactions.
     """
 
@@ -140,6 +142,14 @@ class BatchFetcher:
         self._consumer.assign(self._partitions)
         for place, offset in starts.items():
             self._consumer.seek(TopicPartition(*place), offset)
+        self._skip_what_is_gone([TopicPartition(*place) for place, offset in starts.items() if offset == 0])
+
+    def _skip_what_is_gone(self, fresh: list[TopicPartition]) -> None:
+        """Who begins with a topic begins with what its retention has left; who goes on must not miss any (``poll``)."""
+        for tp, first in self._consumer.beginning_offsets(fresh).items() if fresh else ():
+            if first > 0:
+                log.warning("%s-%d begins at offset %d: its retention deleted what was before", *tp, first)
+                self._consumer.seek(tp, first)
 
     def poll(self, timeout_s: float) -> list[RawBatch]:
         """Batches that arrived, oldest first within a partition; an empty list after ``timeout_s`` without any.

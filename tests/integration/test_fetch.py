@@ -8,6 +8,7 @@ import time
 import polars as pl
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from kolray.errors import CheckpointError
@@ -105,5 +106,19 @@ def test_an_offset_that_is_gone_is_an_error_with_its_name(kafka: KafkaSettings, 
     produce(producer(kafka), topic, 0, 10)
     fetcher = BatchFetcher(kafka, {(topic, 0): 5000})
     with pytest.raises(CheckpointError, match=topic):
+        poll_often(fetcher)
+    fetcher.close()
+
+
+def test_whoever_begins_begins_with_what_is_left_and_whoever_goes_on_is_told_what_is_gone(
+    kafka: KafkaSettings, topic: str
+) -> None:
+    produce(producer(kafka), topic, 0, 10)
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    for future in admin.delete_records([Place(topic, 0, 6)]).values():
+        future.result()
+    assert fetched(kafka, topic)["offset"].to_list() == [6, 7, 8, 9]
+    fetcher = BatchFetcher(kafka, {(topic, 0): 3})
+    with pytest.raises(CheckpointError, match="retention"):
         poll_often(fetcher)
     fetcher.close()

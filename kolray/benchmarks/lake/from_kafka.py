@@ -15,13 +15,14 @@ from pathlib import Path
 
 from kolray.benchmarks.events import chunks
 from kolray.benchmarks.stream.meter import measure
+from kolray.benchmarks.topics import temporary_topics
 from kolray.connectors.producer import EventProducer
 from kolray.errors import KolrayError
+from kolray.lake.bronze import TABLE_OF_TOPIC
 from kolray.local.kafka import kafka
 from kolray.local.profiles import one_server
 from kolray.schemas.registry import FileRegistry
 from kolray.settings import Settings, load_settings
-from kolray.stream.topics import ensure_topics
 
 ROUNDS = 2
 HOME = "KOLRAY_HOME"
@@ -46,10 +47,10 @@ def from_kafka(n_events: int) -> FromKafka:
     """
     with tempfile.TemporaryDirectory(prefix="kolray-bench-") as folder, one_server(kafka, Path(folder)):
         settings = load_settings(home=Path(folder))
-        ensure_topics(settings.kafka)
-        _send(settings, n_events)
-        engine = [sys.executable, "-m", "kolray.benchmarks.lake.from_kafka", str(ROUNDS)]
-        measured = measure(engine, env=os.environ | {HOME: folder})
+        with temporary_topics(settings.kafka, list(TABLE_OF_TOPIC)):
+            _send(settings, n_events)
+            engine = [sys.executable, "-m", "kolray.benchmarks.lake.from_kafka", str(ROUNDS)]
+            measured = measure(engine, env=os.environ | {HOME: folder})
     wall_s, cpu_s = measured.between("@job_start")
     rows = int(measured.last)
     if rows != n_events:
