@@ -27,14 +27,26 @@ def query(root: Root, sql: str, at: datetime | None = None, versions: Mapping[st
     """
     tables = LakeTables(root)
     asked = _versions(tables, at, versions or {})
+    views = _mentioned(asked, sql)
+    try:
+        try:
+            return _answer(tables, views, sql, files_alike=True)
+        except duckdb.InvalidInputException:  # a file was written before a column that is asked for
+            return _answer(tables, views, sql, files_alike=False)
+    except duckdb.Error as error:
+        raise InvalidInputError(f"{error}\nTables: {', '.join(asked) or 'none yet'}") from error
+
+
+def _answer(tables: LakeTables, views: dict[str, int | None], sql: str, *, files_alike: bool) -> pl.DataFrame:
+    """
+    Args:
+        files_alike: all files of a table have all of its columns; asking each of them takes longer than most answers.
+    """
     with duckdb.connect() as db:
         db.execute("SET TimeZone = 'UTC'")  # hours and days of a time are the same on every machine
-        for name, version in _mentioned(asked, sql).items():
-            _make_view(db, tables, name, version)
-        try:
-            return _select(db, sql).pl()
-        except duckdb.Error as error:
-            raise InvalidInputError(f"{error}\nTables: {', '.join(asked) or 'none yet'}") from error
+        for name, version in views.items():
+            _make_view(db, tables, name, version, files_alike=files_alike)
+        return _select(db, sql).pl()
 
 
 def _versions(tables: LakeTables, at: datetime | None, fixed: Mapping[str, int]) -> dict[str, int | None]:
@@ -57,7 +69,9 @@ def _mentioned(asked: dict[str, int | None], sql: str) -> dict[str, int | None]:
     return named or asked
 
 
-def _make_view(db: duckdb.DuckDBPyConnection, tables: LakeTables, name: str, version: int | None) -> None:
+def _make_view(
+    db: duckdb.DuckDBPyConnection, tables: LakeTables, name: str, version: int | None, *, files_alike: bool
+) -> None:
     layer, _, kind = name.partition(".")
     db.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
     table = _at(tables, name, version)
@@ -67,10 +81,14 @@ def _make_view(db: duckdb.DuckDBPyConnection, tables: LakeTables, name: str, ver
         db.register(f"{layer}_{kind}", table.to_pyarrow_dataset())
         db.execute(f"CREATE VIEW {name} AS SELECT * FROM {layer}_{kind}")  # noqa: S608
     else:
-        db.execute(
-            f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}], "  # noqa: S608
-            "hive_partitioning = true, union_by_name = true)"
-        )
+        read = f"SELECT * FROM read_parquet([{files}], hive_partitioning = true, union_by_name = {{}})"  # noqa: S608
+        db.execute(f"CREATE VIEW {name} AS {read.format(not files_alike)}")
+        if files_alike and {row[0] for row in db.execute(f"DESCRIBE {name}").fetchall()} != _columns(table):
+            db.execute(f"CREATE OR REPLACE VIEW {name} AS {read.format(True)}")
+
+
+def _columns(table: DeltaTable) -> set[str]:
+    return {field.name for field in table.schema().fields}
 
 
 def _at(tables: LakeTables, name: str, version: int | None) -> DeltaTable:

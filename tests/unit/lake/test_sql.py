@@ -12,6 +12,8 @@ import pytest
 
 from kolray.clock import from_ms
 from kolray.errors import InvalidInputError, NotFoundError
+from kolray.lake.commit import commit_parts
+from kolray.lake.parts import write_parts
 from kolray.lake.reference import upsert_reference
 from kolray.lake.sql import query
 from kolray.lake.tables import TABLES, LakeTables
@@ -59,6 +61,18 @@ def test_a_table_without_rows_has_its_columns(lake: Place) -> None:
     tables = LakeTables(lake)
     add(tables, "silver.quarantine", pl.DataFrame(schema=TABLES["silver.quarantine"]))
     assert query(lake, "SELECT reason, dt FROM silver.quarantine").schema["dt"] == pl.Date
+
+
+def test_a_column_that_only_some_files_have_is_null_in_the_others(lake: Place) -> None:
+    tables, extra = LakeTables(lake), {"saves": pl.Int64()}
+    name, rows = "bronze.social", bronze("social", {"event_id": "y"}).with_columns(saves=pl.lit(5))
+    parts = write_parts(name, tables.path(name), rows, extra)
+    commit_parts(name, tables.path(name), pl.Schema(TABLES[name] | extra), parts, {})
+    assert query(lake, "SELECT saves FROM bronze.social ORDER BY saves")["saves"].to_list() == [5, None, None, None]
+    assert query(lake, "SELECT * FROM bronze.social")["saves"].sum() == 5
+    assert query(lake, "SELECT count(likes) FROM bronze.social").item() == 3
+    add(tables, name, bronze("social", {"event_id": "old writer"}))
+    assert query(lake, "SELECT count(*) AS n, sum(saves)::BIGINT AS s FROM bronze.social").row(0) == (5, 5)
 
 
 def test_rows_that_were_replaced_are_not_seen(lake: Place) -> None:
