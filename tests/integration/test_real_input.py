@@ -54,7 +54,7 @@ def test_window_sums_over_the_api_equal_the_csv(embedded: Settings, data: Path) 
     )
     sent = send_file_events(embedded, events)
     counts = run_stream(embedded, default_classifier, until_end=True)
-    assert sent == {"read": 158_631, "sent": 158_631, "dead_letters": 0}
+    assert sent == {"read": 158_631, "sent": 158_631, "dead_letters": 0, "denied": 0}
     assert counts["counted"] == 158_631
     client = _client(embedded)
     for file in files:
