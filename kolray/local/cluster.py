@@ -6,7 +6,9 @@ from contextlib import contextmanager
 
 import ray
 
-THREADS = "POLARS_MAX_THREADS"
+TASK_ENV = {"POLARS_MAX_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""A task has one CPU: as many threads as the machine has CPUs in each of as many tasks cost a tenth more CPU time and
+memory. The system's allocator gives back what a task took; Arrow's own keeps it."""
 
 
 def join_ray(num_cpus: int = 2) -> None:
@@ -21,25 +23,22 @@ def join_ray(num_cpus: int = 2) -> None:
     if os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False, logging_level="error")
     else:
-        with _one_thread_a_task():
+        with _small_tasks():
             ray.init(
                 address="local", num_cpus=num_cpus, include_dashboard=False, log_to_driver=False, logging_level="error"
             )
 
 
 @contextmanager
-def _one_thread_a_task() -> Iterator[None]:
-    """What Ray starts in this inherits a Polars of one thread: a task has one CPU, and as many threads as the machine
-    has CPUs in each of as many tasks cost a tenth more CPU time and memory.
-    """
-    if THREADS in os.environ:
-        yield
-        return
-    os.environ[THREADS] = "1"
+def _small_tasks() -> Iterator[None]:
+    """What Ray starts in this inherits ``TASK_ENV``, as far as the user's environment says nothing else."""
+    ours = {name: value for name, value in TASK_ENV.items() if name not in os.environ}
+    os.environ.update(ours)
     try:
         yield
     finally:
-        del os.environ[THREADS]  # ours has its threads
+        for name in ours:
+            del os.environ[name]  # this process has all threads
 
 
 def where() -> str:
