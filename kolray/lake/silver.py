@@ -14,7 +14,7 @@ import polars as pl
 from kolray.events import Columns, Kind
 from kolray.features.spam import spam_signal
 from kolray.lake.quality import count_failures, is_broken, with_reason, with_rules
-from kolray.lake.silver_plan import ID_HASH, SilverTask, Slice, silver_ids
+from kolray.lake.silver_plan import ID_HASH, SilverTask, Slice
 from kolray.lake.tables import PLACE, TABLES, LakeTables
 from kolray.protocols import TextClassifier
 
@@ -45,11 +45,12 @@ def refine(
     """
     columns = TABLES[f"bronze.{task.kind}"] | tables.added_columns(f"bronze.{task.kind}")
     unsure = ID_HASH.is_in(doubtful.implode())
+    quarantine = tables.scan("silver.quarantine").select(*PLACE, "dt")
     for piece in slices:
         rows = read_slice(piece, columns, tables.options)
         wrong, copied = rows.select(is_broken(task.kind).alias("wrong"), unsure.alias("copied"))
         valid = _sound(rows.filter(~wrong & ~copied))
-        broken = _quarantined(rows.filter(wrong), task, tables)
+        broken = _quarantined(rows.filter(wrong), task, quarantine)
         counted = count_failures(task.kind, valid, broken, copies=0)
         yield Refined(
             _with_signals(task.kind, valid, classifier), broken, _sound(rows.filter(~wrong & copied)), counted
@@ -57,10 +58,9 @@ def refine(
 
 
 def settle(
-    task: SilverTask, doubtful: pl.DataFrame, tables: LakeTables, classifier: TextClassifier | None
+    task: SilverTask, doubtful: pl.DataFrame, known: pl.DataFrame, classifier: TextClassifier | None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Of all doubtful rows of a bucket the first copy of each id that silver does not hold; and ``counted``."""
-    known = silver_ids(tables, task.kind, doubtful["dt"].unique()).collect()
     first = doubtful.sort("kafka_time", *PLACE).unique("event_id", keep="first", maintain_order=True)
     valid = first.join(known, on="event_id", how="anti", maintain_order="left")
     counted = count_failures(task.kind, valid, doubtful.clear(), copies=doubtful.height - valid.height)
@@ -71,7 +71,7 @@ def _sound(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(dt=pl.col("event_time").dt.date(), available_at=pl.col("kafka_time"))
 
 
-def _quarantined(broken: pl.DataFrame, task: SilverTask, tables: LakeTables) -> pl.DataFrame:
+def _quarantined(broken: pl.DataFrame, task: SilverTask, quarantine: pl.LazyFrame) -> pl.DataFrame:
     """Broken rows that quarantine does not hold, with what it says of them."""
     version = pl.lit(task.bronze_version, pl.Int64)
     stamped = with_reason(task.kind, broken).with_columns(
@@ -79,7 +79,7 @@ def _quarantined(broken: pl.DataFrame, task: SilverTask, tables: LakeTables) -> 
     )
     if stamped.height:
         days = stamped["dt"].unique().to_list()
-        held = tables.scan("silver.quarantine").filter(pl.col("dt").is_in(days)).select(PLACE).collect()
+        held = quarantine.filter(pl.col("dt").is_in(days)).select(PLACE).collect()
         stamped = stamped.join(held, on=PLACE, how="anti", maintain_order="left")
     return with_rules(task.kind, stamped)
 

@@ -16,7 +16,7 @@ from kolray.lake.overlap import Advance, until_undisturbed
 from kolray.lake.parts import PartWriter, write_parts
 from kolray.lake.quality import quality_rows
 from kolray.lake.silver import refine, settle
-from kolray.lake.silver_plan import BESIDE, SilverTask, Slice, by_bucket, plan_silver, reached, shares, survey
+from kolray.lake.silver_plan import BESIDE, SilverTask, Slice, Survey, by_bucket, plan_silver, reached, shares, survey
 from kolray.lake.spread import Row, spread
 from kolray.lake.tables import TABLES, LakeTables, Root
 from kolray.lake.turns import takes_turn
@@ -41,14 +41,14 @@ def run_silver(
         before = {kind: reached(tables, kind) for kind in KINDS}
         tasks = [task for kind in KINDS if (task := plan_silver(tables, kind)) is not None]
         surveys = [survey(task, tables) for task in tasks]
-        held = ray.put((tasks, surveys, classifier))
+        held = ray.put((tasks, [(found.doubtful, found.buckets) for found in surveys], classifier))
         work = [(number, share) for number, found in enumerate(surveys) for share in shares(found.slices)]
         written = spread(work, partial(_write_silver, settings.lake_root, held), blocks=len(work))
         now = (clock or SystemClock()).now()
         all_committed = True
         for number, (task, found) in enumerate(zip(tasks, surveys, strict=True)):
             mine = [row for row in written if row["task"] == number]
-            mine += _settle(task, found.buckets, mine, tables, classifier)
+            mine += _settle(task, found, mine, tables, classifier)
             counts, committed = _commit_silver(tables, task, before[task.kind], mine, now)
             added.update(counts)
             all_committed &= committed
@@ -62,18 +62,18 @@ def _write_silver(root: Root, held: Any, share: tuple[int, list[Slice]]) -> Iter
     """Writes what is done where it is read; doubtful rows are handed back by their bucket.
 
     Args:
-        held: tasks, their surveys and the classifier, in Ray's store.
+        held: tasks, their doubtful hashes and buckets, and the classifier, in Ray's store.
         share: the number of a task, and slices of it.
     """
     number, slices = share
-    tasks, surveys, classifier = ray.get(held)
-    tables, task, found = LakeTables(root), tasks[number], surveys[number]
+    tasks, surveyed, classifier = ray.get(held)
+    tables, task, (doubtful, buckets) = LakeTables(root), tasks[number], surveyed[number]
     writers = _writers(tables, task.kind)
-    for refined in refine(task, slices, found.doubtful, tables, classifier):
+    for refined in refine(task, slices, doubtful, tables, classifier):
         writers[f"silver.{task.kind}"].write(refined.valid)
         writers["silver.quarantine"].write(refined.broken)
         yield {"task": number, "table": "counted", "counted": refined.counted}
-        for bucket, rows in by_bucket(refined.doubtful, found.buckets):
+        for bucket, rows in by_bucket(refined.doubtful, buckets):
             packed = rows.write_ipc(None, compression="lz4").getvalue()
             yield {"task": number, "table": "doubtful", "bucket": bucket, "packed": packed}
     for name, writer in writers.items():
@@ -87,15 +87,15 @@ def _writers(tables: LakeTables, kind: Kind) -> dict[str, PartWriter]:
 
 
 def _settle(
-    task: SilverTask, buckets: int, written: list[Row], tables: LakeTables, classifier: TextClassifier | None
+    task: SilverTask, found: Survey, written: list[Row], tables: LakeTables, classifier: TextClassifier | None
 ) -> Iterable[Row]:
     """Writes the doubtful rows that are first copies, a bucket in memory at a time."""
     silver = f"silver.{task.kind}"
     writer = _writers(tables, task.kind)[silver]
-    for bucket in range(buckets):
+    for bucket in range(found.buckets):
         packed = [row["packed"] for row in written if row.get("bucket") == bucket]
         if packed:
-            valid, counted = settle(task, pl.concat(pl.read_ipc(rows) for rows in packed), tables, classifier)
+            valid, counted = settle(task, pl.concat(pl.read_ipc(rows) for rows in packed), found.known, classifier)
             writer.write(valid)
             yield {"table": "counted", "counted": counted}
     yield from ({"table": silver, "part": part} for part in writer.close())

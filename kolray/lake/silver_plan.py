@@ -51,10 +51,14 @@ class Slice:
 
 @dataclass(frozen=True)
 class Survey:
-    """``slices``: all rows of a task; ``doubtful``: hashes of the ids met more than once in them and silver."""
+    """``slices``: all rows of a task; ``doubtful``: hashes of the ids met more than once in them and silver.
+
+    ``known``: ``event_id`` of those in silver, on the days of the rows.
+    """
 
     slices: list[Slice]
     doubtful: pl.Series
+    known: pl.DataFrame
 
     @property
     def buckets(self) -> int:
@@ -110,14 +114,16 @@ def survey(task: SilverTask, tables: LakeTables) -> Survey:
         hashes.append(ids["event_id"])
         days.append(ids["event_time"].unique())
     new = pl.concat(hashes).drop_nulls().sort()
-    held = silver_ids(tables, task.kind, pl.concat(days).unique()).select(ID_HASH).collect().to_series()
+    days_met = pl.concat(days).unique()
+    known = (
+        tables.scan(f"silver.{task.kind}")
+        .filter(pl.col("dt").is_in(days_met.implode()))
+        .select("event_id", ID_HASH.alias("hash"))
+        .join(new.to_frame("hash").lazy(), on="hash", how="semi")
+        .collect()
+    )
     twice = new.filter(new == new.shift(1))
-    return Survey(slices, pl.concat([twice, held.filter(held.is_in(new.implode()))]).unique())
-
-
-def silver_ids(tables: LakeTables, kind: Kind, days: pl.Series) -> pl.LazyFrame:
-    """Ids of the events of some days."""
-    return tables.scan(f"silver.{kind}").filter(pl.col("dt").is_in(days.implode())).select("event_id")
+    return Survey(slices, pl.concat([twice, known["hash"]]).unique(), known.select("event_id"))
 
 
 def shares(slices: list[Slice]) -> list[list[Slice]]:

@@ -86,7 +86,7 @@ def refine_all(task: SilverTask, tables: LakeTables, classifier: TextClassifier 
     found = survey(task, tables)
     done = list(refine(task, found.slices, found.doubtful, tables, classifier))
     unsure = pl.concat(part.doubtful for part in done)
-    settled = [settle(task, rows, tables, classifier) for _, rows in by_bucket(unsure, found.buckets)]
+    settled = [settle(task, rows, found.known, classifier) for _, rows in by_bucket(unsure, found.buckets)]
     counted = [part.counted for part in done] + [counts for _, counts in settled]
     return Result(
         valid=pl.concat([*(part.valid for part in done), *(rows for rows, _ in settled)]),
