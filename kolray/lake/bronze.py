@@ -118,19 +118,23 @@ def by_table(layer: str, extra: Mapping[Kind, Columns]) -> dict[str, Columns]:
 def rows_of(
     decoder: BatchDecoder, denied: DenyList, batches: list[RawBatch], ingest_time: datetime
 ) -> Iterator[tuple[str, pl.DataFrame, dict[str, int]]]:
-    """Table, rows and {transaction id: offset after them} of record batches, a topic at a time."""
+    """Table, rows and {transaction id: offset after them} of record batches, a topic at a time.
+
+    Args:
+        decoder: knows the deny-list too: events of the denied are none to it.
+    """
     topics = dict.fromkeys(batch.topic for batch in batches)
     of_topic = ([batch for batch in batches if batch.topic == topic] for topic in topics)
     for mine in (chunk for whole in of_topic for chunk in _in_chunks(whole)):
         topic = mine[0].topic
         raw = topic in KIND_OF_TOPIC
-        rows = _events(topic, decoder, mine) if raw else _outputs(topic, decoder.registry, mine)
+        rows = _events(topic, decoder, mine) if raw else denied.allowed(_outputs(topic, decoder.registry, mine))
         table = TABLE_OF_TOPIC[topic]
         ends: dict[str, int] = {}
         for batch in mine:
             source = source_id(table, topic, batch.partition)
             ends[source] = max(ends.get(source, 0), batch.last_offset + 1)
-        yield table, denied.allowed(_stamped(rows, raw, ingest_time)), ends
+        yield table, _stamped(rows, raw, ingest_time), ends
 
 
 def _events(topic: str, decoder: BatchDecoder, batches: list[RawBatch]) -> pl.DataFrame:

@@ -91,10 +91,18 @@ def _actions(table: DeltaTable, after: int | None, store: pafs.FileSystem) -> li
     return found
 
 
-def _of_commit(store: pafs.FileSystem, version: int) -> Iterator[tuple[str, date, bool]]:
+def actions_of(store: pafs.FileSystem, version: int) -> list[dict[str, Any]]:
+    """The actions of one commit.
+
+    Raises:
+        FileNotFoundError: the log does not reach back to it.
+    """
     with store.open_input_stream(posixpath.join("_delta_log", f"{version:020}.json")) as stream:
-        lines = stream.read().decode().splitlines()
-    for action in map(json.loads, lines):
+        return [json.loads(line) for line in stream.read().decode().splitlines()]
+
+
+def _of_commit(store: pafs.FileSystem, version: int) -> Iterator[tuple[str, date, bool]]:
+    for action in actions_of(store, version):
         for name in ("add", "remove"):
             file: dict[str, Any] | None = action.get(name)
             if file and file.get("dataChange", True):

@@ -7,8 +7,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from kolray.benchmarks.prepared import check_prepared
 from kolray.benchmarks.stream.meter import measure
-from kolray.errors import KolrayError, SettingsError
+from kolray.errors import KolrayError
 
 NEEDED = ("check.py", "run_spark_medallion.py", "jars/spark", "venv/spark/bin/python", "venv/tools/bin/python")
 
@@ -29,7 +30,7 @@ def spark(folder: Path, raw: Path) -> Spark:
         SettingsError: the folder is not prepared.
         KolrayError: it failed, or its tables are not what the comparison expects.
     """
-    check_prepared(folder)
+    check_prepared(folder, NEEDED)
     with tempfile.TemporaryDirectory(prefix="kolray-peers-") as lake:
         engine = [str(folder / "venv/spark/bin/python"), str(folder / "run_spark_medallion.py")]
         given = ["--jars", str(folder / "jars/spark"), "--parquet", str(raw), "--lake", lake, "--rounds", "2"]
@@ -47,19 +48,9 @@ def spark(folder: Path, raw: Path) -> Spark:
     return Spark(round(wall_s, 2), round(cpu_s, 2), round(measured.meter.peak_pss_mb))
 
 
-def check_prepared(folder: Path) -> None:
-    """
-    Raises:
-        SettingsError: the folder lacks something.
-    """
-    missing = [name for name in NEEDED if not (folder / name).exists()]
-    if missing:
-        raise SettingsError(f"{folder} is not prepared: {', '.join(missing)} missing; its README says how")
-
-
 def raw_of(folder: Path, n_events: int, target: Path) -> list[Path]:
     """The comparison's own rows, made by its own tool."""
-    check_prepared(folder)
+    check_prepared(folder, NEEDED)
     tool = [str(folder / "venv/tools/bin/python"), str(folder / "make_events.py"), "bronze"]
     subprocess.run([*tool, "--n", str(n_events), "--parquet", str(target)], check=True, stdout=subprocess.DEVNULL)
     return sorted(target.glob("*.parquet"))

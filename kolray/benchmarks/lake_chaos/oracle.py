@@ -9,9 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from kolray.events import COUNTS, Kind
-from kolray.lake.tables import LakeTables
-
-PLACE = ["topic", "partition", "offset"]
+from kolray.lake.tables import PLACE, LakeTables
 
 
 @dataclass(frozen=True)

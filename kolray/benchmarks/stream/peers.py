@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from kolray.benchmarks.prepared import check_prepared
 from kolray.benchmarks.stream.engine import Work
 from kolray.benchmarks.stream.results import read_rows, steady
 from kolray.benchmarks.stream.throughput import Throughput, figures, run_engine
@@ -47,9 +48,7 @@ class Peers:
     registry: str
 
     def __post_init__(self) -> None:
-        missing = [name for name in NEEDED if not (self.folder / name).exists()]
-        if missing:
-            raise SettingsError(f"{self.folder} is not prepared: {', '.join(missing)} missing; its README says how")
+        check_prepared(self.folder, NEEDED)
         if self.kafka.partitions != 4:
             raise SettingsError("the comparison's topics have 4 partitions: set KOLRAY_KAFKA__PARTITIONS=4")
 

@@ -5,14 +5,12 @@ Older versions hold what was erased: in replaced files, in the statistics of log
 
 from __future__ import annotations
 
-import json
-import posixpath
 import re
 
 import pyarrow.fs as pafs
 
 from kolray.lake.backlog import readers
-from kolray.lake.changes import log_store
+from kolray.lake.changes import actions_of, log_store
 from kolray.lake.commit import commit_parts
 from kolray.lake.erasure.rows import MARK
 from kolray.lake.erasure.scan import LOG, every_file, table_of
@@ -80,8 +78,7 @@ def _has_read(tables: LakeTables, reader: str, name: str) -> bool:
 
 
 def _is_news(store: pafs.FileSystem, version: int) -> bool:
-    with store.open_input_stream(posixpath.join(LOG, f"{version:020}.json")) as stream:
-        actions = [json.loads(line) for line in stream.read().decode().splitlines()]
+    actions = actions_of(store, version)
     if any(action.get("commitInfo", {}).get(MARK) for action in actions):
         return False
     files = [action.get("add") or action.get("remove") for action in actions]
