@@ -79,7 +79,7 @@ def campaigns(file: Path) -> None:
 
 @app.command()
 def labels(file: Path) -> None:
-    """Judgements about accounts: kol_id, label (1 = fraud), source, at."""
+    """Judgements about accounts: kol_id, label (1 = fraud), source, at, and fake_share (0–1) where it was counted."""
     _reference("labels", file)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 from deltalake import write_deltalake
@@ -33,9 +34,15 @@ REFERENCE: dict[str, tuple[Columns, tuple[str, ...]]] = {
         },
         ("campaign_id", "kol_id"),
     ),
-    "labels": ({"kol_id": pl.String, "label": pl.Int8, "source": pl.String, "at": TIME}, ("kol_id", "source")),
+    "labels": (
+        {"kol_id": pl.String, "label": pl.Int8, "source": pl.String, "at": TIME, "fake_share": pl.Float64},
+        ("kol_id", "source"),
+    ),
 }
-"""Name → (columns, key). ``phases`` is JSON; ``label`` is 1 for fraud."""
+"""Name → (columns, key). ``phases`` is JSON; ``label`` is 1 for fraud.
+
+``fake_share`` (0–1, null where nobody counted) is the part of the followers that is no real audience.
+"""
 
 
 def upsert_reference(root: Root, name: str, frame: pl.DataFrame, clock: Clock | None = None) -> int:
@@ -54,6 +61,8 @@ def upsert_reference(root: Root, name: str, frame: pl.DataFrame, clock: Clock | 
         rows = frame.select(conform(schema, frame.columns)).unique(key, keep="last", maintain_order=True)
     except pl.exceptions.PolarsError as error:
         raise InvalidInputError(f"ref.{name}: {error}") from error
+    if name == "labels" and (outside := rows.filter(~pl.col("fake_share").is_between(0, 1)).height):
+        raise InvalidInputError(f"ref.labels: fake_share of {outside} rows is outside 0–1: give a share, not %")
     with lake_job(root):
         return _add_changed(root, name, rows, clock or SystemClock())
 
@@ -67,8 +76,13 @@ def _add_changed(root: Root, name: str, rows: pl.DataFrame, clock: Clock) -> int
         tables = LakeTables(root)
         path = tables.path(f"ref.{name}").url
         rows, options = stamped.to_arrow(), tables.options
-        retried(f"ref.{name}", lambda: write_deltalake(path, rows, mode="append", storage_options=options))
+        retried(f"ref.{name}", lambda: _append(path, rows, options))
     return changed.height
+
+
+def _append(path: str, rows: Any, options: dict[str, str] | None) -> None:
+    # A table of an earlier kolray lacks columns that were added since: they become null in what it holds.
+    write_deltalake(path, rows, mode="append", schema_mode="merge", storage_options=options)
 
 
 def current(root: Root, name: str, as_of: datetime | None = None) -> pl.DataFrame:
@@ -81,4 +95,4 @@ def current(root: Root, name: str, as_of: datetime | None = None) -> pl.DataFram
     if as_of is not None:
         rows = rows.filter(pl.col("valid_from") <= as_of)
     newest = rows.sort("valid_from").unique(key, keep="last", maintain_order=True)
-    return newest.select(*schema).cast(pl.Schema(schema)).collect()
+    return newest.select(conform(schema, rows.collect_schema().names())).collect()

@@ -7,6 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 HONEST = "honest"
 FRAUD_TYPES = ("bought_burst", "bought_drip", "engagement_pod", "comment_bots", "click_farm", "view_inflation")
+FAKE_LAWS = {
+    "bought_burst": (0.10, 0.50),
+    "bought_drip": (0.08, 0.45),
+    "engagement_pod": (0.01, 0.06),
+    "comment_bots": (0.03, 0.20),
+    "click_farm": (0.10, 0.40),
+    "view_inflation": (0.03, 0.25),
+}
+"""Fraud type → (least, gain by the strength of the fraud) of the followers that are fake, beyond those of anybody."""
 LOOKALIKES = ("viral_hit", "giveaway")
 """Honest KOLs that look like fraud at first sight: a jump of followers with real reach, a burst of equal comments."""
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from kolray.clock import to_ms
-from kolray.connectors.generator.config import FRAUD_TYPES, HONEST, LOOKALIKES, WorldConfig
+from kolray.connectors.generator.config import FAKE_LAWS, FRAUD_TYPES, HONEST, LOOKALIKES, WorldConfig
 from kolray.events import TIME
 
 Floats = npt.NDArray[np.float64]
@@ -23,12 +23,17 @@ TIERS = (("nano", 10_000), ("micro", 100_000), ("macro", 1_000_000), ("mega", 1 
 
 @dataclass(frozen=True)
 class World:
-    """Reference frames (``kols``, ``campaigns``, ``labels``) and one row of behaviour a KOL (``traits``)."""
+    """Reference frames (``kols``, ``campaigns``, ``labels``), what is true, and a row of behaviour a KOL (``traits``).
+
+    ``truth``: ``kol_id, label`` (1 = fraud), ``kind`` (a fraud type, a look-alike or honest), ``fake_share`` (of the
+    followers, 0–1), ``platform, tier``.
+    """
 
     config: WorldConfig
     kols: pl.DataFrame
     campaigns: pl.DataFrame
     labels: pl.DataFrame
+    truth: pl.DataFrame
     traits: pl.DataFrame
 
 
@@ -37,14 +42,17 @@ def build_world(config: WorldConfig) -> World:
     rng = np.random.default_rng([config.seed, 0])
     traits = _traits(config, rng)
     kols = traits.select("kol_id", "platform", "category", "tier", "language")
-    labels = traits.select(
+    label = pl.col("kind").is_in(FRAUD_TYPES).cast(pl.Int8).alias("label")
+    truth = traits.select("kol_id", label, "kind", "fake_share", "platform", "tier")
+    labels = truth.select(
         "kol_id",
-        label=(pl.col("kind").is_in(FRAUD_TYPES)).cast(pl.Int8),
+        "label",
+        "fake_share",
         source=pl.lit("generator"),
         at=pl.lit(config.start).cast(TIME),
         fraud_type="kind",
     )
-    return World(config, kols, _campaigns(config, traits, rng), labels, traits)
+    return World(config, kols, _campaigns(config, traits, rng), labels, truth, traits)
 
 
 def _traits(config: WorldConfig, rng: np.random.Generator) -> pl.DataFrame:
@@ -53,6 +61,8 @@ def _traits(config: WorldConfig, rng: np.random.Generator) -> pl.DataFrame:
     size = np.log10(followers)
     kind = _kinds(config, rng)
     strength = rng.beta(2.2, 1.5, n)  # some cheat a little, some a lot
+    bought = np.array([FAKE_LAWS.get(name, (0.0, 0.0)) for name in kind])
+    fake_share = bought[:, 0] + strength * bought[:, 1] + rng.beta(1.5, 45, n)  # nobody's audience is all real
     rate = np.exp(rng.normal(-3.1, 0.45, n)) * (followers / 30_000.0) ** -0.12
     frame = pl.DataFrame(
         {
@@ -67,6 +77,7 @@ def _traits(config: WorldConfig, rng: np.random.Generator) -> pl.DataFrame:
             "age_days": np.exp(rng.normal(6.9, 0.7, n)).clip(20, 5000),
             "kind": kind,
             "strength": strength,
+            "fake_share": fake_share.clip(0, 0.98).round(4),
             "rate": rate,  # engagements an impression
             "reach": np.exp(rng.normal(-0.5, 0.4, n)),  # impressions a follower and day
             "active": (0.18 * (size - 2.2)).clip(0.15, 1.0),  # comments an hour, relative

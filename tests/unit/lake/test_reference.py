@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from kolray.errors import InvalidInputError
+from kolray.events import TIME
 from kolray.lake.reference import REFERENCE, current, upsert_reference
 
 T0 = datetime(2026, 1, 5, tzinfo=UTC)
@@ -82,6 +83,24 @@ def test_keys_of_several_columns(tmp_path: Path) -> None:
     held = current(str(tmp_path), "labels").sort("source")
     assert held.schema == pl.Schema(REFERENCE["labels"][0])
     assert held["label"].to_list() == [1, 0]
+
+
+def test_a_column_that_an_older_lake_lacks_is_null_in_what_it_holds(tmp_path: Path) -> None:
+    root = str(tmp_path)
+    old = {"kol_id": ["a"], "label": [1], "source": ["x"], "at": [T0], "valid_from": [T0]}
+    frame = pl.DataFrame(old, schema_overrides={"label": pl.Int8, "at": TIME, "valid_from": TIME})
+    frame.write_delta(str(tmp_path / "ref" / "labels"))
+    assert current(root, "labels")["fake_share"].to_list() == [None]
+    counted = pl.DataFrame({"kol_id": ["b"], "label": [1], "source": ["x"], "at": [T0], "fake_share": [0.25]})
+    assert upsert_reference(root, "labels", counted) == 1
+    assert dict(current(root, "labels").select("kol_id", "fake_share").iter_rows()) == {"a": None, "b": 0.25}
+
+
+@pytest.mark.parametrize("share", [-0.01, 25.0, float("nan")])
+def test_a_fake_share_is_a_share(tmp_path: Path, share: float) -> None:
+    frame = pl.DataFrame({"kol_id": ["a"], "source": ["x"], "label": [1], "fake_share": [share]})
+    with pytest.raises(InvalidInputError, match="fake_share of 1 rows is outside 0–1"):
+        upsert_reference(str(tmp_path), "labels", frame)
 
 
 def test_what_cannot_be_a_reference_table(tmp_path: Path) -> None:
