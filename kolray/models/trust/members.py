@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ BOOSTER_DEFAULTS: dict[str, Any] = {
     "lambda": 2.0,
     "rounds": 160,
 }
+BoosterFit = Callable[[Floats, Labels, dict[str, Any], int, list[str]], Any]
+"""What ``fit_booster`` is: (x, y, params, seed, names) → an ``xgboost.Booster``."""
 FOREST_TREES = 100
 FOREST_SAMPLES = 256
 _EULER = 0.5772156649
@@ -29,10 +31,15 @@ def fit_booster(x: Floats, y: Labels, params: dict[str, Any], seed: int, names: 
     """An ``xgboost.Booster`` with logistic objective; ``params`` as ``BOOSTER_DEFAULTS``."""
     import xgboost as xgb
 
+    own, rounds = booster_params(params, seed)
+    return xgb.train(own, xgb.DMatrix(x, y, feature_names=names), rounds)
+
+
+def booster_params(params: dict[str, Any], seed: int) -> tuple[dict[str, Any], int]:
+    """XGBoost's own parameters of ``params`` over the defaults, and the rounds."""
     own = {**BOOSTER_DEFAULTS, **params}
     rounds = int(own.pop("rounds"))
-    own |= {"objective": "binary:logistic", "tree_method": "hist", "seed": seed, "nthread": 1}
-    return xgb.train(own, xgb.DMatrix(x, y, feature_names=names), rounds)
+    return own | {"objective": "binary:logistic", "tree_method": "hist", "seed": seed, "nthread": 1}, rounds
 
 
 @dataclass(frozen=True)

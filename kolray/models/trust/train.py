@@ -14,7 +14,7 @@ from kolray.models.drift import Reference
 from kolray.models.metrics import Floats, Labels, ece, probability_metrics, reliability
 from kolray.models.splits import Rows, stratified_folds
 from kolray.models.trust.calibration import IDENTITY, choose_calibrator
-from kolray.models.trust.members import IsolationForest, fit_booster
+from kolray.models.trust.members import BoosterFit, IsolationForest, fit_booster
 from kolray.models.trust.model import BOOSTER, FOREST, TrustModel, feature_matrix, margins
 from kolray.models.trust.report import TrustReport, baseline_metrics, judge_members
 from kolray.models.trust.stack import choose_members, fit_stack
@@ -50,13 +50,29 @@ class TrainedTrust:
         return probability_metrics(self.test["label"].to_numpy().astype(np.int8), probability)["log_loss"]
 
 
-class _Data(NamedTuple):
+class Accounts(NamedTuple):
+    """Features (NaN = missing), labels, and a number that identical rows share."""
+
     x: Floats
     y: Labels
     groups: Rows
 
-    def rows(self, mask: NDArray[np.bool_]) -> _Data:
-        return _Data(self.x[mask], self.y[mask], self.groups[mask])
+    def rows(self, mask: NDArray[np.bool_]) -> Accounts:
+        return Accounts(self.x[mask], self.y[mask], self.groups[mask])
+
+
+class Parts(NamedTuple):
+    """Labelled accounts by what they are for: fitting and tuning see ``train`` alone, ``test`` judges once."""
+
+    table: pl.DataFrame
+    names: tuple[str, ...]
+    every: Accounts
+    test: NDArray[np.bool_]
+    calibration: NDArray[np.bool_]
+
+    @property
+    def train(self) -> Accounts:
+        return self.every.rows(~(self.test | self.calibration))
 
 
 class _OutOfFold(NamedTuple):
@@ -67,8 +83,26 @@ class _OutOfFold(NamedTuple):
     boosters: list[Any]
 
 
+def part(features: pl.DataFrame, labels: pl.DataFrame, seed: int) -> Parts:
+    """Parts labelled accounts, arguments and errors as ``train_trust``; exact per seed."""
+    table, names = labelled(features, labels)
+    x = feature_matrix(table, names)
+    every = Accounts(x, table["label"].to_numpy().astype(np.int8), identical_rows(x))
+    tenth = stratified_folds(every.y, TENTHS, seed, every.groups)
+    return Parts(table, names, every, np.isin(tenth, TEST_TENTHS), np.isin(tenth, CALIBRATION_TENTHS))
+
+
+def inner_folds(train: Accounts, seed: int) -> Rows:
+    """The folds that members are fitted out of, and that tuning judges by."""
+    return stratified_folds(train.y, N_FOLDS, seed + 1, train.groups)
+
+
 def train_trust(
-    features: pl.DataFrame, labels: pl.DataFrame, seed: int, params: dict[str, Any] | None = None
+    features: pl.DataFrame,
+    labels: pl.DataFrame,
+    seed: int,
+    params: dict[str, Any] | None = None,
+    fit: BoosterFit = fit_booster,
 ) -> TrainedTrust:
     """Fits and judges a trust model. Exact per seed.
 
@@ -76,17 +110,14 @@ def train_trust(
         features: ``kol_id`` and features (numeric columns), one row a KOL; ``as_of`` is ignored.
         labels: ``kol_id, label`` (1 = bought audience); with ``at``, the newest label of a KOL counts.
         params: of the booster, over ``members.BOOSTER_DEFAULTS``.
+        fit: fits one booster; the trainers' one does it on several nodes.
 
     Raises:
         InvalidInputError: too few labelled KOLs, or only one kind.
     """
-    table, names = labelled(features, labels)
-    x = feature_matrix(table, names)
-    data = _Data(x, table["label"].to_numpy().astype(np.int8), identical_rows(x))
-    tenth = stratified_folds(data.y, TENTHS, seed, data.groups)
-    test, calibration = np.isin(tenth, TEST_TENTHS), np.isin(tenth, CALIBRATION_TENTHS)
-    train = data.rows(~(test | calibration))
-    fitted = _out_of_fold(train, names, params or {}, seed)
+    table, names, data, test, calibration = parts = part(features, labels, seed)
+    train = parts.train
+    fitted = _out_of_fold(train, names, params or {}, seed, fit)
     model, gains = _stacked(train, fitted, names, seed)
     model, briers = _calibrated(model, data.rows(calibration), seed)
     unseen = table.filter(pl.Series(test))
@@ -99,7 +130,7 @@ def train_trust(
         n_test=len(y_test),
         prevalence=float(data.y.mean()),
         test=probability_metrics(y_test, probability),
-        baseline=baseline_metrics(names, x[~test], data.y[~test], x[test], y_test),
+        baseline=baseline_metrics(names, data.x[~test], data.y[~test], data.x[test], y_test),
         members=judge_members(MEMBERS, fitted.scores, train.y, gains, weights),
         calibration={"method": model.calibrator.method, "brier": briers, "ece_before": ece(y_test, uncalibrated)},
         reliability=reliability(y_test, probability).to_dicts(),
@@ -130,20 +161,22 @@ def identical_rows(x: Floats) -> Rows:
     return np.unique(np.where(np.isnan(x), np.inf, x), axis=0, return_inverse=True)[1].reshape(-1)
 
 
-def _out_of_fold(train: _Data, names: tuple[str, ...], params: dict[str, Any], seed: int) -> _OutOfFold:
-    folds = stratified_folds(train.y, N_FOLDS, seed + 1, train.groups)
+def _out_of_fold(
+    train: Accounts, names: tuple[str, ...], params: dict[str, Any], seed: int, fit: BoosterFit
+) -> _OutOfFold:
+    folds = inner_folds(train, seed)
     scores = np.empty((len(train.y), len(MEMBERS)))
     boosters = []
     for fold in range(N_FOLDS):
         mine, rest = folds == fold, folds != fold
-        boosters.append(fit_booster(train.x[rest], train.y[rest], params, seed + fold, list(names)))
+        boosters.append(fit(train.x[rest], train.y[rest], params, seed + fold, list(names)))
         scores[mine, 0] = margins(boosters[-1], train.x[mine])
         scores[mine, 1] = IsolationForest.fit(train.x[rest], seed + fold).score(train.x[mine])
     return _OutOfFold(scores, folds, boosters)
 
 
 def _stacked(
-    train: _Data, fitted: _OutOfFold, names: tuple[str, ...], seed: int
+    train: Accounts, fitted: _OutOfFold, names: tuple[str, ...], seed: int
 ) -> tuple[TrustModel, dict[str, float]]:
     kept, gains = choose_members(MEMBERS, fitted.scores, train.y, fitted.folds)
     stack = fit_stack(kept, fitted.scores[:, [MEMBERS.index(name) for name in kept]], train.y)
@@ -151,7 +184,7 @@ def _stacked(
     return TrustModel(names, fitted.boosters, forest, stack, IDENTITY), gains
 
 
-def _calibrated(model: TrustModel, fold: _Data, seed: int) -> tuple[TrustModel, dict[str, float]]:
+def _calibrated(model: TrustModel, fold: Accounts, seed: int) -> tuple[TrustModel, dict[str, float]]:
     odds = model.fold_log_odds(fold.x).mean(axis=1)
     calibrator, briers = choose_calibrator(odds, fold.y, seed)
     return TrustModel(model.feature_names, model.boosters, model.forest, model.stack, calibrator), briers
