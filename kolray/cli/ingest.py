@@ -7,11 +7,11 @@ from pathlib import Path
 
 import typer
 
+from kolray.cli.options import FIELD_COLUMN, pairs
 from kolray.errors import InvalidInputError
 from kolray.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Bring in events and reference data.")
-FIELD_COLUMN = typer.Option(None, "--map", help="FIELD=COLUMN for a file with other column names; may be repeated")
 FIELD_VALUE = typer.Option(None, "--set", help="FIELD=VALUE for every row; {stem} is the file's name")
 
 
@@ -31,7 +31,7 @@ def ingest_file(
     if kind not in ("social", "web"):
         raise InvalidInputError(f"--kind {kind}: use social or web")
     settings = load_settings()
-    events = read_files(files, kind, _pairs(maps), _pairs(sets))  # type: ignore[arg-type]
+    events = read_files(files, kind, pairs(maps), pairs(sets))  # type: ignore[arg-type]
     sent = send_file_events(settings, events, open_deny_list(settings).allowed, show=not as_json)
     print(json.dumps(sent) if as_json else f"{sent['sent']:,} events sent, {sent['dead_letters']:,} dead-lettered")
 
@@ -81,16 +81,6 @@ def campaigns(file: Path) -> None:
 def labels(file: Path) -> None:
     """Judgements about accounts: kol_id, label (1 = fraud), source, at, and fake_share (0–1) where it was counted."""
     _reference("labels", file)
-
-
-def _pairs(texts: list[str] | None) -> dict[str, str]:
-    pairs = {}
-    for text in texts or []:
-        field, equals, value = text.partition("=")
-        if not equals:
-            raise InvalidInputError(f"{text!r}: write FIELD=VALUE")
-        pairs[field] = value
-    return pairs
 
 
 def register(root: typer.Typer) -> None:

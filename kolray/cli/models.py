@@ -1,4 +1,4 @@
-"""``kolray models``: train, evaluate and promote the trust and success models."""
+"""``kolray models``: train, evaluate and promote the trust, success and sentiment models."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -13,24 +14,39 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from kolray.cli import sentiment
+from kolray.cli.options import FIELD_COLUMN, pairs
 from kolray.errors import InvalidInputError
 from kolray.settings import Settings, load_settings
 
-app = typer.Typer(help="Train, evaluate and promote the trust and success models.", no_args_is_help=True)
-KIND = typer.Argument(help="trust or success")
+app = typer.Typer(help="Train, evaluate and promote the trust, success and sentiment models.", no_args_is_help=True)
+KIND = typer.Argument(help="trust, success or sentiment")
 JSON = typer.Option(False, "--json", help="print JSON for machines")
+DATA = typer.Option(None, "--data", help="sentiment: a labelled file (text, label)")
+TEST = typer.Option(None, "--test", help="judge on this file instead of a part of the first")
 SEED = typer.Option(7, help="folds and boosters are exact per seed")
 
 
 @app.command()
-def train(kind: str = KIND, seed: int = SEED, as_json: bool = JSON) -> None:
-    """Train on the lake, register as challenger, and promote if it wins on its untouched fold."""
+def train(
+    kind: str = KIND,
+    seed: int = SEED,
+    data: Path = DATA,
+    test: Path = TEST,
+    maps: list[str] = FIELD_COLUMN,
+    as_json: bool = JSON,
+) -> None:
+    """Train on the lake (sentiment: on a file), register as challenger; promote if it wins on its untouched fold."""
     from kolray.models.lifecycle import submit
     from kolray.models.lifecycle import train as fit
 
     settings = load_settings()
     with _working(f"training {kind}"):
-        submission = submit(_registry(settings), _kind(kind), fit(_kind(kind), settings.lake_root, seed))
+        if kind == "sentiment":
+            labelled = sentiment.read(data, test, pairs(maps))
+            submission = sentiment.train(_registry(settings), *labelled, seed)
+        else:
+            submission = submit(_registry(settings), _kind(kind), fit(_kind(kind), settings.lake_root, seed))
     if as_json:
         print(json.dumps(asdict(submission)))
         return
@@ -43,24 +59,37 @@ def evaluate(
     kind: str = KIND,
     seed: int = SEED,
     champion: bool = typer.Option(False, "--champion", help="judge the registered champion on the same fold"),
+    data: Path = DATA,
+    test: Path = TEST,
+    maps: list[str] = FIELD_COLUMN,
     as_json: bool = JSON,
 ) -> None:
     """Train without registering and report on the untouched fold beside the trivial baseline."""
-    from kolray.models.lifecycle import train as fit
-
     settings = load_settings()
     with _working(f"evaluating {kind}"):
-        trained = fit(_kind(kind), settings.lake_root, seed)
-        report: dict[str, Any] = trained.report.to_dict() | {"loss": trained.loss}
-        if champion:
-            loaded = _registry(settings).load(kind)
-            report |= {"champion": loaded.label, "champion_loss": trained.loss_of(loaded.model)}
+        if kind == "sentiment":
+            labelled = sentiment.read(data, test, pairs(maps))
+            judged = _registry(settings).load(kind) if champion else None
+            report = sentiment.evaluate(*labelled, seed, judged)
+        else:
+            report = _evaluate_on_lake(settings, _kind(kind), seed, champion=champion)
     if as_json:
         print(json.dumps(report))
         return
     _show(report)
-    if champion:
+    if "champion_loss" in report:
         print(f"loss {report['loss']:.4f}, champion {report['champion']} {report['champion_loss']:.4f}")
+
+
+def _evaluate_on_lake(settings: Settings, kind: Any, seed: int, *, champion: bool) -> dict[str, Any]:
+    from kolray.models.lifecycle import train as fit
+
+    trained = fit(kind, settings.lake_root, seed)
+    report: dict[str, Any] = trained.report.to_dict() | {"loss": trained.loss}
+    if champion:
+        loaded = _registry(settings).load(kind)
+        report |= {"champion": loaded.label, "champion_loss": trained.loss_of(loaded.model)}
+    return report
 
 
 @app.command()
@@ -70,7 +99,7 @@ def promote(
     """Make a challenger champion; refused when it did not win on its untouched fold."""
     from kolray.models.lifecycle import promote as make_champion
 
-    reason = make_champion(_registry(load_settings()), _kind(kind), version)
+    reason = make_champion(_registry(load_settings()), "sentiment" if kind == "sentiment" else _kind(kind), version)
     print(f"{kind} has a new champion: {reason}")
 
 
@@ -97,6 +126,9 @@ def _working(what: str) -> Iterator[None]:
 
 
 def _show(report: dict[str, Any]) -> None:
+    if "confusion" in report:
+        sentiment.show(report)
+        return
     table = Table("untouched fold", "model", "baseline")
     for name, value in report["test"].items():
         base = report["baseline"].get(name)

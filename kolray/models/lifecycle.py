@@ -14,6 +14,7 @@ from kolray.lake.tables import LakeTables, Root
 from kolray.models.drift import Reference
 from kolray.models.plots import forecast_plot, reliability_plot
 from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
+from kolray.models.sentiment.trained import TrainedSentiment
 from kolray.models.success import TrainedSuccess, train_success
 from kolray.models.success.series import HOUR
 from kolray.models.trust import TrainedTrust, train_trust
@@ -22,6 +23,8 @@ Kind = Literal["trust", "success"]
 SEED = 7
 KINDS: tuple[Kind, ...] = ("trust", "success")
 Trained = TrainedTrust | TrainedSuccess
+Registered = Literal["trust", "success", "sentiment"]
+"""What the registry keeps; sentiment is trained on files, not on the lake."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def train(kind: Kind, lake_root: Root, seed: int = SEED) -> Trained:
         return trained
 
 
-def submit(registry: ModelRegistry, kind: Kind, trained: Trained) -> Submission:
+def submit(registry: ModelRegistry, kind: Registered, trained: Trained | TrainedSentiment) -> Submission:
     """Registers a trained model as challenger and makes it champion if it wins on its untouched fold."""
     report = trained.report
     champion = registry.alias_version(kind, CHAMPION)
@@ -97,13 +100,13 @@ def submit(registry: ModelRegistry, kind: Kind, trained: Trained) -> Submission:
     return Submission(kind, version, True, reason, report.to_dict())
 
 
-def _figures(trained: Trained) -> dict[str, Any]:
+def _figures(trained: Trained | TrainedSentiment) -> dict[str, Any]:
     if isinstance(trained, TrainedTrust):
         return {"reliability.png": reliability_plot(trained.report)}
-    return {"forecast.png": forecast_plot(trained.report)}
+    return {"forecast.png": forecast_plot(trained.report)} if isinstance(trained, TrainedSuccess) else {}
 
 
-def promote(registry: ModelRegistry, kind: Kind, version: int | None = None) -> str:
+def promote(registry: ModelRegistry, kind: Registered, version: int | None = None) -> str:
     """Makes a challenger (default: the newest) champion; returns why.
 
     Raises:

@@ -1,0 +1,101 @@
+"""Labelled comments from files: what training and evaluation read.
+
+A label is a name (negative, neutral, positive, or a beginning such as ``neg``; in any case) or a number on one scale
+for the whole file: -1 … 1, or 0 … 2. A file that knows only 0 and 1 means negative and positive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from kolray.connectors.files import load_table
+from kolray.errors import InvalidInputError
+
+NAMES = {-1: "negative", 0: "neutral", 1: "positive"}
+SCALES: tuple[dict[float, int], ...] = ({0: -1, 1: 1}, {0: -1, 1: 0, 2: 1}, {-1: -1, 0: 0, 1: 1})
+"""Numbers of a file → sentiment; the first scale that holds all of them."""
+MIN_ROWS = 2
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Texts with their sentiment: ``frame`` has ``text`` and ``label`` (Int8: -1, 0, 1), none null.
+
+    ``skipped``: rows without a text or a label.
+    """
+
+    frame: pl.DataFrame
+    skipped: int
+
+    @property
+    def labels(self) -> list[int]:
+        """The labels that occur, ascending."""
+        return sorted(self.frame["label"].unique().to_list())
+
+
+def read_labelled(files: list[Path], mapping: Mapping[str, str] | None = None) -> list[Labelled]:
+    """Reads files whose labels are on the same scale, as a training and a test file.
+
+    Args:
+        mapping: ``text`` or ``label`` → column of the files, for files with other names.
+
+    Raises:
+        InvalidInputError: a file or a column is missing, a label is none of those above, or a file has fewer than two
+            rows with a text and a label.
+    """
+    mapping = mapping or {}
+    unknown = set(mapping) - {"text", "label"}
+    if unknown:
+        raise InvalidInputError(f"{', '.join(sorted(unknown))}: a labelled file has the fields text and label")
+    raw = [_columns(file, mapping) for file in files]
+    told = pl.concat(frame["label"] for frame in raw).drop_nulls().unique()
+    scale = _scale(told, files)
+    return [_typed(file, frame, scale) for file, frame in zip(files, raw, strict=True)]
+
+
+def _columns(file: Path, mapping: Mapping[str, str]) -> pl.DataFrame:
+    table = load_table(file)
+    wanted = {field: mapping.get(field, field) for field in ("text", "label")}
+    for field, column in wanted.items():
+        if column not in table.columns:
+            there = ", ".join(table.columns)
+            raise InvalidInputError(f"{file}: no column {column}; say --map {field}=COLUMN with one of {there}")
+    label = pl.col(wanted["label"]).cast(pl.String, strict=False).str.strip_chars().str.to_lowercase()
+    text = pl.col(wanted["text"]).cast(pl.String, strict=False)
+    return table.select(text=text, label=pl.when(label != "").then(label))
+
+
+def _scale(told: pl.Series, files: list[Path]) -> dict[str, int]:
+    """Each label as it stands in the files → sentiment."""
+    numbers = told.cast(pl.Float64, strict=False)
+    if numbers.null_count() == 0:
+        values = set(numbers.to_list())
+        for scale in SCALES:
+            if values <= set(scale):
+                return {text: scale[number] for text, number in zip(told, numbers, strict=True)}
+    elif numbers.null_count() == len(told):
+        named = {text: _named(text) for text in told}
+        if None not in named.values():
+            return {text: label for text, label in named.items() if label is not None}
+    shown = ", ".join(sorted(told.to_list())[:8])
+    raise InvalidInputError(
+        f"{', '.join(map(str, files))}: labels {shown} are none of negative, neutral, positive, nor all of 0, 1, 2 or"
+        " of -1, 0, 1; another column is named with --map label=COLUMN"
+    )
+
+
+def _named(text: str) -> int | None:
+    """A name may be cut short, but not below three letters."""
+    return next((label for label, name in NAMES.items() if len(text) > 2 and name.startswith(text)), None)
+
+
+def _typed(file: Path, raw: pl.DataFrame, scale: dict[str, int]) -> Labelled:
+    filled = raw.filter(pl.col("text").str.strip_chars() != "", pl.col("label").is_not_null())
+    if filled.height < MIN_ROWS:
+        raise InvalidInputError(f"{file}: {filled.height} rows have a text and a label; {MIN_ROWS} or more are needed")
+    label = pl.col("label").replace_strict(scale, return_dtype=pl.Int8)
+    return Labelled(filled.with_columns(label), raw.height - filled.height)

@@ -1,0 +1,60 @@
+"""A classifier from a labelled file, with its report: what is registered, and judged against the champion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from kolray.models.drift import Reference
+from kolray.models.sentiment.judge import SentimentReport, cross_validate, judge, text_folds
+from kolray.models.sentiment.labelled import Labelled
+from kolray.models.sentiment.linear import LinearClassifier
+from kolray.models.sentiment.train import fit
+from kolray.protocols import TextClassifier
+
+HELD_OUT = 5
+"""One in so many texts is held out where there is no test file."""
+
+
+@dataclass(frozen=True)
+class TrainedSentiment:
+    """A trained classifier and how it did on ``test``, which it never saw; ``loss`` is 1 - macro F1 there."""
+
+    model: LinearClassifier
+    report: SentimentReport
+    train: Labelled
+    test: Labelled
+    reference: Reference | None = None
+
+    @property
+    def loss(self) -> float:
+        return 1.0 - self.report.macro_f1
+
+    def loss_of(self, other: TextClassifier) -> float:
+        """Another classifier's loss on the same texts."""
+        return 1.0 - judge(other, self.train, self.test).macro_f1
+
+
+def train_sentiment(data: Labelled, test: Labelled | None, seed: int) -> TrainedSentiment:
+    """Trains on ``data`` and judges on ``test``, or trains on four fifths and judges on the last."""
+    split = "test file"
+    if test is None:
+        held = pl.Series(text_folds(data.frame, HELD_OUT, seed) == 0)
+        test, split = Labelled(data.frame.filter(held), 0), f"held-out fold, 1/{HELD_OUT} of the rows"
+        data = Labelled(data.frame.filter(~held), data.skipped)
+    model = _fit(data.frame, seed)
+    return TrainedSentiment(model, judge(model, data, test, split), data, test)
+
+
+def evaluate_sentiment(
+    data: Labelled, test: Labelled | None, seed: int, step: Callable[[], None] = lambda: None
+) -> SentimentReport:
+    """Figures on ``test``, or in cross-validation on ``data``."""
+    return cross_validate(data, _fit, seed, step) if test is None else train_sentiment(data, test, seed).report
+
+
+def _fit(frame: pl.DataFrame, seed: int) -> LinearClassifier:
+    del seed
+    return fit(frame["text"], frame["label"])
