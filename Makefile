@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@if [ -x $(VENV)/bin/uv ]; then \
 	  VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --quiet -c constraints.txt -e '.[dev]'; \
 	else $(PY) -m pip --quiet install -c constraints.txt -e '.[dev]'; fi
-	@$(PY) -m compileall -q -j 0 $(VENV)/lib kolray jobs >/dev/null || true  # every process of ours starts sooner by seconds
+	@$(PY) -m compileall -q -j 0 $(VENV)/lib kolray jobs tuning >/dev/null || true  # every process of ours starts sooner by seconds
 	@$(PY) -c "from kolray.stream.warm import warm_up; warm_up()"  # the stream's compiled code, kept on disk
 	@touch $@
 

@@ -158,8 +158,12 @@ class MlflowSettings(_Part):
 
 
 class ModelsSettings(_Part):
-    """When models are trained again."""
+    """Where models are trained, and when again."""
 
+    runs: str | None = Field(
+        None,
+        description="Ray Tune's and Train's runs: a folder that all nodes see or s3://BUCKET/PREFIX; none: <home>/runs",
+    )
     retrain_after_days: float = Field(
         7, ge=0, description="age of a model's last training after which nightly retrains"
     )
@@ -244,6 +248,10 @@ class Settings(BaseSettings):
     @property
     def mlflow_artifacts(self) -> str:
         return self.mlflow.artifacts or str(self.home / "artifacts")
+
+    @property
+    def model_runs(self) -> str:
+        return self.models.runs or str(self.home / "runs")
 
     @property
     def tokens_file(self) -> Path:

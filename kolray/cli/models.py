@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from kolray.cli import sentiment
+from kolray.cli import sentiment, tune
 from kolray.cli.options import FIELD_COLUMN, pairs
 from kolray.errors import InvalidInputError
 from kolray.settings import Settings, load_settings
@@ -46,7 +46,9 @@ def train(
             labelled = sentiment.read(data, test, pairs(maps))
             submission = sentiment.train(_registry(settings), *labelled, seed)
         else:
-            submission = submit(_registry(settings), _kind(kind), fit(_kind(kind), settings.lake_root, seed))
+            registry = _registry(settings)
+            trained = fit(_kind(kind), settings.lake_root, seed, registry.kept_params(kind))
+            submission = submit(registry, _kind(kind), trained)
     if as_json:
         print(json.dumps(asdict(submission)))
         return
@@ -84,10 +86,11 @@ def evaluate(
 def _evaluate_on_lake(settings: Settings, kind: Any, seed: int, *, champion: bool) -> dict[str, Any]:
     from kolray.models.lifecycle import train as fit
 
-    trained = fit(kind, settings.lake_root, seed)
+    registry = _registry(settings)
+    trained = fit(kind, settings.lake_root, seed, registry.kept_params(kind))
     report: dict[str, Any] = trained.report.to_dict() | {"loss": trained.loss}
     if champion:
-        loaded = _registry(settings).load(kind)
+        loaded = registry.load(kind)
         report |= {"champion": loaded.label, "champion_loss": trained.loss_of(loaded.model)}
     return report
 
@@ -138,4 +141,5 @@ def _show(report: dict[str, Any]) -> None:
 
 def register(root: typer.Typer) -> None:
     """Adds ``kolray models``."""
+    tune.register(app)
     root.add_typer(app, name="models")

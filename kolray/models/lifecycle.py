@@ -64,12 +64,17 @@ def complete_hours(lake_root: Root) -> pl.DataFrame:
     return rows if as_of is None else rows.filter(pl.col("hour") + HOUR <= as_of)
 
 
-def train(kind: Kind, lake_root: Root, seed: int = SEED) -> Trained:
-    """Trains on what the lake holds now. Plain: a test, a command and a Ray task call the same."""
+def train(kind: Kind, lake_root: Root, seed: int = SEED, params: dict[str, Any] | None = None) -> Trained:
+    """Trains on what the lake holds now. Plain: a test, a command and a Ray task call the same.
+
+    Args:
+        params: over the model's defaults, as tuning kept them.
+    """
     if kind == "trust":
         features = newest_features(lake_root)
-        return replace(train_trust(features, current(lake_root, "labels"), seed), reference=Reference.of(features))
-    trained = train_success(complete_hours(lake_root), seed)
+        judged = train_trust(features, current(lake_root, "labels"), seed, params)
+        return replace(judged, reference=Reference.of(features))
+    trained = train_success(complete_hours(lake_root), seed, params=params)
     try:
         return replace(trained, reference=Reference.of(newest_features(lake_root)))
     except NotFoundError:  # hours are enough to train it

@@ -24,6 +24,7 @@ EXPERIMENT = "kolray"
 REPORT = "report.json"
 CHAMPION, CHALLENGER = "champion", "challenger"
 REFERENCE_FILE = "reference.json"
+TUNED = "tuned_params"
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
@@ -101,8 +102,7 @@ class ModelRegistry:
                 Path(folder, file).write_bytes(data)
             client.log_artifacts(run_id, folder, "model")
         client.set_terminated(run_id)
-        if not client.search_registered_models(f"name = '{name}'"):
-            client.create_registered_model(name)
+        self._named(name)
         all_tags = {"digest": model.version, **(tags or {})}
         made = client.create_model_version(name, f"{run.info.artifact_uri}/model", run_id, tags=all_tags)
         self.set_alias(name, int(made.version), CHALLENGER)
@@ -185,6 +185,29 @@ class ModelRegistry:
         """A database file that nothing made yet: no reason to import MLflow and make it."""
         return self._uri.startswith("sqlite:///") and not Path(self._uri.removeprefix("sqlite:///")).exists()
 
+    def keep_params(self, name: str, params: Mapping[str, Any]) -> None:
+        """Parameters that won a search; every later training of the name begins with them. Empty: the defaults."""
+        client = self._connected()
+        self._named(name)
+        client.set_registered_model_tag(name, TUNED, json.dumps(dict(params)))
+
+    def kept_params(self, name: str) -> dict[str, Any]:
+        """What ``keep_params`` kept last; empty before the first."""
+        if self._unborn() or not self._connected().search_registered_models(f"name = '{name}'"):
+            return {}
+        return dict(json.loads(self._connected().get_registered_model(name).tags.get(TUNED, "{}")))
+
+    def experiment(self, name: str) -> tuple[Any, str]:
+        """MLflow's client, and the id of an experiment, made where it is missing."""
+        client = self._connected()
+        with self._one_at_a_time():
+            return client, self._experiment_id(client, name)
+
+    def _named(self, name: str) -> None:
+        client = self._connected()
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+
     def _connected(self) -> Any:
         if self._client is None:
             for logger in ("mlflow", "alembic"):
@@ -194,17 +217,19 @@ class ModelRegistry:
 
             with self._one_at_a_time():
                 client = MlflowClient(self._uri, self._uri)
-                found = client.get_experiment_by_name(EXPERIMENT)
-                self._experiment = found.experiment_id if found else self._new_experiment(client)
+                self._experiment = self._experiment_id(client, EXPERIMENT)
             self._client = client
         return self._client
 
-    def _new_experiment(self, client: Any) -> str:
+    def _experiment_id(self, client: Any, name: str) -> str:
+        found = client.get_experiment_by_name(name)
+        if found:
+            return str(found.experiment_id)
         if self._uri.startswith("http"):
-            return str(client.create_experiment(EXPERIMENT))
+            return str(client.create_experiment(name))
         place = Path(self._artifacts).absolute()
         place.mkdir(parents=True, exist_ok=True)
-        return str(client.create_experiment(EXPERIMENT, artifact_location=place.as_uri()))
+        return str(client.create_experiment(name, artifact_location=place.as_uri()))
 
     def _reachable(self) -> None:
         """Asks a server once with a short timeout: MLflow's own retries would take minutes."""

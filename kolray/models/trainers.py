@@ -7,6 +7,7 @@ data that needs them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import ray
 
@@ -16,8 +17,8 @@ from kolray.models.registry import ModelRegistry
 
 
 @ray.remote(num_cpus=1, max_retries=1)
-def _train(kind: Kind, lake_root: Root, seed: int) -> Trained:
-    return train(kind, lake_root, seed)
+def _train(kind: Kind, lake_root: Root, seed: int, params: dict[str, Any]) -> Trained:
+    return train(kind, lake_root, seed, params)
 
 
 def train_on_ray(
@@ -32,7 +33,7 @@ def train_on_ray(
     Raises:
         KolrayError: what the training raised, unwrapped from the task's error.
     """
-    running = {_train.remote(kind, lake_root, seed): kind for kind in kinds}
+    running = {_train.remote(kind, lake_root, seed, registry.kept_params(kind)): kind for kind in kinds}
     done: dict[str, Submission] = {}
     while running:
         [ready], _ = ray.wait(list(running), num_returns=1)

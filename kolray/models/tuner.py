@@ -1,0 +1,98 @@
+"""[ray] The search by Ray Tune: Optuna proposes, ASHA stops what falls behind, a killed search goes on.
+
+Each trial is one task with one CPU; what it reports is written beside its checkpoint, so that a search whose driver
+was killed is restored from its folder: finished trials are read, running ones go on at their last report.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import tempfile
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.schedulers import ASHAScheduler
+from ray.tune.search.optuna import OptunaSearch
+
+from kolray.models.search_log import SearchLog
+from kolray.models.trust.space import EVERY, MAX_ROUNDS, MIN_ROUNDS, SPACE, Range, defaults
+from kolray.models.trust.train import Accounts
+from kolray.models.trust.trial import BoosterTrial
+from kolray.models.tuning import Tried
+
+
+def search(folder: str, train: Accounts, seed: int, log: SearchLog) -> list[Tried]:
+    """Runs a search, or what is left of it where ``folder`` holds one. Ray must be initialised.
+
+    Args:
+        folder: a search's own, absolute; every node must see it.
+        log: says how many trials there are to be, and is told of their results as they come.
+    """
+    logging.getLogger("optuna").setLevel(logging.WARNING)
+    trainable = tune.with_resources(tune.with_parameters(_run, train=train, seed=seed), {"cpu": 1})
+    if tune.Tuner.can_restore(folder):
+        tuner = tune.Tuner.restore(folder, trainable, resume_errored=True)
+    else:
+        place, _, name = folder.rpartition("/")
+        optuna = OptunaSearch(_domains(), metric="loss", mode="min", points_to_evaluate=[defaults()], seed=seed)
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                metric="loss", mode="min", num_samples=log.n_trials, reuse_actors=True,
+                search_alg=optuna,
+                scheduler=ASHAScheduler("rounds", max_t=MAX_ROUNDS, grace_period=MIN_ROUNDS, reduction_factor=3),
+            ),
+            run_config=tune.RunConfig(
+                name=name, storage_path=place, verbose=0, callbacks=[_Told(log)],
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+            ),
+        )  # fmt: skip
+    with redirect_stdout(io.StringIO()):  # a table of Tune's that no verbosity leaves out
+        results = tuner.fit()
+    return [_tried(result) for result in results if result.metrics and "loss" in result.metrics]
+
+
+class _Told(tune.Callback):
+    """Passes on what a trial reports."""
+
+    def __init__(self, log: SearchLog) -> None:
+        self._log = log
+
+    def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict[str, Any], **info: Any) -> None:
+        self._log.reported(trial.trial_id, trial.config, int(result["rounds"]), float(result["loss"]))
+
+    def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        self._log.ended(trial.trial_id)
+
+
+def _run(config: dict[str, Any], train: Accounts, seed: int) -> None:
+    trial = BoosterTrial(train, config, seed)
+    held = tune.get_checkpoint()
+    if held is not None:
+        with held.as_directory() as kept:
+            trial.load(Path(kept))
+    for rounds, loss in trial.reports():
+        with tempfile.TemporaryDirectory() as folder:
+            trial.save(Path(folder))
+            best = EVERY * (trial.losses.index(min(trial.losses)) + 1)
+            told = {"rounds": rounds, "loss": loss, "best_loss": min(trial.losses), "best_rounds": best}
+            tune.report(told, checkpoint=tune.Checkpoint.from_directory(folder))
+
+
+def _tried(result: tune.Result) -> Tried:
+    told = result.metrics
+    params = {**result.config, "rounds": int(told["best_rounds"])}
+    return Tried(str(told["trial_id"]), params, float(told["best_loss"]), int(told["rounds"]))
+
+
+def _domains() -> dict[str, Any]:
+    return {name: _domain(allowed) for name, allowed in SPACE.items()}
+
+
+def _domain(allowed: Range) -> Any:
+    if allowed.whole:
+        return tune.randint(int(allowed.low), int(allowed.high) + 1)
+    return (tune.loguniform if allowed.log else tune.uniform)(allowed.low, allowed.high)

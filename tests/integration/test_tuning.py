@@ -1,0 +1,103 @@
+"""A search by Ray Tune on a lake: its trials in MLflow, its winner kept; killed, it goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from kolray.errors import InvalidInputError, NotFoundError
+from kolray.models.registry import ModelRegistry
+from kolray.models.search_log import EXPERIMENT
+from kolray.models.trust.space import defaults
+from kolray.models.tuning import tune_trust
+from kolray.settings import Settings, load_settings
+from tests.unit.models.test_trust import noisy_accounts
+
+AT = datetime(2026, 1, 5, tzinfo=UTC)
+CHILD = "parentRunId"
+
+
+def lake_at(home: Path, n: int) -> Settings:
+    """Settings of a home whose lake holds ``n`` labelled accounts."""
+    features, labels = noisy_accounts(n)
+    stamp = pl.lit(AT).cast(pl.Datetime("ms", "UTC"))
+    features.with_columns(as_of=stamp).write_delta(str(home / "lake" / "gold" / "features"))
+    held = labels.select("kol_id", pl.col("label").cast(pl.Int8), source=pl.lit("test"), at=stamp, valid_from=stamp)
+    held.write_delta(str(home / "lake" / "ref" / "labels"))
+    return load_settings(home=home)
+
+
+def runs(settings: Settings) -> tuple[list[Any], list[Any]]:
+    """Parents and trials of all searches in MLflow."""
+    client, experiment = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts).experiment(EXPERIMENT)
+    found = client.search_runs([experiment])
+    trials = [run for run in found if f"mlflow.{CHILD}" in run.data.tags]
+    return [run for run in found if run not in trials], trials
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_search_is_one_run_with_its_trials_below_and_what_wins_is_kept(tmp_path: Path) -> None:
+    settings = lake_at(tmp_path, n=300)
+    with pytest.raises(NotFoundError, match="begin one"):
+        tune_trust(settings, n_trials=3, resume=True)
+    report, submission = tune_trust(settings, n_trials=3)
+    [parent], trials = runs(settings)
+    assert report.n_trials == len(trials) == 3
+    assert {run.data.tags[f"mlflow.{CHILD}"] for run in trials} == {parent.info.run_id}
+    assert all(run.info.status == "FINISHED" and run.data.metrics["loss"] > 0 for run in trials)
+    assert parent.data.metrics["test_log_loss_tuned"] == report.test["tuned"]["log_loss"]
+    assert any(run.data.params == {name: str(value) for name, value in defaults().items()} for run in trials)
+    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    assert registry.kept_params("trust") == (report.params if report.kept else {})
+    assert (submission is not None) is report.kept
+
+
+def _start(home: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [
+        Path(sys.executable).with_name("kolray"),
+        "models",
+        "tune",
+        "trust",
+        "--trials",
+        "8",
+        "--json",
+        *arguments,
+    ]
+    environment = {**os.environ, "KOLRAY_HOME": str(home), "RAY_AUTH_MODE": "disabled"}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.heavy
+def test_a_search_whose_driver_is_killed_goes_on_and_runs_no_finished_trial_again(tmp_path: Path) -> None:
+    settings = lake_at(tmp_path, n=1500)
+    driver = _start(tmp_path)
+    done: list[Any] = []
+    deadline = time.monotonic() + 240
+    while len(done) < 3 and time.monotonic() < deadline:
+        assert driver.poll() is None, "it ended before it could be killed"
+        time.sleep(1)
+        done = [run for run in runs(settings)[1] if run.info.status == "FINISHED"]
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    [parent], _ = runs(settings)
+    assert parent.info.status == "RUNNING"
+
+    with pytest.raises(InvalidInputError, match="other accounts"):
+        tune_trust(settings, n_trials=8, seed=99, resume=True)
+    told, _ = _start(tmp_path, "--resume").communicate(timeout=400)
+    assert json.loads(told)["n_trials"] == 8
+    [parent], trials = runs(settings)
+    assert parent.info.status == "FINISHED"
+    assert len(trials) == 8
+    after = {run.info.run_id: run.info.end_time for run in trials}
+    assert all(after[run.info.run_id] == run.info.end_time for run in done), "a finished trial was run again"
