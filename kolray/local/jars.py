@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from kolray.errors import ServiceUnavailableError
@@ -24,16 +25,15 @@ def ensure_jars(name: str, coordinates: tuple[str, ...]) -> Path:
     Raises:
         ServiceUnavailableError: Maven is missing or could not fetch them.
     """
-    target = _cache() / f"{name}-{coordinates[0].rsplit(':', 1)[1]}"
-    if target.is_dir():
-        return target
-    with tempfile.TemporaryDirectory(dir=_cache()) as work:
-        pom, jars = Path(work) / "pom.xml", Path(work) / "jars"
+
+    def fetch(work: Path) -> Path:
+        pom, jars = work / "pom.xml", work / "jars"
         parts = [dict(zip(("group", "artifact", "version"), c.split(":"), strict=True)) for c in coordinates]
         pom.write_text(POM.format(name=name, dependencies="".join(DEPENDENCY.format(**part) for part in parts)))
         _maven(name, "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={jars}")
-        _move(jars, target)
-    return target
+        return jars
+
+    return _cached(f"{name}-{coordinates[0].split(':')[2]}", fetch)
 
 
 def ensure_archive(name: str, coordinate: str) -> Path:
@@ -42,17 +42,27 @@ def ensure_archive(name: str, coordinate: str) -> Path:
     Raises:
         ServiceUnavailableError: Maven is missing or could not fetch it.
     """
-    target = _cache() / f"{name}-{coordinate.split(':')[2]}"
-    if target.is_dir():
-        return target
-    with tempfile.TemporaryDirectory(dir=_cache()) as work:
+
+    def fetch(work: Path) -> Path:
         _maven(name, "dependency:copy", f"-Dartifact={coordinate}", f"-DoutputDirectory={work}")
-        [archive] = Path(work).iterdir()
+        [archive] = work.iterdir()
         with tarfile.open(archive) as tar:
             tar.extractall(work, filter="data")
         archive.unlink()
-        [folder] = Path(work).iterdir()
-        _move(folder, target)
+        [folder] = work.iterdir()
+        return folder
+
+    return _cached(f"{name}-{coordinate.split(':')[2]}", fetch)
+
+
+def _cached(name: str, fetch: Callable[[Path], Path]) -> Path:
+    """The cache's folder of this name, which ``fetch`` makes in a folder of work if there is none yet."""
+    target = _cache() / name
+    if not target.is_dir():
+        with tempfile.TemporaryDirectory(dir=_cache()) as work:
+            folder = fetch(Path(work))
+            if not target.exists():
+                folder.rename(target)  # a whole folder or none, also when two start at once
     return target
 
 
@@ -70,11 +80,6 @@ def _maven(name: str, *arguments: str) -> None:
     if done.returncode:
         last = (done.stdout + done.stderr).strip().splitlines()[-1:]
         raise ServiceUnavailableError(name, "Maven", f"it could not be fetched: {' '.join(last)}")
-
-
-def _move(folder: Path, target: Path) -> None:
-    if not target.exists():
-        folder.rename(target)  # a whole folder or none, also when two start at once
 
 
 def java(version: int = 17, *, or_newer: bool = False) -> str:

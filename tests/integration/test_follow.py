@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -64,19 +65,31 @@ def sent_in_parts(settings: Settings) -> Iterator[dict[Kind, pl.Series]]:
         yield dict(ids)
 
 
-@pytest.mark.embedded
-def test_followers_that_are_killed_lose_and_double_nothing(embedded: Settings) -> None:
-    lake = embedded.lake.model_copy(update={"follow_s": 0.3, "followers": 2})
-    settings = embedded.model_copy(update={"lake": lake})
-    followers, stop, killed = Followers(settings), threading.Event(), set[int]()
+@contextmanager
+def looking(settings: Settings) -> Iterator[Followers]:
+    """Followers that are looked after by a thread."""
+    followers, stop = Followers(settings), threading.Event()
 
     def look() -> None:
         while not stop.is_set():
             followers.look()
 
-    looking = threading.Thread(target=look)
-    looking.start()
+    thread = threading.Thread(target=look)
+    thread.start()
     try:
+        yield followers
+    finally:
+        stop.set()
+        thread.join()
+        followers.stop()
+
+
+@pytest.mark.embedded
+def test_followers_that_are_killed_lose_and_double_nothing(embedded: Settings) -> None:
+    lake = embedded.lake.model_copy(update={"follow_s": 0.3, "followers": 2})
+    settings = embedded.model_copy(update={"lake": lake})
+    killed = set[int]()
+    with looking(settings) as followers:
         for number, so_far in enumerate(sent_in_parts(settings)):
             ids = so_far
             if number in {2, 4, 6}:
@@ -89,10 +102,6 @@ def test_followers_that_are_killed_lose_and_double_nothing(embedded: Settings) -
         counts = totals(Supervisor(settings, until_end=True).run())
         until(lambda: all(rows(settings, f"bronze.{kind}") >= len(ids[kind]) for kind in KINDS))
         until(lambda: rows(settings, "bronze.dead_letters") >= counts["rejected"])
-    finally:
-        stop.set()
-        looking.join()
-        followers.stop()
     assert len(killed) == 3
     tables = LakeTables(settings.lake_root)
     for kind in KINDS:
@@ -108,25 +117,13 @@ def test_followers_that_are_killed_lose_and_double_nothing(embedded: Settings) -
 @pytest.mark.heavy
 def test_followers_outlive_a_broker_that_is_killed(own_local: Settings) -> None:
     settings = own_local.model_copy(update={"lake": own_local.lake.model_copy(update={"follow_s": 0.3})})
-    followers, stop = Followers(settings), threading.Event()
-
-    def look() -> None:
-        while not stop.is_set():
-            followers.look()
-
-    looking = threading.Thread(target=look)
-    looking.start()
-    try:
+    with looking(settings):
         for number, so_far in enumerate(sent_in_parts(settings)):
             ids = so_far
             if number == 3:
                 until(lambda: rows(settings, "bronze.social") > 0)
                 kill_broker(settings)
         until(lambda: all(rows(settings, f"bronze.{kind}") >= len(ids[kind]) for kind in KINDS))
-    finally:
-        stop.set()
-        looking.join()
-        followers.stop()
     for kind in KINDS:
         held = LakeTables(settings.lake_root).scan(f"bronze.{kind}").select("event_id").collect()
         assert held["event_id"].sort().equals(ids[kind].sort())
