@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from kolray.cli import accounts as accounts_cli
 from kolray.cli import sentiment, tune
 from kolray.cli.options import FIELD_COLUMN, pairs
 from kolray.errors import InvalidInputError
@@ -23,7 +25,7 @@ app = typer.Typer(help="Train, evaluate and promote the trust, success and senti
 KIND = typer.Argument(help="trust, success or sentiment")
 JSON = typer.Option(False, "--json", help="print JSON for machines")
 DATA = typer.Option(None, "--data", help="sentiment: a labelled file (text, label)")
-TEST = typer.Option(None, "--test", help="judge on this file instead of a part of the first")
+TEST = typer.Option(None, "--test", help="judge on this file instead of parts of the first")
 SEED = typer.Option(7, help="folds and boosters are exact per seed")
 
 
@@ -32,11 +34,14 @@ def train(
     kind: str = KIND,
     seed: int = SEED,
     data: Path = DATA,
+    accounts: Path | None = accounts_cli.ACCOUNTS,
     test: Path = TEST,
     maps: list[str] = FIELD_COLUMN,
+    drop: list[str] = accounts_cli.DROP,
+    as_of: datetime | None = accounts_cli.AS_OF,
     as_json: bool = JSON,
 ) -> None:
-    """Train on the lake (sentiment: on a file), register as challenger; promote if it wins on its untouched fold."""
+    """Train on the lake or a file, register as challenger, and promote if it wins on its untouched fold."""
     from kolray.models.lifecycle import submit
     from kolray.models.lifecycle import train as fit
 
@@ -45,6 +50,9 @@ def train(
         if kind == "sentiment":
             labelled = sentiment.read(data, test, pairs(maps))
             submission = sentiment.train(_registry(settings), *labelled, seed)
+        elif accounts is not None:
+            reader = accounts_cli.reader(kind, maps, drop, as_of)
+            submission = accounts_cli.train_accounts(settings, reader, accounts, seed)
         else:
             registry = _registry(settings)
             trained = fit(_kind(kind), settings.lake_root, seed, registry.kept_params(kind))
@@ -60,14 +68,22 @@ def train(
 def evaluate(
     kind: str = KIND,
     seed: int = SEED,
-    champion: bool = typer.Option(False, "--champion", help="judge the registered champion on the same fold"),
+    champion: bool = typer.Option(False, "--champion", help="judge the registered champion on the same fold or table"),
     data: Path = DATA,
+    accounts: Path | None = accounts_cli.ACCOUNTS,
     test: Path = TEST,
     maps: list[str] = FIELD_COLUMN,
+    drop: list[str] = accounts_cli.DROP,
+    as_of: datetime | None = accounts_cli.AS_OF,
     as_json: bool = JSON,
 ) -> None:
-    """Train without registering and report on the untouched fold beside the trivial baseline."""
+    """Train without registering and report on the untouched fold (accounts: all folds in turn) beside the baseline."""
     settings = load_settings()
+    if accounts is not None:
+        reader = accounts_cli.reader(kind, maps, drop, as_of)
+        figures = accounts_cli.evaluate_accounts(settings, reader, accounts, test, seed=seed, champion=champion)
+        print(json.dumps(figures)) if as_json else accounts_cli.show_figures(figures)
+        return
     with _working(f"evaluating {kind}"):
         if kind == "sentiment":
             labelled = sentiment.read(data, test, pairs(maps))

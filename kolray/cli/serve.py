@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import datetime
+from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from kolray.cli import accounts as accounts_cli
+from kolray.cli.options import FIELD_COLUMN
 from kolray.clock import SystemClock
-from kolray.settings import load_settings
+from kolray.errors import InvalidInputError
+from kolray.settings import Settings, load_settings
 
 tokens = typer.Typer(no_args_is_help=True, help="Create, list and revoke API tokens.")
 
@@ -33,11 +38,25 @@ def serve() -> None:
 
 
 def score(
-    kol_id: str,
+    kol_id: str | None = typer.Argument(None, help="the KOL; none with --accounts"),
+    accounts: Path | None = accounts_cli.ACCOUNTS,
+    maps: list[str] = FIELD_COLUMN,
+    as_of: datetime | None = accounts_cli.AS_OF,
     explain: bool = typer.Option(False, help="with the contributions of the features"),
     as_json: bool = typer.Option(False, "--json", help="the API's answer as JSON"),
 ) -> None:
-    """Trust score of one KOL, computed here from the same stores the API uses."""
+    """Trust score of one KOL, computed here from the same stores the API uses; or of every account of a table."""
+    settings = load_settings()
+    if accounts is not None:
+        scored = accounts_cli.score_accounts(settings, accounts_cli.Reader(maps, None, as_of), accounts)
+        accounts_cli.show_scores(*scored, as_json=as_json)
+        return
+    if kol_id is None:
+        raise InvalidInputError("name a KOL, or a table with --accounts FILE")
+    _score_kol(settings, kol_id, explain=explain, as_json=as_json)
+
+
+def _score_kol(settings: Settings, kol_id: str, *, explain: bool, as_json: bool) -> None:
     from kolray.lake.tables import LakeTables
     from kolray.models.champions import Champions
     from kolray.models.registry import ModelRegistry
@@ -45,7 +64,6 @@ def score(
     from kolray.stores.open import open_feature_store, open_metrics_store
     from kolray.stream.denied import open_deny_list
 
-    settings = load_settings()
     champions = Champions(ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts))
     champions.refresh()
     stores = open_feature_store(settings.redis), open_metrics_store(settings), LakeTables(settings.lake_root)

@@ -209,3 +209,33 @@ def load_table(file: Path) -> pl.DataFrame:
     frame = frame.drop("_line")
     times = [c for c in ("start", "end", "at") if c in frame.columns and frame.schema[c] == pl.String]
     return frame.with_columns(_time(pl.col(c)).alias(c) for c in times)
+
+
+def load_text_table(file: Path) -> tuple[pl.DataFrame, list[str]]:
+    """A user's table with whatever columns, CSV (comma, semicolon or tab) as text; and what there was to say.
+
+    A byte of a CSV file that is no UTF-8 counts as one unknown character: lengths stay right, words do not matter.
+
+    Raises:
+        InvalidInputError: no file, no table, or a line that is none of its rows.
+    """
+    if file.suffix.lower() not in (".csv", ".tsv", ".txt") or not file.is_file():
+        return load_table(file), []
+    content = file.read_bytes()
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        content = content.decode("utf-16", errors="replace").encode()
+    head = content.split(b"\n", 1)[0]
+    separator = max(",;\t", key=lambda mark: head.count(mark.encode()))
+    try:
+        frame = pl.read_csv(
+            content, infer_schema=False, truncate_ragged_lines=True, encoding="utf8-lossy", separator=separator
+        )
+    except pl.exceptions.NoDataError:
+        return pl.DataFrame(), []
+    except pl.exceptions.PolarsError as error:
+        raise InvalidInputError(f"{file}: not readable as a table ({error})") from error
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        return frame, [f"not UTF-8 from byte {error.start} on: such bytes count as unknown characters"]
+    return frame, []

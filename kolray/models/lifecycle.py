@@ -23,8 +23,8 @@ Kind = Literal["trust", "success"]
 SEED = 7
 KINDS: tuple[Kind, ...] = ("trust", "success")
 Trained = TrainedTrust | TrainedSuccess
-Registered = Literal["trust", "success", "sentiment"]
-"""What the registry keeps; sentiment is trained on files, not on the lake."""
+Registered = Literal["trust", "trust-accounts", "success", "sentiment"]
+"""What the registry keeps; sentiment and trust in accounts are trained on files, not on the lake."""
 
 
 @dataclass(frozen=True)

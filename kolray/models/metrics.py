@@ -25,6 +25,13 @@ def probability_metrics(labels: Labels, probability: Floats) -> dict[str, float]
     }
 
 
+def decision_metrics(labels: Labels, positive: NDArray[np.bool_]) -> dict[str, float]:
+    """``accuracy, f1`` of a yes or no; F1 is 0 where nothing is called positive and nothing is."""
+    hits = int((positive & (labels == 1)).sum())
+    called = int(positive.sum()) + int((labels == 1).sum())
+    return {"accuracy": float((positive == (labels == 1)).mean()), "f1": 2.0 * hits / called if called else 0.0}
+
+
 def reliability(labels: Labels, probability: Floats, bins: int = ECE_BINS) -> pl.DataFrame:
     """Bins of equal count: ``expected`` (mean probability), ``observed`` (share of label 1), ``n``."""
     order = np.argsort(probability, kind="stable")

@@ -261,7 +261,11 @@ def _load(name: str, folder: Path) -> Any:
     from kolray.models.success import SuccessModel
     from kolray.models.trust import TrustModel
 
-    loaders: dict[str, Any] = {"trust": TrustModel, "success": SuccessModel, "sentiment": LinearClassifier}
+    loaders: dict[str, Any] = {
+        **dict.fromkeys(("trust", "trust-accounts"), TrustModel),
+        "success": SuccessModel,
+        "sentiment": LinearClassifier,
+    }
     if name not in loaders:
         raise NotFoundError(f"no loader for models named {name}: there are {', '.join(loaders)}")
     return loaders[name].load(folder)

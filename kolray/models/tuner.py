@@ -18,8 +18,8 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from kolray.models.search_log import SearchLog
+from kolray.models.trust.fit import Accounts
 from kolray.models.trust.space import EVERY, MAX_ROUNDS, MIN_ROUNDS, SPACE, Range, defaults
-from kolray.models.trust.train import Accounts
 from kolray.models.trust.trial import BoosterTrial
 from kolray.models.tuning import Tried
 

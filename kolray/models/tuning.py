@@ -15,8 +15,9 @@ from kolray.models.drift import Reference
 from kolray.models.lifecycle import SEED, Submission, newest_features, submit
 from kolray.models.registry import ModelRegistry
 from kolray.models.search_log import SearchLog
+from kolray.models.trust.fit import Accounts
 from kolray.models.trust.space import SPACE, defaults
-from kolray.models.trust.train import Accounts, TrainedTrust, part, train_trust
+from kolray.models.trust.train import TrainedTrust, part, train_trust
 from kolray.settings import Settings
 
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ class TrustModel:
 
     The booster member is the mean log-odds of the boosters of all folds. Their spread gives the 95 % interval: a
     delete-one-fold jackknife of the stack's log-odds, sent through the calibrator. It says how much the score would
-    move had other accounts been labelled, not how wrong a label may be.
+    move had other accounts been labelled, not how wrong a label may be. From probability ``threshold`` on an account
+    is called fake where a yes or no is wanted. ``as_of``: when the table that it learnt from was made, where ages were
+    counted to that.
     """
 
     feature_names: tuple[str, ...]
@@ -40,6 +43,8 @@ class TrustModel:
     forest: IsolationForest | None
     stack: Stack
     calibrator: Calibrator
+    threshold: float = 0.5
+    as_of: datetime | None = None
     version: str = ""
 
     def __post_init__(self) -> None:
@@ -120,6 +125,8 @@ class TrustModel:
             "centre": self.stack.centre.tolist(),
             "intercept": self.stack.intercept,
             "calibration": self.calibrator.method,
+            "threshold": self.threshold,
+            "as_of": self.as_of.isoformat() if self.as_of else None,
         }
         arrays: dict[str, Any] = {"calibration_x": self.calibrator.x, "calibration_y": self.calibrator.y}
         if self.forest is not None:
@@ -159,6 +166,8 @@ class TrustModel:
                 tuple(about["members"]), np.array(about["weights"]), np.array(about["centre"]), about["intercept"]
             ),
             calibrator=Calibrator(about["calibration"], arrays["calibration_x"], arrays["calibration_y"]),
+            threshold=about.get("threshold", 0.5),
+            as_of=datetime.fromisoformat(about["as_of"]) if about.get("as_of") else None,
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kolray.models.metrics import Floats, Labels
+from kolray.models.trust.baseline import fit_stump
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,11 @@ def baseline_metrics(
     """
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    fill = np.nanmedian(np.where(np.isnan(x).all(axis=0), 0.0, x), axis=0)
-    known = np.where(np.isnan(x), fill, x)
-    aucs = np.array([roc_auc_score(y, known[:, j]) for j in range(len(names))])
-    best = int(np.argmax(np.abs(aucs - 0.5)))
-    sign = 1.0 if aucs[best] >= 0.5 else -1.0
-    value = sign * np.where(np.isnan(x_test[:, best]), fill[best], x_test[:, best])
+    stump = fit_stump(x, y)
     return {
-        "feature": names[best],
-        "auc": float(roc_auc_score(y_test, value)),
-        "pr_auc": float(average_precision_score(y_test, value)),
+        "feature": names[stump.feature],
+        "auc": float(roc_auc_score(y_test, stump.rank(x_test))),
+        "pr_auc": float(average_precision_score(y_test, stump.rank(x_test))),
         "brier": float(np.mean((y.mean() - y_test) ** 2)),
     }
 

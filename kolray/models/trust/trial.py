@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from kolray.models.metrics import Floats
+from kolray.models.trust.fit import N_FOLDS, Accounts, inner_folds
 from kolray.models.trust.members import booster_params
 from kolray.models.trust.space import EVERY, MAX_ROUNDS, PATIENCE
-from kolray.models.trust.train import N_FOLDS, Accounts, inner_folds
 
 
 class BoosterTrial:

@@ -15,9 +15,10 @@ from kolray.errors import InvalidInputError
 from kolray.models.splits import stratified_folds
 from kolray.models.trust import TrustModel, train_trust
 from kolray.models.trust.calibration import CLIP, choose_calibrator, fit_isotonic, fit_platt
+from kolray.models.trust.fit import identical_rows
 from kolray.models.trust.members import IsolationForest
 from kolray.models.trust.stack import choose_members, fit_stack
-from kolray.models.trust.train import identical_rows, labelled
+from kolray.models.trust.train import labelled
 from kolray.testing.model_checks import check_scorer
 
 FAST = {"rounds": 30}

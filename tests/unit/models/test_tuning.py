@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from kolray.models.trust.fit import inner_folds
 from kolray.models.trust.members import BOOSTER_DEFAULTS, fit_booster
 from kolray.models.trust.model import margins
 from kolray.models.trust.space import EVERY, MAX_ROUNDS, SPACE, defaults
-from kolray.models.trust.train import inner_folds, part
+from kolray.models.trust.train import part
 from kolray.models.trust.trial import BoosterTrial
 from kolray.models.tuning import Tried, judge_search, search_id
 from tests.unit.models.test_trust import FEATURES, LABELS

@@ -1,0 +1,155 @@
+"""``--accounts FILE`` of ``kolray models train|evaluate trust`` and ``kolray score``: trust from a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+from rich.table import Table
+
+from kolray.cli.options import pairs
+from kolray.errors import InvalidInputError
+from kolray.settings import Settings
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kolray.connectors.accounts import Accounts
+
+ACCOUNTS = typer.Option(None, help="trust: a table of accounts (CSV, JSON Lines, Parquet) instead of the lake")
+DROP = typer.Option(None, "--drop", help="a column to leave out; may be repeated")
+AS_OF = typer.Option(None, help="when the table was made: ages count to it; default: the newest creation time")
+FIGURES = ("auc", "pr_auc", "accuracy", "f1", "brier", "ece")
+SHOWN = 20
+
+
+class Reader:
+    """Reads the account tables of one command by its ``--map``, ``--drop`` and ``--as-of``."""
+
+    def __init__(self, maps: list[str] | None, drop: list[str] | None, as_of: datetime | None) -> None:
+        self._mapping, self._drop = pairs(maps), drop or []
+        self._as_of = as_of.replace(tzinfo=UTC) if as_of and as_of.tzinfo is None else as_of
+
+    def read(self, file: Path, as_of: datetime | None = None) -> Accounts:
+        """``as_of``: the time of an earlier table, for files that do not go beyond it."""
+        from kolray.connectors.accounts import read_accounts
+
+        found = read_accounts(file, self._mapping, self._drop, self._as_of)
+        if self._as_of is None and as_of is not None and found.as_of is not None and found.as_of < as_of:
+            return read_accounts(file, self._mapping, self._drop, as_of)
+        return found
+
+    def labelled(self, file: Path, as_of: datetime | None = None) -> Accounts:
+        from kolray.connectors.accounts import labelled_accounts
+
+        return labelled_accounts(self.read(file, as_of), file)
+
+
+def reader(kind: str, maps: list[str] | None, drop: list[str] | None, as_of: datetime | None) -> Reader:
+    """Raises: InvalidInputError: tables of accounts for another model than trust."""
+    if kind != "trust":
+        raise InvalidInputError(f"--accounts is for trust, not {kind}")
+    return Reader(maps, drop, as_of)
+
+
+def evaluate_accounts(
+    settings: Settings, reader: Reader, file: Path, test: Path | None, *, seed: int, champion: bool
+) -> dict[str, Any]:
+    """The figures of ``Judged.metrics`` and ``notes``."""
+    from kolray.models.trust import accounts
+
+    if champion:
+        loaded = _champion(settings)
+        table = reader.labelled(test or file, loaded.model.as_of)
+        judged, notes = accounts.evaluate_model(loaded.model, table.table), table.notes
+        return judged.metrics() | {"model": loaded.label, "notes": notes}
+    train = reader.labelled(file)
+    notes = list(train.notes)
+    if test is not None:
+        judging = reader.labelled(test, train.as_of)
+        notes += [f"{test.name}: {note}" for note in judging.notes]
+        judged = accounts.evaluate_on_test(train.table, judging.table, seed)
+    else:
+        with _counted("folds") as on_fold:
+            judged = accounts.evaluate_accounts(train.table, seed, on_fold)
+    return judged.metrics() | {"notes": notes}
+
+
+def show_figures(report: dict[str, Any]) -> None:
+    """Model beside baseline."""
+    table = Table(f"{report['n']:,} accounts, {report['folds']} folds x {report['repeats']}", "model", "baseline")
+    for name in FIGURES:
+        base = report.get(f"baseline_{name}")
+        table.add_row(name, f"{report[name]:.4f}", "" if base is None else f"{base:.4f}")
+    Console().print(table)
+    for note in report["notes"]:
+        print(f"note: {note}")
+
+
+def train_accounts(settings: Settings, reader: Reader, file: Path, seed: int) -> Any:
+    """Trains, registers under ``trust-accounts`` and promotes it if it wins."""
+
+    from kolray.models.lifecycle import submit
+    from kolray.models.registry import ModelRegistry
+    from kolray.models.trust import accounts
+
+    table = reader.labelled(file)
+    for note in table.notes:
+        Console(stderr=True).print(f"note: {note}")
+    trained = accounts.train_accounts(table.table, seed)
+    trained.model.as_of = table.as_of
+    return submit(ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts), accounts.MODEL, trained)
+
+
+def score_accounts(settings: Settings, reader: Reader, file: Path) -> tuple[pl.DataFrame, str, list[str]]:
+    """A row an account: ``account_id, trust_score, lower, upper, probability, fake``; the model's label; notes."""
+    from kolray.features.accounts import account_features
+
+    loaded = _champion(settings)
+    read = reader.read(file, loaded.model.as_of)
+    scores = loaded.model.score(account_features(read.table))
+    fake = scores["probability"] >= loaded.model.threshold
+    return scores.rename({"kol_id": "account_id"}).with_columns(fake=fake), loaded.label, read.notes
+
+
+def show_scores(scores: pl.DataFrame, label: str, notes: list[str], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"model": label, "notes": notes, "scores": scores.to_dicts()}))
+        return
+    table = Table("account", "trust", "95 % interval", "fake", title=f"{label}, {scores.height:,} accounts")
+    for row in scores.head(SHOWN).iter_rows(named=True):
+        interval = f"{row['lower']:.1f}–{row['upper']:.1f}"
+        table.add_row(row["account_id"], f"{row['trust_score']:.1f}", interval, "yes" if row["fake"] else "no")
+    Console().print(table)
+    if scores.height > SHOWN:
+        print(f"the first {SHOWN}; --json prints all")
+    for note in notes:
+        print(f"note: {note}")
+
+
+def _champion(settings: Settings) -> Any:
+    from kolray.errors import NotFoundError
+    from kolray.models.registry import ModelRegistry
+    from kolray.models.trust.accounts import MODEL
+
+    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    if registry.alias_version(MODEL) is None:
+        raise NotFoundError(
+            "no model of account tables yet: train one with `kolray models train trust --accounts FILE`"
+        )
+    return registry.load(MODEL)
+
+
+@contextmanager
+def _counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -1,0 +1,88 @@
+"""Trust in accounts from a table instead of events: training, evaluation and scores of ``--accounts FILE``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from kolray.errors import InvalidInputError
+from kolray.features.accounts import account_features
+from kolray.models.drift import Reference
+from kolray.models.splits import Rows
+from kolray.models.trust.baseline import fit_stump
+from kolray.models.trust.cross_validation import Judged, cross_validate, hold_out, judge
+from kolray.models.trust.fit import Accounts, identical_rows
+from kolray.models.trust.model import TrustModel, feature_matrix
+from kolray.models.trust.train import TrainedTrust, train_trust
+
+MODEL: Final = "trust-accounts"
+"""Its name in the registry: a model of tables is no champion for KOLs known by events."""
+
+
+def evaluate_accounts(
+    table: pl.DataFrame, seed: int, on_fold: Callable[[int, int], None] = lambda _done, _all: None
+) -> Judged:
+    """Cross-validation on a labelled table (see ``cross_validate``)."""
+    features = account_features(table)
+    names = useful(features)
+    return cross_validate(_data(features, table, names), names, seed, on_fold=on_fold)
+
+
+def evaluate_on_test(table: pl.DataFrame, test: pl.DataFrame, seed: int) -> Judged:
+    """Learns from ``table`` alone and judges ``test`` once."""
+    features = account_features(table)
+    names = useful(features)
+    return hold_out(_data(features, table, names), _data(account_features(test), test, names), names, seed)
+
+
+def evaluate_model(model: TrustModel, table: pl.DataFrame) -> Judged:
+    """A registered model on a table; the baseline beside it is fitted on the table itself, in its favour."""
+    data = _data(account_features(table), table, model.feature_names)
+    return judge(model, fit_stump(data.x, data.y), data)
+
+
+def train_accounts(table: pl.DataFrame, seed: int, params: dict[str, Any] | None = None) -> TrainedTrust:
+    """A model for the registry, judged on a fifth of the table that it did not see."""
+    features = account_features(table)
+    rows = pl.format("{}", pl.int_range(pl.len()).cast(pl.String).str.zfill(12))  # an id may occur twice
+    features = features.select("kol_id", *useful(features)).with_columns(kol_id=rows)
+    labels = pl.DataFrame({"kol_id": features["kol_id"], "label": table["label"]})
+    trained = train_trust(features, labels, seed, params)
+    return TrainedTrust(trained.model, trained.report, trained.test, Reference.of(features))
+
+
+def useful(features: pl.DataFrame) -> tuple[str, ...]:
+    """Features that say anything: not missing everywhere, not constant.
+
+    Raises:
+        InvalidInputError: none does.
+    """
+    names = [c for c in features.columns if c != "kol_id" and features[c].n_unique() > 1]
+    if not names:
+        raise InvalidInputError(
+            "no column of the table says anything: all are constant, missing or text; name columns with --map"
+        )
+    return tuple(names)
+
+
+def _data(features: pl.DataFrame, table: pl.DataFrame, names: tuple[str, ...]) -> Accounts:
+    x = feature_matrix(features, names)
+    return Accounts(x, table["label"].to_numpy().astype(np.int8), _groups(x, table))
+
+
+def _groups(x: np.ndarray, table: pl.DataFrame) -> Rows:
+    """Rows that are identical or of one account stay together, and so do those that only others connect."""
+    twins = identical_rows(x)
+    if "account_id" not in table.columns:
+        return twins
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    ids = table["account_id"].fill_null(pl.Series([f"\x1f{row}" for row in range(table.height)]))
+    same = ids.rank("dense").to_numpy().astype(np.int64) - 1
+    n = len(x)
+    edges = coo_matrix((np.ones(n), (twins, n + same)), shape=(2 * n, 2 * n))
+    return connected_components(edges, directed=False)[1][twins].astype(np.int64)

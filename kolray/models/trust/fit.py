@@ -1,0 +1,125 @@
+"""Fits the stack on labelled rows: members out of fold, non-negative stacking, calibration on rows no member saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from kolray.models.metrics import Floats, Labels
+from kolray.models.splits import Rows, stratified_folds
+from kolray.models.trust.calibration import IDENTITY, choose_calibrator
+from kolray.models.trust.members import BoosterFit, IsolationForest, fit_booster
+from kolray.models.trust.model import BOOSTER, FOREST, TrustModel, margins
+from kolray.models.trust.stack import choose_members, fit_stack
+
+MEMBERS = (BOOSTER, FOREST)
+N_FOLDS = 5
+
+
+class Accounts(NamedTuple):
+    """Rows to learn from: features (NaN = missing), labels, and a number shared by rows that must not be parted."""
+
+    x: Floats
+    y: Labels
+    groups: Rows
+
+    def rows(self, mask: NDArray[np.bool_]) -> Accounts:
+        return Accounts(self.x[mask], self.y[mask], self.groups[mask])
+
+
+class OutOfFold(NamedTuple):
+    """Members' scores of rows whose labels they did not see, the folds, and the members of all folds.
+
+    One forest serves all: it is fitted without labels.
+    """
+
+    scores: Floats
+    folds: Rows
+    boosters: list[Any]
+    forest: IsolationForest
+
+
+@dataclass(frozen=True)
+class FittedTrust:
+    """A model, the members' scores of rows that they did not see, what each gains, how calibration was chosen."""
+
+    model: TrustModel
+    scores: Floats
+    gains: dict[str, float]
+    briers: dict[str, float]
+
+
+def fit_trust(
+    data: Accounts,
+    names: tuple[str, ...],
+    seed: int,
+    params: dict[str, Any] | None = None,
+    own: Accounts | None = None,
+    fit: BoosterFit = fit_booster,
+) -> FittedTrust:
+    """Exact per seed.
+
+    Args:
+        data: what members and stack learn from.
+        params: of the booster, over ``members.BOOSTER_DEFAULTS``.
+        own: rows for the calibration alone. None: the calibration is cross-fitted, that is, chosen and fitted on the
+            log-odds of each row by members and a stack that did not see it; for tables too small to give rows away.
+        fit: fits one booster; the trainers' one does it on several nodes.
+
+    Raises:
+        InvalidInputError: a class has fewer rows than folds.
+    """
+    with threadpool_limits(1, "blas"):  # threads of tiny products spin for each other on shared cores
+        fitted = _out_of_fold(data, names, params or {}, seed, fit)
+        return _stacked(data, fitted, names, seed, own)
+
+
+def _stacked(data: Accounts, fitted: OutOfFold, names: tuple[str, ...], seed: int, own: Accounts | None) -> FittedTrust:
+    kept, gains = choose_members(MEMBERS, fitted.scores, data.y, fitted.folds)
+    scores = fitted.scores[:, [MEMBERS.index(name) for name in kept]]
+    stack = fit_stack(kept, scores, data.y)
+    forest = fitted.forest if FOREST in kept else None
+    bare = TrustModel(names, fitted.boosters, forest, stack, IDENTITY)
+    if own is not None:
+        odds, y = bare.fold_log_odds(own.x).mean(axis=1), own.y
+    else:
+        odds, y = _unseen_log_odds(kept, scores, data.y, fitted.folds), data.y
+    calibrator, briers = choose_calibrator(odds, y, seed)
+    return FittedTrust(TrustModel(names, fitted.boosters, forest, stack, calibrator), fitted.scores, gains, briers)
+
+
+def identical_rows(x: Floats) -> Rows:
+    """A number for each row that identical rows share, so that no fold sees another's twin."""
+    return np.unique(np.where(np.isnan(x), np.inf, x), axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def inner_folds(train: Accounts, seed: int) -> Rows:
+    """The folds that members are fitted out of, and that tuning judges by."""
+    return stratified_folds(train.y, N_FOLDS, seed + 1, train.groups)
+
+
+def _out_of_fold(
+    train: Accounts, names: tuple[str, ...], params: dict[str, Any], seed: int, fit: BoosterFit
+) -> OutOfFold:
+    folds = inner_folds(train, seed)
+    scores = np.empty((len(train.y), len(MEMBERS)))
+    boosters = []
+    for fold in range(N_FOLDS):
+        mine, rest = folds == fold, folds != fold
+        boosters.append(fit(train.x[rest], train.y[rest], params, seed + fold, list(names)))
+        scores[mine, 0] = margins(boosters[-1], train.x[mine])
+    forest = IsolationForest.fit(train.x, seed)
+    scores[:, 1] = forest.score(train.x)
+    return OutOfFold(scores, folds, boosters, forest)
+
+
+def _unseen_log_odds(kept: tuple[str, ...], scores: Floats, y: Labels, folds: Rows) -> Floats:
+    odds = np.empty(len(y))
+    for fold in np.unique(folds):
+        mine = folds == fold
+        odds[mine] = fit_stack(kept, scores[~mine], y[~mine]).log_odds(scores[mine])
+    return odds
