@@ -172,6 +172,11 @@ class ModelsSettings(_Part):
         gt=0,
         description="population stability index of a feature since a model's training beyond which nightly retrains",
     )
+    auc_drop: float = Field(
+        0.03,
+        gt=0,
+        description="fall of the estimated AUC since training beyond which the night raises an alert",
+    )
 
 
 class ServingSettings(_Part):

@@ -16,7 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from kolray.cli import accounts as accounts_cli
-from kolray.cli import sentiment, tune
+from kolray.cli import drift, sentiment, tune
 from kolray.cli.options import FIELD_COLUMN, pairs
 from kolray.errors import InvalidInputError
 from kolray.settings import Settings, load_settings
@@ -158,4 +158,5 @@ def _show(report: dict[str, Any]) -> None:
 def register(root: typer.Typer) -> None:
     """Adds ``kolray models``."""
     tune.register(app)
+    drift.register(app)
     root.add_typer(app, name="models")

@@ -11,7 +11,7 @@ import polars as pl
 from confluent_kafka import KafkaError, Message, Producer
 
 from kolray.errors import ServiceUnavailableError
-from kolray.events import DLQ_TOPIC, RAW_TOPICS, Kind
+from kolray.events import ALERTS_TOPIC, DLQ_TOPIC, RAW_TOPICS, Kind
 from kolray.schemas.registry import Registry
 from kolray.schemas.wire import encode_rows
 from kolray.settings import KafkaSettings
@@ -93,6 +93,11 @@ class EventProducer:
         keys = frame.select(pl.format("{}-{}", "topic", "partition")).to_series().to_list()
         values = encode_rows(DLQ_TOPIC, self._schema_id(DLQ_TOPIC), frame)
         self._produce(DLQ_TOPIC, zip(keys, values, _or_zeros(None, frame.height), strict=True))
+
+    def send_alerts(self, frame: pl.DataFrame) -> None:
+        """Queues alerts (``ALERT_SCHEMA``) that no stream raised; the stream publishes its own in transactions."""
+        values = encode_rows(ALERTS_TOPIC, self._schema_id(ALERTS_TOPIC), frame)
+        self._produce(ALERTS_TOPIC, zip(frame["kol_id"].to_list(), values, _or_zeros(None, frame.height), strict=True))
 
     def _produce(self, topic: str, records: Iterable[tuple[Any, bytes, int]]) -> None:
         produce, poll = self._producer.produce, self._producer.poll

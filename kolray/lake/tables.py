@@ -63,6 +63,10 @@ TABLES: dict[str, Columns] = {
         "run": pl.String, "step": pl.String, "ok": pl.Boolean, "started_at": TIME, "seconds": pl.Float64,
         "detail": pl.String, "dt": pl.Date,
     },
+    "ops.drift": {
+        "at": TIME, "model": pl.String, "kind": pl.String, "name": pl.String, "value": pl.Float64,
+        "before": pl.Float64, "p_value": pl.Float64, "drifted": pl.Boolean, "kols": pl.Int64, "dt": pl.Date,
+    },
 }  # fmt: skip
 """Table → columns. All are partitioned by ``dt``: ingest day in bronze, day of the event time elsewhere
 (the week's Monday in ``gold.kpi_weekly``, the day of ``as_of`` in ``gold.features``, of the Kafka time in quarantine,

@@ -1,9 +1,9 @@
 """How far features have moved since a model was trained: the population stability index, feature by feature (pure).
 
 PSI = Σ (now - then) * ln(now / then) over the shares of KOLs in bins: tenths of what was seen in training, and one of
-nulls. By custom 0.1 is a small shift and 0.25 a large one. Two samples of one population differ too: their PSI times
-``n * m / (n + m)`` is about chi-squared, so what chance explains is no drift, however few KOLs there are (Yurdakul
-and Naranjo, 2020).
+nulls. By custom 0.1 is a small shift and 0.25 a large one. It says how far, not whether by chance: two samples of one
+population differ too, the more the fewer KOLs there are. That is SciPy's chi-squared test of homogeneity on the same
+bins, whose p-values of all features are held together by Bonferroni's bound.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from kolray.models.metrics import Floats
 TENTHS = np.linspace(0.1, 0.9, 9)
 BY_CHANCE = 0.001
 """How often features that did not move at all would be taken for ones that did, all of them together."""
+EXPECTED = 5
+"""KOLs to be expected in a bin of either sample for the test's distribution to hold (Cochran, 1954)."""
+MOVES = {"name": pl.String, "psi": pl.Float64, "p_value": pl.Float64}
 _ASIDE = {"kol_id", "as_of", "dt", "label"}
 
 
@@ -48,22 +51,25 @@ class Reference:
         """Of what ``asdict`` made."""
         return cls(dict(told["edges"]), dict(told["counts"]))
 
-    def psi(self, features: pl.DataFrame) -> dict[str, float]:
-        """PSI of each feature, 0 and up; a feature that is absent now counts as null."""
-        return {name: _psi(np.array(self.counts[name]), self._now(features, name)) for name in self.edges}
+    def moves(self, features: pl.DataFrame, threshold: float) -> pl.DataFrame:
+        """How far each feature moved, the farthest first; one that is absent now counts as null.
+
+        Returns:
+            ``name, psi`` (0 and up), ``p_value`` (of no change at all) and ``drifted``: the PSI is above
+            ``threshold``, and the p-value below ``BY_CHANCE`` over the number of features.
+        """
+        pairs = {name: (np.array(self.counts[name]), self._now(features, name)) for name in self.edges}
+        moved = pl.DataFrame(
+            [(name, _psi(*pair), _p_value(*pair)) for name, pair in pairs.items()], schema=MOVES, orient="row"
+        )
+        by_chance = BY_CHANCE / max(1, len(pairs))
+        drifted = (pl.col("psi") > threshold) & (pl.col("p_value") < by_chance)
+        return moved.with_columns(drifted=drifted).sort("psi", "name", descending=[True, False])
 
     def drifted(self, features: pl.DataFrame, threshold: float) -> dict[str, float]:
         """PSI of the features that moved by more than ``threshold`` and more than chance explains, largest first."""
-        from scipy.stats import chi2
-
-        found = {}
-        for name, value in self.psi(features).items():
-            bins, then = len(self.counts[name]), sum(self.counts[name])
-            quantile = chi2.isf(BY_CHANCE / len(self.edges), bins - 1)
-            chance = quantile * (1 / max(1, then) + 1 / max(1, features.height))
-            if value > max(threshold, chance):
-                found[name] = round(value, 4)
-        return dict(sorted(found.items(), key=lambda item: -item[1]))
+        found = self.moves(features, threshold).filter("drifted")
+        return dict(found.select("name", pl.col("psi").round(4)).iter_rows())
 
     def _now(self, features: pl.DataFrame, name: str) -> NDArray[np.int64]:
         values = _values(features, name) if name in features.columns else np.full(features.height, np.nan)
@@ -94,3 +100,21 @@ def _psi(then: NDArray[np.int64], now: NDArray[np.int64]) -> float:
     """Half a KOL is added to each bin: an empty one has no logarithm."""
     p, q = ((counts + 0.5) / (counts + 0.5).sum() for counts in (then, now))
     return float(((q - p) * np.log(q / p)).sum())
+
+
+def _p_value(then: NDArray[np.int64], now: NDArray[np.int64]) -> float:
+    """Of the bins in which both samples would be expected to have ``EXPECTED`` KOLs; the others count as one.
+
+    1 where that leaves nothing to compare: so few KOLs cannot show drift.
+    """
+    from scipy.stats import chi2_contingency
+
+    table = np.stack([then, now])
+    table = table[:, np.argsort(table.sum(axis=0))]  # the rarest bins first
+    needed = EXPECTED * table.sum() / max(1, table.sum(axis=1).min())
+    seen = table.sum(axis=0)
+    rare = max(int((seen < needed).sum()), int(np.searchsorted(np.cumsum(seen), needed)) + 1)
+    table = np.column_stack([table[:, :rare].sum(axis=1), table[:, rare:]])
+    if table.shape[1] < 2 or not table.sum(axis=1).all():
+        return 1.0
+    return float(chi2_contingency(table, correction=False).pvalue)

@@ -12,6 +12,7 @@ from kolray.errors import NotFoundError, PromotionRefusedError
 from kolray.lake.reference import current
 from kolray.lake.tables import LakeTables, Root
 from kolray.models.drift import Reference
+from kolray.models.monitor import AtTraining
 from kolray.models.plots import forecast_plot, reliability_plot
 from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
 from kolray.models.sentiment.trained import TrainedSentiment
@@ -73,10 +74,10 @@ def train(kind: Kind, lake_root: Root, seed: int = SEED, params: dict[str, Any] 
     if kind == "trust":
         features = newest_features(lake_root)
         judged = train_trust(features, current(lake_root, "labels"), seed, params)
-        return replace(judged, reference=Reference.of(features))
+        return replace(judged, reference=AtTraining.of(features, judged.model, judged.report.test["auc"]))
     trained = train_success(complete_hours(lake_root), seed, params=params)
     try:
-        return replace(trained, reference=Reference.of(newest_features(lake_root)))
+        return replace(trained, reference=AtTraining(Reference.of(newest_features(lake_root))))
     except NotFoundError:  # hours are enough to train it
         return trained
 

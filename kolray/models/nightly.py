@@ -1,4 +1,4 @@
-"""The night's work in its order: the lake's layers, scores, features for serving, maintenance, training that is due.
+"""The night's work in its order: the lake, scores, features for serving, maintenance, drift, training that is due.
 
 Each step is recorded under the night it belongs to. A run that failed starts again at the step that failed; a night
 that is done does nothing. Every step may also be repeated by itself: what it writes has keys or transaction ids.
@@ -20,6 +20,7 @@ from kolray.lake.turns import takes_turn
 from kolray.models.lifecycle import KINDS, newest_features
 from kolray.models.retrain import retrain
 from kolray.models.sentiment import default_classifier
+from kolray.models.watch import watch_models
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
 
@@ -69,6 +70,7 @@ def steps(settings: Settings, clock: Clock) -> dict[str, Work]:
         "scores": lambda: _scores(settings),
         "features": lambda: _features(settings),
         "maintain": lambda: _maintain(settings, clock),
+        "drift": lambda: watch_models(settings, clock),
         **{f"retrain {kind}": lambda kind=kind: retrain(settings, clock, kind) for kind in KINDS},  # type: ignore[misc]
     }
 

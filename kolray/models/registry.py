@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -82,7 +83,7 @@ class ModelRegistry:
     ) -> int:
         """Logs a run (metrics, parameters, ``report.json``, matplotlib ``figures`` by file name) and its model.
 
-        ``reference`` is what the features looked like in its training.
+        ``reference`` is what the night compares it with (``AtTraining``).
 
         Returns:
             the version, which the alias ``challenger`` now names.
@@ -148,7 +149,7 @@ class ModelRegistry:
         return dict(self._connected().get_model_version(name, str(version)).tags)
 
     def reference(self, name: str, alias: str = CHAMPION) -> dict[str, Any] | None:
-        """What the features looked like in the training of the version an alias names; None where nobody kept it."""
+        """What the night compares the version an alias names with; None where nobody kept it."""
         found, client = self._aliased(name, alias), self._connected()
         if found is None or REFERENCE_FILE not in {file.path for file in client.list_artifacts(found.run_id)}:
             return None
@@ -212,6 +213,7 @@ class ModelRegistry:
         if self._client is None:
             for logger in ("mlflow", "alembic"):
                 logging.getLogger(logger).setLevel(logging.WARNING)
+            os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # ours stand above its small files
             self._reachable()
             from mlflow.tracking import MlflowClient
 

@@ -9,8 +9,8 @@ from typing import Any
 from kolray.clock import Clock
 from kolray.errors import InvalidInputError, NotFoundError
 from kolray.lake.tables import Root
-from kolray.models.drift import Reference
 from kolray.models.lifecycle import Kind, newest_features
+from kolray.models.monitor import AtTraining
 from kolray.models.publish import publish_rankings, publish_scores
 from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
 from kolray.settings import ModelsSettings, Settings
@@ -69,7 +69,7 @@ def judge_due(
         told = registry.reference(kind, alias)
         if told is None:
             return False, f"trained {last:%Y-%m-%d %H:%M}; its features were not kept, so drift is not known"
-        drifts.append(Reference.from_dict(told).drifted(newest_features(lake_root), settings.drift_psi))
+        drifts.append(AtTraining.from_dict(told).features.drifted(newest_features(lake_root), settings.drift_psi))
     if all(drifts):
         return True, f"drifted (PSI): {_told(drifts[0])}"
     if drifts[0]:

@@ -11,8 +11,8 @@ import polars as pl
 
 from kolray.lake.reference import current
 from kolray.lake.tables import place_of
-from kolray.models.drift import Reference
 from kolray.models.lifecycle import SEED, Submission, newest_features, submit
+from kolray.models.monitor import AtTraining
 from kolray.models.registry import ModelRegistry
 from kolray.models.search_log import SearchLog
 from kolray.models.trust.fit import Accounts
@@ -80,7 +80,8 @@ def tune_trust(
     submission = None
     if report.kept:
         registry.keep_params("trust", report.params)
-        submission = submit(registry, "trust", replace(trained, reference=Reference.of(features)))
+        reference = AtTraining.of(features, trained.model, trained.report.test["auc"])
+        submission = submit(registry, "trust", replace(trained, reference=reference))
     log.finish(report.to_dict(), report.metrics())
     return report, submission
 

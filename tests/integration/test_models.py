@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import timedelta
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from typer.testing import CliRunner
 
+from kolray.cli.main import app
 from kolray.clock import SystemClock
 from kolray.errors import NotFoundError, PromotionRefusedError
-from kolray.features import compute_features
+from kolray.features import FEATURES, compute_features
+from kolray.lake.bronze_pipeline import run_bronze
+from kolray.lake.tables import LakeTables
 from kolray.models.lifecycle import promote, submit
 from kolray.models.lifecycle import train as fit
 from kolray.models.registry import ModelRegistry
 from kolray.models.retrain import judge_due, retrain
 from kolray.models.trainers import train_on_ray
+from kolray.models.watch import watch_models
 from kolray.settings import Settings
+from kolray.stores.open import open_metrics_store
 from kolray.testing.clock import FakeClock
 from tests.hourly import kpi_hourly
 from tests.silver import START, silver_world
@@ -96,6 +103,7 @@ def test_the_night_retrains_when_features_drift_and_not_again_after_a_refusal(la
     later = pl.col("as_of") + timedelta(hours=1)
     moved = pl.read_delta(f"{root}/gold/features").with_columns(later, pl.col("posts_per_day") * 5 + 3)
     moved.write_delta(f"{root}/gold/features", mode="append")
+    _check_that_the_night_says_so(settings, clock)
     second = retrain(settings, clock, "trust")
     assert second["because"].startswith("drifted (PSI): posts_per_day")
     assert second["version"] == 2
@@ -104,6 +112,30 @@ def test_the_night_retrains_when_features_drift_and_not_again_after_a_refusal(la
 
     old = FakeClock(clock.now() + timedelta(days=8))
     assert judge_due(_registry(settings), "trust", root, settings.models, old)[0]
+
+
+def _check_that_the_night_says_so(settings: Settings, clock: SystemClock) -> None:
+    """One alert however often it looks: in the store and in the topic, with a row a feature in the lake."""
+    for _ in range(2):
+        told = watch_models(settings, clock)
+    assert told["trust"]["model"] == "trust:1"
+    assert told["trust"]["alerts"] == ["feature_drift", "score_drift"]
+    assert "skipped" in told["success"]
+    tables = LakeTables(settings.lake_root)
+    rows = tables.scan("ops.drift").collect()
+    assert dict(rows["kind"].value_counts().iter_rows()) == {"auc": 2, "feature": len(FEATURES), "score": 1}
+    assert set(rows.filter("drifted")["name"]) == {"posts_per_day", "trust_score"}
+    store = open_metrics_store(settings)
+    alerts = store.alerts(clock.now() - timedelta(hours=1))
+    store.close()
+    assert sorted(alerts.select("rule", "kol_id").rows()) == [(rule, "model:trust") for rule in told["trust"]["alerts"]]
+    home = {"KOLRAY_HOME": str(settings.home), "KOLRAY_LAKE__ROOT": str(settings.lake.root)}
+    shown = CliRunner().invoke(app, ["models", "drift", "--json"], env=home)
+    assert [look["model"] for look in json.loads(shown.stdout)] == ["trust:1"]
+    [evidence] = alerts.filter(rule="feature_drift")["evidence"]
+    assert json.loads(evidence)["psi"].keys() == {"posts_per_day"}
+    run_bronze(settings)
+    assert sorted(tables.scan("bronze.alerts").collect()["alert_id"]) == sorted(alerts["alert_id"])
 
 
 def _registry(settings: Settings) -> ModelRegistry:

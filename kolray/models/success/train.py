@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 
 from kolray.errors import InvalidInputError
-from kolray.models.drift import Reference
 from kolray.models.metrics import Floats
+from kolray.models.monitor import AtTraining
 from kolray.models.splits import rolling_origins
 from kolray.models.success.design import MAX_HORIZON, NAMES, WEEK, design
 from kolray.models.success.intervals import Intervals, fit_intervals
@@ -44,14 +44,14 @@ ORIGIN_STEP = 3
 class TrainedSuccess:
     """A model and its report; ``actual`` are the hours after ``history`` that no part of the judged model saw.
 
-    ``reference`` is what the KOLs' features looked like then.
+    ``reference`` is what the night compares with.
     """
 
     model: SuccessModel
     report: SuccessReport
     history: Hourly
     actual: Floats
-    reference: Reference | None = None
+    reference: AtTraining | None = None
 
     @property
     def loss(self) -> float:

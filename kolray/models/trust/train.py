@@ -10,8 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kolray.errors import InvalidInputError
-from kolray.models.drift import Reference
 from kolray.models.metrics import ece, probability_metrics, reliability
+from kolray.models.monitor import AtTraining
 from kolray.models.splits import stratified_folds
 from kolray.models.trust.calibration import IDENTITY
 from kolray.models.trust.fit import MEMBERS, Accounts, fit_trust, identical_rows
@@ -30,13 +30,13 @@ MIN_OF_EACH_LABEL = 20
 class TrainedTrust:
     """A model and its report; ``test`` are the rows (features and ``label``) it never saw.
 
-    ``reference`` is what the features of all KOLs, labelled or not, looked like then.
+    ``reference`` is what the night compares with.
     """
 
     model: TrustModel
     report: TrustReport
     test: pl.DataFrame
-    reference: Reference | None = None
+    reference: AtTraining | None = None
 
     @property
     def loss(self) -> float:

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chi2
 
 from kolray.models.drift import Reference
 
@@ -31,13 +32,17 @@ def _population(n: int, seed: int) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
+def _psi(reference: Reference, now: pl.DataFrame) -> dict[str, float]:
+    return dict(reference.moves(now, THRESHOLD).select("name", "psi").iter_rows())
+
+
 THEN = _population(2000, seed=1)
 REFERENCE = Reference.of(THEN)
 
 
 def test_the_same_rows_have_no_psi_and_another_sample_has_little():
-    assert REFERENCE.psi(THEN) == pytest.approx(dict.fromkeys(REFERENCE.edges, 0.0))
-    assert max(REFERENCE.psi(_population(2000, seed=2)).values()) < 0.05
+    assert _psi(REFERENCE, THEN) == pytest.approx(dict.fromkeys(REFERENCE.edges, 0.0))
+    assert max(_psi(REFERENCE, _population(2000, seed=2)).values()) < 0.05
 
 
 @pytest.mark.parametrize(
@@ -70,8 +75,23 @@ def test_psi_is_the_sum_of_its_definition():
     reference = Reference(edges={"f": [1.0]}, counts={"f": [80, 20, 0]})
     now = pl.DataFrame({"f": [1.0] * 40 + [2.0] * 60})
     then, share = (np.array(c) / 101.5 for c in ([80.5, 20.5, 0.5], [40.5, 60.5, 0.5]))
-    assert reference.psi(now)["f"] == pytest.approx(((share - then) * np.log(share / then)).sum())
+    assert _psi(reference, now)["f"] == pytest.approx(((share - then) * np.log(share / then)).sum())
 
 
 def test_it_survives_json():
     assert Reference.from_dict(json.loads(json.dumps(asdict(REFERENCE)))) == REFERENCE
+
+
+def test_what_did_not_move_is_called_moved_no_more_often_than_said():
+    """Of 100 pairs of samples one by one: the bound holds for all features together, and 0.001 is nearly never."""
+    reference = Reference.of(_population(300, seed=1000))
+    moved = [reference.moves(_population(300, seed), threshold=0.0)["drifted"].any() for seed in range(100)]
+    assert sum(moved) <= 2
+
+
+def test_the_p_value_is_that_of_two_samples():
+    reference = Reference(edges={"f": [1.0]}, counts={"f": [80, 20, 0]})
+    [(name, _, p, drifted)] = reference.moves(pl.DataFrame({"f": [1.0] * 40 + [2.0] * 60}), THRESHOLD).iter_rows()
+    # (80, 20) against (40, 60): chi-squared = 200 * (80 * 60 - 20 * 40)² / (100 * 100 * 120 * 80)
+    assert (name, drifted) == ("f", True)
+    assert p == pytest.approx(chi2.sf(200 * 4000**2 / (100 * 100 * 120 * 80), df=1))
