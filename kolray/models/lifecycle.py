@@ -73,8 +73,7 @@ def train(kind: Kind, lake_root: Root, seed: int = SEED, params: dict[str, Any] 
     """
     if kind == "trust":
         features = newest_features(lake_root)
-        judged = train_trust(features, current(lake_root, "labels"), seed, params)
-        return replace(judged, reference=AtTraining.of(features, judged.model, judged.report.test["auc"]))
+        return train_trust(features, current(lake_root, "labels"), seed, params).among(features)
     trained = train_success(complete_hours(lake_root), seed, params=params)
     try:
         return replace(trained, reference=AtTraining(Reference.of(newest_features(lake_root))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import polars as pl
@@ -12,7 +12,6 @@ import polars as pl
 from kolray.lake.reference import current
 from kolray.lake.tables import place_of
 from kolray.models.lifecycle import SEED, Submission, newest_features, submit
-from kolray.models.monitor import AtTraining
 from kolray.models.registry import ModelRegistry
 from kolray.models.search_log import SearchLog
 from kolray.models.trust.fit import Accounts
@@ -80,8 +79,7 @@ def tune_trust(
     submission = None
     if report.kept:
         registry.keep_params("trust", report.params)
-        reference = AtTraining.of(features, trained.model, trained.report.test["auc"])
-        submission = submit(registry, "trust", replace(trained, reference=reference))
+        submission = submit(registry, "trust", trained.among(features))
     log.finish(report.to_dict(), report.metrics())
     return report, submission
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from kolray.models.drift import Reference
+from kolray.models.monitor import AtTraining
 from kolray.models.sentiment.judge import SentimentReport, cross_validate, judge, text_folds
 from kolray.models.sentiment.labelled import Labelled
 from kolray.models.sentiment.linear import LinearClassifier
@@ -26,7 +26,7 @@ class TrainedSentiment:
     report: SentimentReport
     train: Labelled
     test: Labelled
-    reference: Reference | None = None
+    reference: AtTraining | None = None
 
     @property
     def loss(self) -> float:

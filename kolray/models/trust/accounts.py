@@ -10,7 +10,6 @@ import polars as pl
 
 from kolray.errors import InvalidInputError
 from kolray.features.accounts import account_features
-from kolray.models.drift import Reference
 from kolray.models.splits import Rows
 from kolray.models.trust.baseline import fit_stump
 from kolray.models.trust.cross_validation import Judged, cross_validate, hold_out, judge
@@ -50,8 +49,7 @@ def train_accounts(table: pl.DataFrame, seed: int, params: dict[str, Any] | None
     rows = pl.format("{}", pl.int_range(pl.len()).cast(pl.String).str.zfill(12))  # an id may occur twice
     features = features.select("kol_id", *useful(features)).with_columns(kol_id=rows)
     labels = pl.DataFrame({"kol_id": features["kol_id"], "label": table["label"]})
-    trained = train_trust(features, labels, seed, params)
-    return TrainedTrust(trained.model, trained.report, trained.test, Reference.of(features))
+    return train_trust(features, labels, seed, params).among(features)
 
 
 def useful(features: pl.DataFrame) -> tuple[str, ...]:

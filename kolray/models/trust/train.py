@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +37,10 @@ class TrainedTrust:
     report: TrustReport
     test: pl.DataFrame
     reference: AtTraining | None = None
+
+    def among(self, features: pl.DataFrame) -> TrainedTrust:
+        """With what the night compares with: all KOLs of its time, labelled or not."""
+        return replace(self, reference=AtTraining.of(features, self.model, self.report.test["auc"]))
 
     @property
     def loss(self) -> float:
