@@ -50,7 +50,7 @@ def silver_world(n_kols: int, events_per_kol: int, hours: int = 96, seed: int = 
             "text": np.where(
                 bought & (rng.random(n) < 0.8), "nice follow me back", [f"text {i % 97}" for i in range(n)]
             ),
-            "lang": "en",
+            "lang": np.where(np.arange(n) % 2, "en", "vi"),
             "sentiment": rng.integers(-1, 2, n),
         }
     )

@@ -8,11 +8,12 @@ import polars as pl
 
 from kolray.clock import from_ms, to_ms
 from kolray.events import TIME, Columns
-from kolray.features import comments, engagement, posting, profile, web
+from kolray.features import comments, engagement, growth, hours, posting, profile, web
 from kolray.features.feature import Feature
 
 FEATURES: tuple[Feature, ...] = (
-    *profile.FEATURES, *engagement.FEATURES, *comments.FEATURES, *posting.FEATURES, *web.FEATURES
+    *profile.FEATURES, *growth.FEATURES, *engagement.FEATURES, *hours.FEATURES, *comments.FEATURES, *posting.FEATURES,
+    *web.FEATURES
 )  # fmt: skip
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 FEATURE_SCHEMA: Columns = {"kol_id": pl.String, "as_of": TIME, **dict.fromkeys(FEATURE_NAMES, pl.Float64)}
@@ -39,12 +40,14 @@ def compute_features(
     as_of, by = (from_ms(to_ms(at)) for at in (as_of, known_at or as_of))  # as the rows keep it
     seen_social, seen_web = seen(social, as_of, by), seen(web_events, as_of, by)
     increments = engagement.prepare(seen_social).collect().lazy()
+    profiles, posts = profile.prepare(seen_social), posting.prepare(seen_social)
     rows = {
-        profile.SOURCE: profile.prepare(seen_social),
+        profile.SOURCE: profiles,
+        growth.SOURCE: growth.prepare(profiles, increments),
         engagement.SOURCE: increments,
-        engagement.HOURLY: engagement.prepare_hours(increments),
-        comments.SOURCE: comments.prepare(seen_social),
-        posting.SOURCE: posting.prepare(seen_social),
+        hours.SOURCE: hours.prepare(increments, posts),
+        comments.SOURCE: comments.prepare(seen_social, posts),
+        posting.SOURCE: posts,
         web.SOURCE: web.prepare(seen_web),
     }
     kols = pl.concat([seen_social.select("kol_id"), seen_web.select("kol_id")]).unique().sort("kol_id")

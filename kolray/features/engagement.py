@@ -1,17 +1,14 @@
-"""Features of impressions, likes, comments and shares: from ``engagement`` and ``correction`` events, also by hour."""
+"""Features of impressions, likes, comments and shares: from ``engagement`` and ``correction`` events."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from kolray.events import COUNTS
-from kolray.features.feature import Feature, days_seen, entropy, share, variation
+from kolray.features.feature import Feature, days_seen, share, variation
+from kolray.features.tiers import usual_engagement
 
 SOURCE = "engagement"
-HOURLY = "hours"
 _NONE = "no engagement event"
-NIGHT_UTC = (17, 18, 19, 20, 21, 22)
-"""Midnight to six in Vietnam."""
 
 
 def prepare(social: pl.LazyFrame) -> pl.LazyFrame:
@@ -19,97 +16,82 @@ def prepare(social: pl.LazyFrame) -> pl.LazyFrame:
     now = social.filter(pl.col("event_type") == "profile", pl.col("followers").is_not_null())
     now = now.group_by("kol_id").agg(followers_now=pl.col("followers").last())
     counts = social.filter(pl.col("event_type").is_in(["engagement", "correction"])).with_columns(
-        pl.col(*COUNTS).fill_null(0)
-    )
-    return counts.with_columns(
-        engagement=pl.col("likes") + pl.col("comments") + pl.col("shares"),
+        engagement=pl.sum_horizontal("likes", "comments", "shares"),
         hour=pl.col("event_time").dt.truncate("1h"),
-    ).join(now, on="kol_id", how="left", maintain_order="left")
-
-
-def prepare_hours(increments: pl.LazyFrame) -> pl.LazyFrame:
-    """Engagement of each hour that had any event, oldest first, never below 0."""
-    hours = increments.group_by("kol_id", "hour").agg(pl.col("engagement", "impressions").sum())
-    return hours.sort("kol_id", "hour").with_columns(pl.col("engagement", "impressions").clip(lower_bound=0))
+    )
+    return counts.join(now, on="kol_id", how="left", maintain_order="left")
 
 
 def _sum(column: str) -> pl.Expr:
     return pl.col(column).sum().clip(lower_bound=0)
 
 
-_OF_DAY = [pl.col("engagement").filter(pl.col("hour").dt.hour() == h).sum() for h in range(24)]
-_NIGHT = pl.col("engagement").filter(pl.col("hour").dt.hour().is_in(NIGHT_UTC)).sum()
+def _told(column: str) -> pl.Expr:
+    """The sum, null where the platform never told this count."""
+    return pl.when(pl.col(column).is_not_null().any()).then(_sum(column))
+
+
 _FOLLOWERS = pl.col("followers_now").first()
+_PER_FOLLOWER = share(_sum("engagement") / days_seen(), _FOLLOWERS)
+_TAKEN = (-pl.col("engagement")).clip(lower_bound=0).filter(pl.col("event_type") == "correction").sum()
 
 
-def _of_events(name: str, unit: str, high: float | None, rule: str, doc: str, expr: pl.Expr) -> Feature:
-    return Feature(name, unit, 0, high, SOURCE, rule, doc, expr)
-
-
-def _of_hours(name: str, unit: str, high: float | None, rule: str, doc: str, expr: pl.Expr) -> Feature:
-    return Feature(name, unit, 0, high, HOURLY, rule, doc, expr)
+def _feature(
+    name: str, unit: str, low: float | None, high: float | None, rule: str, doc: str, expr: pl.Expr
+) -> Feature:
+    return Feature(name, unit, low, high, SOURCE, rule, doc, expr)
 
 
 FEATURES = (
-    _of_events(
-        "engagement_rate", "share", None, "no impressions", "Likes, comments and shares over impressions.",
+    _feature(
+        "engagement_rate", "share", 0, None, "no impressions", "Likes, comments and shares over impressions.",
         share(_sum("engagement"), _sum("impressions")),
     ),
-    _of_events(
-        "engagement_per_follower_day", "1/day", None, "followers unknown or 0", "Engagement a day for each follower.",
-        share(_sum("engagement") / days_seen(), _FOLLOWERS),
+    _feature(
+        "engagement_per_follower_day", "1/day", 0, None, "followers unknown or 0",
+        "Engagement a day for each follower.",
+        _PER_FOLLOWER,
     ),
-    _of_events(
-        "impressions_per_follower_day", "1/day", None, "followers unknown or 0", "Impressions a day for each follower.",
+    _feature(
+        "engagement_against_tier", "ln ratio", None, None, "followers unknown or 0, or no engagement",
+        "Engagement per follower and day against what is usual for as many followers.",
+        share(_PER_FOLLOWER, usual_engagement(_FOLLOWERS)).replace(0.0, None).log(),
+    ),
+    _feature(
+        "impressions_per_follower_day", "1/day", 0, None, "followers unknown or 0",
+        "Impressions a day for each follower.",
         share(_sum("impressions") / days_seen(), _FOLLOWERS),
     ),
-    _of_events(
-        "comments_per_like", "ratio", None, "no likes", "Comments counted for each like.",
-        share(_sum("comments"), _sum("likes")),
+    _feature(
+        "comments_per_like", "ratio", 0, None, "no likes", "Comments counted for each like.",
+        share(_told("comments"), _sum("likes")),
     ),
-    _of_events(
-        "shares_per_like", "ratio", None, "no likes", "Shares for each like.", share(_sum("shares"), _sum("likes")),
+    _feature(
+        "shares_per_like", "ratio", 0, None, "no likes", "Shares for each like.", share(_told("shares"), _sum("likes")),
     ),
-    _of_events(
-        "likes_per_view", "ratio", None, "no views", "Likes for each view.", share(_sum("likes"), _sum("views")),
+    _feature(
+        "likes_per_view", "ratio", 0, None, "no views", "Likes for each view.", share(_told("likes"), _sum("views")),
     ),
-    _of_events(
-        "views_per_impression", "ratio", None, "no impressions", "Views for each impression.",
-        share(_sum("views"), _sum("impressions")),
+    _feature(
+        "views_per_impression", "ratio", 0, None, "no impressions", "Views for each impression.",
+        share(_told("views"), _sum("impressions")),
     ),
-    _of_events(
-        "social_ctr", "share", None, "no impressions", "Clicks over impressions, as the platform counts them.",
-        share(_sum("clicks"), _sum("impressions")),
+    _feature(
+        "social_ctr", "share", 0, None, "no impressions", "Clicks over impressions, as the platform counts them.",
+        share(_told("clicks"), _sum("impressions")),
     ),
-    _of_events(
-        "increment_variation", "ratio", None, "fewer than two events, or no engagement",
+    _feature(
+        "increment_variation", "ratio", 0, None, "fewer than two events, or no engagement",
         "Unevenness of single increments: bought batches are all alike.",
         variation(pl.col("engagement").clip(lower_bound=0).cast(pl.Float64)),
     ),
-    _of_events(
-        "correction_share", "share", 1, _NONE, "Corrections over all engagement events: what the platform took back.",
+    _feature(
+        "correction_share", "share", 0, 1, _NONE,
+        "Events by which the platform took back engagement over all.",
         (pl.col("event_type") == "correction").mean(),
     ),
-    _of_hours(
-        "engagement_peak_share", "share", 1, "no engagement", "The busiest hour's engagement over all.",
-        share(pl.col("engagement").max(), pl.col("engagement").sum()),
-    ),
-    _of_hours(
-        "engagement_hour_variation", "ratio", None, "fewer than two active hours", "Unevenness of active hours.",
-        variation(pl.col("engagement").cast(pl.Float64)),
-    ),
-    _of_hours(
-        "engagement_night_share", "share", 1, "no engagement", "Engagement from midnight to six in Vietnam over all.",
-        share(_NIGHT, pl.col("engagement").sum()),
-    ),
-    _of_hours(
-        "engagement_day_evenness", "share", 1, "no engagement",
-        "Evenness of engagement over the 24 hours of the day: people sleep, machines do not.",
-        entropy(pl.concat_list(_OF_DAY).explode(), 24),
-    ),
-    _of_hours(
-        "engagement_hour_echo", "correlation", 1, "fewer than three active hours, or all alike",
-        "Correlation of an hour's engagement with the active hour before it, from 0: negative counts as none.",
-        pl.corr(pl.col("engagement"), pl.col("engagement").shift(1)).fill_nan(None).clip(0.0, 1.0),
+    _feature(
+        "correction_volume", "share", 0, None, "no engagement", "Engagement that the platform took back over the rest.",
+        share(_TAKEN, pl.col("engagement").filter(pl.col("event_type") == "engagement").sum()),
     ),
 )  # fmt: skip

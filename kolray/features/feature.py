@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import polars as pl
@@ -57,3 +58,16 @@ def entropy(counts: pl.Expr, bins: int) -> pl.Expr:
     p = counts / pl.when(counts.sum() > 0).then(counts.sum())
     nats = pl.when(p.is_not_null().any()).then(-(p.filter(p > 0) * p.filter(p > 0).log()).sum())
     return (nats / pl.lit(float(bins)).log()).clip(0.0, 1.0)
+
+
+def mean_clock(hour: pl.Expr, weight: pl.Expr) -> pl.Expr:
+    """The circular mean of hours of the day, 0–24; null without weight."""
+    angle = hour.cast(pl.Float64) * (math.tau / 24)
+    x, y = (angle.cos() * weight).sum(), (angle.sin() * weight).sum()
+    return pl.when((weight.sum() > 0) & ((x != 0) | (y != 0))).then(pl.arctan2(y, x) * (24 / math.tau) % 24.0)
+
+
+def clock_distance(one: pl.Expr, other: pl.Expr) -> pl.Expr:
+    """Hours between two times of the day, 0–12."""
+    apart = (one - other) % 24.0
+    return pl.min_horizontal(apart, 24.0 - apart)

@@ -28,7 +28,7 @@ _MONEY = (
     rf"{_B}(casino|betting|forex|bitcoin){_B}|crypto signal|(earn|make) (money|\$[0-9]+)|work from home|"
     r"giveaway winner|you (have )?won"
 )
-_PRAISE = (
+PRAISE = (
     r"(?i)^[^\p{L}\p{N}]*(nice|wow|great|cool|amazing|awesome|perfect|beautiful|love (it|this)|"
     r"so (good|nice|cool|cute)|(nice|great|good|amazing|awesome) (content|post|pic|photo|video|one|job|work)|"
     r"keep it up|well done|(hay|đẹp|dep|tuyệt|tuyet|đỉnh|dinh|xinh) ?(quá|qua|lắm|lam|vời|voi|ghê|ghe)?"
@@ -62,7 +62,7 @@ def spam_signs(text: pl.Expr) -> dict[str, pl.Expr]:
         "bait": text.str.contains(_BAIT),
         "link": text.str.contains(_LINK),
         "money": text.str.contains(_MONEY),
-        "praise": text.str.contains(_PRAISE),
+        "praise": text.str.contains(PRAISE),
         "emoji": ~text.str.contains(r"[\p{L}\p{N}]") & text.str.contains(r"\S"),
         "repeats_words": _is_one_word_again(text).fill_null(value=False),
         "repeats_characters": text.str.contains(f"(?i){_RUNS}"),

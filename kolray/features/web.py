@@ -5,9 +5,11 @@ from __future__ import annotations
 import polars as pl
 
 from kolray.features.feature import Feature, gaps_s, share, variation
+from kolray.features.hours import NIGHT_UTC
 
 SOURCE = "web"
 _CLICKS = "no click"
+QUICK_S = 30.0
 
 
 def prepare(web: pl.LazyFrame) -> pl.LazyFrame:
@@ -52,6 +54,14 @@ FEATURES = (
     _feature(
         "web_click_peak_share", "share", 1, _CLICKS, "The busiest five minutes' clicks over all.",
         share(pl.col("slot").filter(_IS_CLICK).unique_counts().max(), _N_CLICKS),
+    ),
+    _feature(
+        "web_click_quick_share", "share", 1, "fewer than two clicks", f"Clicks within {QUICK_S:g} s of the one before.",
+        (_CLICK_GAPS < QUICK_S).mean(),
+    ),
+    _feature(
+        "web_night_share", "share", 1, "no web event", "Events from midnight to six in Vietnam over all.",
+        pl.col("event_time").dt.hour().is_in(NIGHT_UTC).mean(),
     ),
     _feature(
         "web_consent_share", "share", 1, "consent unknown", "Events with consent over all.", pl.col("consent").mean(),

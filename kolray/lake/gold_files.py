@@ -114,8 +114,9 @@ def store_features(tables: LakeTables, features: pl.DataFrame, as_of: datetime) 
     same = f"dt = '{as_of.date()}' AND as_of = '{at}'"
     if not tables.exists(FEATURES):
         commit_parts(FEATURES, path, pl.Schema(TABLES[FEATURES]), [], {})
-    retried(
-        FEATURES,
-        lambda: write_deltalake(path.url, rows, mode="overwrite", predicate=same, storage_options=options),
-    )
+
+    def write() -> None:  # a table of an earlier kolray lacks features that were added since
+        write_deltalake(path.url, rows, mode="overwrite", schema_mode="merge", predicate=same, storage_options=options)
+
+    retried(FEATURES, write)
     return features.height

@@ -51,10 +51,11 @@ def test_names_and_the_moment_do_not_matter(world):
     assert_frame_equal(scores.drop("kol_id"), same.drop("kol_id"), check_exact=True)
 
 
-def test_followers_that_come_in_one_jump_cost_trust_on_average(world):
+def test_followers_that_come_in_one_jump_without_reach_cost_trust_on_average(world):
     features, labels, trained = world
     honest = features.join(labels.filter(pl.col("label") == 0), on="kol_id", how="semi")
     jumped = honest.with_columns(
-        follower_jump_max=pl.lit(0.5), follower_jump_share=pl.lit(0.98), follower_velocity=pl.lit(0.02)
-    )
+        follower_jump_max=pl.lit(0.5), follower_jump_share=pl.lit(0.98), follower_velocity=pl.lit(0.02),
+        gain_burst=pl.lit(200.0), gain_reach_correlation=pl.lit(-0.1), gain_per_impression=pl.lit(0.05),
+    )  # fmt: skip
     assert trained.model.score(jumped)["trust_score"].mean() < trained.model.score(honest)["trust_score"].mean() - 5

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 HONEST = "honest"
-FRAUD_TYPES = ("bought_burst", "bought_drip", "engagement_pod", "comment_bots", "click_farm", "view_inflation")
-FAKE_LAWS = {
-    "bought_burst": (0.10, 0.50),
-    "bought_drip": (0.08, 0.45),
-    "engagement_pod": (0.01, 0.06),
-    "comment_bots": (0.03, 0.20),
-    "click_farm": (0.10, 0.40),
-    "view_inflation": (0.03, 0.25),
-}
-"""Fraud type → (least, gain by the strength of the fraud) of the followers that are fake, beyond those of anybody."""
-LOOKALIKES = ("viral_hit", "giveaway")
-"""Honest KOLs that look like fraud at first sight: a jump of followers with real reach, a burst of equal comments."""
+FRAUD_TYPES = (
+    "bought_burst",
+    "bought_drip",
+    "engagement_pod",
+    "comment_bots",
+    "follow_unfollow",
+    "click_farm",
+    "view_inflation",
+    "hacked_dormant",
+    "recycled",
+)
+LOOKALIKES = ("viral_hit", "giveaway", "news_moment", "comeback")
+"""Honest KOLs that look like fraud at first sight: a jump of followers with real reach, a burst of equal comments, a
+sudden foreign crowd, an account that wakes up."""
+Difficulty = Literal["easy", "standard", "hard"]
+COHORT = 1000
+"""KOLs that are drawn together and share a market of authors; part of what makes a world exact."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class WorldConfig:
         fraud_share: part of the KOLs that cheat, spread evenly over ``FRAUD_TYPES``.
         duplicate_share, late_share, very_late_share, invalid_share: parts of the events that are sent twice, arrive
             30–200 s late, arrive hours late, or break a rule.
+        difficulty: how strong fraud is, and how much of it honest KOLs show too (``signs.LEVELS``).
     """
 
     n_kols: int = 2000
@@ -40,8 +47,18 @@ class WorldConfig:
     late_share: float = 0.002
     very_late_share: float = 0.0003
     invalid_share: float = 0.001
+    difficulty: Difficulty = "standard"
 
     @property
     def start(self) -> datetime:
         """The first full hour."""
         return self.end.replace(minute=0, second=0, microsecond=0) - timedelta(hours=self.hours)
+
+    @property
+    def cohorts(self) -> int:
+        """Cohorts, of which the last may be smaller than ``COHORT``."""
+        return -(-self.n_kols // COHORT)
+
+    def members(self, cohort: int) -> range:
+        """Numbers of a cohort's KOLs."""
+        return range(cohort * COHORT, min(self.n_kols, (cohort + 1) * COHORT))

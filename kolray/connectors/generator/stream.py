@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from kolray.connectors.generator import activity
-from kolray.connectors.generator.activity import Hour
+from kolray.clock import to_ms
+from kolray.connectors.generator import activity, audience
+from kolray.connectors.generator.cohort import HOUR_MS, Cohort, Hour
+from kolray.connectors.generator.config import COHORT
 from kolray.connectors.generator.world import World
 from kolray.events import RAW_TOPICS, SCHEMAS, Kind, conform
 
@@ -45,45 +47,52 @@ class EventBatch:
 
 
 def batches(world: World) -> Iterator[EventBatch]:
-    """All events of the world, hour by hour; exact for a configuration."""
+    """All events of the world, hour by hour; exact for a configuration, and for each cohort on its own."""
+    cohorts = [Cohort(world, number) for number in _cohorts(world)]
     held: dict[Kind, pl.DataFrame] = {}
     for number in range(world.config.hours):
-        rng = np.random.default_rng([world.config.seed, 1, number])
-        hour = Hour(world, number, rng)
-        parts = [make(hour) for make in (activity.posts, activity.engagement, activity.profiles, activity.comments)]
-        made: dict[Kind, pl.DataFrame] = {
-            "social": pl.concat(parts, how="diagonal_relaxed"),
-            "web": activity.web(hour),
-        }
-        yield _arrive(world, hour, made, held, last=number == world.config.hours - 1)
+        made = [_made(Hour(cohort, number)) for cohort in cohorts]
+        arriving: dict[Kind, pl.DataFrame] = {kind: pl.concat([part[kind] for part in made]) for kind in SCHEMAS}
+        yield _arrive(world, number, arriving, held)
+
+
+def _cohorts(world: World) -> list[int]:
+    """Those that the world was built with."""
+    return (world.traits["index"] // COHORT).unique().sort().to_list()
+
+
+def _made(hour: Hour) -> dict[Kind, pl.DataFrame]:
+    """A cohort's events of an hour with their times of arrival."""
+    ways = (activity.posts, activity.engagement, activity.corrections, activity.profiles, audience.comments)
+    social = pl.concat([make(hour) for make in ways], how="diagonal_relaxed")
+    return {"social": _faults(hour, "social", social), "web": _faults(hour, "web", audience.web(hour))}
 
 
 def _arrive(
-    world: World, hour: Hour, made: dict[Kind, pl.DataFrame], held: dict[Kind, pl.DataFrame], *, last: bool
+    world: World, number: int, arriving: dict[Kind, pl.DataFrame], held: dict[Kind, pl.DataFrame]
 ) -> EventBatch:
     """What arrives this hour: its own events and those of earlier hours that were late; the rest is held."""
     out: dict[Kind, pl.DataFrame] = {}
-    until = hour.at_ms + activity.HOUR_MS
-    for kind, frame in made.items():
-        arriving = _faults(world, hour, kind, frame)
-        waiting = pl.concat([held[kind], arriving]) if kind in held else arriving
+    until = to_ms(world.config.start) + (number + 1) * HOUR_MS
+    for kind, frame in arriving.items():
+        waiting = pl.concat([held[kind], frame]) if kind in held else frame
+        last = number == world.config.hours - 1
         now = waiting if last else waiting.filter(pl.col("_arrival") < until)
         held[kind] = waiting.filter(pl.col("_arrival") >= until)
         out[kind] = now.sort("_arrival", "event_id", maintain_order=True)
     columns = {kind: out[kind].select(*SCHEMAS[kind]) for kind in out}
-    return EventBatch(
-        columns["social"], columns["web"], out["social"]["_arrival"], out["web"]["_arrival"], _garbage(world, hour)
-    )
+    times = {kind: out[kind]["_arrival"] for kind in out}
+    return EventBatch(columns["social"], columns["web"], times["social"], times["web"], _garbage(world, number))
 
 
-def _faults(world: World, hour: Hour, kind: Kind, frame: pl.DataFrame) -> pl.DataFrame:
+def _faults(hour: Hour, kind: Kind, frame: pl.DataFrame) -> pl.DataFrame:
     """Ids, arrival times, duplicates and rule-breaking values; columns of ``SCHEMAS[kind]`` and ``_arrival``."""
-    c, rng, n = world.config, hour.rng, frame.height
+    c, rng, n = hour.cohort.config, hour.rng, frame.height
     delay = rng.integers(0, DISORDER_MS, n)
     late = rng.random(n)
     delay = np.where(late < c.late_share, rng.integers(30_000, 200_000, n), delay)
     delay = np.where(late < c.very_late_share, rng.integers(7_200_000, 14_400_000, n), delay)
-    prefix = f"{kind[0]}{hour.hour:05d}-"
+    prefix = f"{kind[0]}{hour.hour:05d}-{hour.cohort.number:03d}-"
     frame = frame.with_columns(
         _arrival=pl.col("event_time") + pl.Series(delay),
         event_id=pl.format(prefix + "{}", pl.int_range(pl.len())),
@@ -111,12 +120,12 @@ def _break(frame: pl.DataFrame, kind: Kind, rng: np.random.Generator, share: flo
     return frame.with_columns(campaign_id=pl.when(way == 3).then(pl.lit("")).otherwise("campaign_id"))
 
 
-def _garbage(world: World, hour: Hour) -> list[RawRecord]:
+def _garbage(world: World, hour: int) -> list[RawRecord]:
     """Records no schema can read: a few a day."""
-    if hour.hour % 6 or not world.config.invalid_share:
+    if hour % 6 or not world.config.invalid_share:
         return []
-    key = world.traits["kol_id"][hour.hour % hour.n].encode()
-    at, social, web = hour.at_ms + 1, RAW_TOPICS["social"], RAW_TOPICS["web"]
+    key = world.traits["kol_id"][hour % world.traits.height].encode()
+    at, social, web = to_ms(world.config.start) + hour * HOUR_MS + 1, RAW_TOPICS["social"], RAW_TOPICS["web"]
     return [
         RawRecord(social, key, b"not avro at all", at),
         RawRecord(social, key, b"\x00\x00\x00\x00\x01\x08cut", at),

@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from kolray.clock import to_ms
-from kolray.connectors.generator.config import FAKE_LAWS, FRAUD_TYPES, HONEST, LOOKALIKES, WorldConfig
+from kolray.connectors.generator.config import COHORT, FRAUD_TYPES, HONEST, LOOKALIKES, WorldConfig
+from kolray.connectors.generator.platforms import PLATFORMS, TIERS
+from kolray.connectors.generator.signs import FAKE_LAWS, LEVELS, Floats, draw_signs
 from kolray.events import TIME
 
-Floats = npt.NDArray[np.float64]
-
-PLATFORMS = ("youtube", "tiktok", "weibo")
 CATEGORIES = ("beauty", "food", "fashion", "games", "education", "travel")
-TIERS = (("nano", 10_000), ("micro", 100_000), ("macro", 1_000_000), ("mega", 1 << 40))
+CAMPAIGN_EVERY = 8
+TRAITS, CAMPAIGNS = 0, 2
+"""Streams of random numbers of a cohort; ``stream.EVENTS`` is another."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class World:
     traits: pl.DataFrame
 
 
-def build_world(config: WorldConfig) -> World:
-    """The world of a configuration, without its events (see ``stream.batches``)."""
-    rng = np.random.default_rng([config.seed, 0])
-    traits = _traits(config, rng)
-    kols = traits.select("kol_id", "platform", "category", "tier", "language")
+def build_world(config: WorldConfig, cohorts: range | None = None) -> World:
+    """The world of a configuration, or some cohorts of it, without its events (see ``stream.batches``)."""
+    chosen = range(config.cohorts) if cohorts is None else cohorts
+    made = [_cohort(config, cohort) for cohort in chosen]
+    traits, campaigns = (pl.concat(frames) for frames in zip(*made, strict=True))
     label = pl.col("kind").is_in(FRAUD_TYPES).cast(pl.Int8).alias("label")
     truth = traits.select("kol_id", label, "kind", "fake_share", "platform", "tier")
     labels = truth.select(
@@ -52,47 +52,56 @@ def build_world(config: WorldConfig) -> World:
         at=pl.lit(config.start).cast(TIME),
         fraud_type="kind",
     )
-    return World(config, kols, _campaigns(config, traits, rng), labels, truth, traits)
+    kols = traits.select("kol_id", "platform", "category", "tier", "language")
+    return World(config, kols, campaigns, labels, truth, traits)
 
 
-def _traits(config: WorldConfig, rng: np.random.Generator) -> pl.DataFrame:
-    n = config.n_kols
-    followers = np.exp(rng.normal(10.6, 1.3, n)).clip(2000, 2e7).astype(np.int64)
-    size = np.log10(followers)
-    kind = _kinds(config, rng)
-    strength = rng.beta(2.2, 1.5, n)  # some cheat a little, some a lot
-    bought = np.array([FAKE_LAWS.get(name, (0.0, 0.0)) for name in kind])
-    fake_share = bought[:, 0] + strength * bought[:, 1] + rng.beta(1.5, 45, n)  # nobody's audience is all real
-    rate = np.exp(rng.normal(-3.1, 0.45, n)) * (followers / 30_000.0) ** -0.12
+def _cohort(config: WorldConfig, cohort: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    traits = _traits(config, cohort, np.random.default_rng([config.seed, TRAITS, cohort]))
+    return traits, _campaigns(config, cohort, traits, np.random.default_rng([config.seed, CAMPAIGNS, cohort]))
+
+
+def _traits(config: WorldConfig, cohort: int, rng: np.random.Generator) -> pl.DataFrame:
+    index = np.array(config.members(cohort))
+    n, level = len(index), LEVELS[config.difficulty]
+    kind = _kinds(config, cohort, rng)
+    fraud = np.isin(kind, FRAUD_TYPES)
+    law = np.array([FAKE_LAWS.get(name, (0.0, 0.0)) for name in kind])
+    anybody = rng.beta(1.5, 45, n)  # nobody's audience is all real
+    force = np.where(fraud, rng.beta(4, 2, n), 0.0)  # some cheat a little, most a lot
+    fake = (law[:, 0] * fraud + force * law[:, 1] + anybody).clip(0, 0.98)
+    strength = np.where(fraud, 0.35 + 0.65 * force, anybody)
+    platform = rng.choice(list(PLATFORMS), n, p=[p.share for p in PLATFORMS.values()])
+    own = {
+        name: np.array([getattr(PLATFORMS[p], name) for p in platform])
+        for name in ("rate", "reach", "comments", "posts")
+    }
+    size = np.array([PLATFORMS[p].followers for p in platform])
+    followers = np.exp(rng.normal(size[:, 0], size[:, 1])).clip(2000, 2e7).astype(np.int64)
+    signs = draw_signs(rng, kind, strength, level)
+    signs["rate"] = signs["rate"] * np.exp(own["rate"]) * (followers / 30_000.0) ** -0.12
+    signs["reach"] *= np.exp(own["reach"])
+    signs["comment_ratio"] *= np.exp(own["comments"])
+    signs["posts_a_day"] = (signs["posts_a_day"] * np.exp(own["posts"])).clip(0.2, 9)
+    known = (np.log10(followers) - 3.2).clip(0.02, 3) / 6 * np.exp(-level.shift * strength / 2)
     frame = pl.DataFrame(
         {
-            "index": np.arange(n),
-            "platform": rng.choice(PLATFORMS, n, p=[0.45, 0.40, 0.15]),
+            "index": index,
+            "platform": platform,
             "category": rng.choice(CATEGORIES, n),
             "language": rng.choice(["vi", "en"], n, p=[0.7, 0.3]),
             "followers": followers,
-            "following": np.exp(rng.normal(5.6, 0.9, n)).astype(np.int64),
-            "posts": np.exp(rng.normal(5.5, 0.9, n)).astype(np.int64),
-            "verified": rng.random(n) < (size - 3.2).clip(0.02, 3) / 6,
-            "age_days": np.exp(rng.normal(6.9, 0.7, n)).clip(20, 5000),
+            "verified": rng.random(n) < known,
             "kind": kind,
             "strength": strength,
-            "fake_share": fake_share.clip(0, 0.98).round(4),
-            "rate": rate,  # engagements an impression
-            "reach": np.exp(rng.normal(-0.5, 0.4, n)),  # impressions a follower and day
-            "active": (0.18 * (size - 2.2)).clip(0.15, 1.0),  # comments an hour, relative
-            "posts_a_day": np.exp(rng.normal(0.2, 0.6, n)).clip(0.2, 8),
-            "growth": 0.0012 + 0.002 * rng.standard_t(4, n).clip(-4, 6),  # of followers a day
-            "comment_ratio": np.exp(rng.normal(-2.5, 0.45, n)),  # comments a like
-            "click_rate": np.exp(rng.normal(-3.9, 0.45, n)),  # clicks an impression
-            "view_share": np.exp(rng.normal(-0.7, 0.25, n)),  # views an impression
-            "fans": rng.integers(8, 400, n),  # authors who comment again and again
-            "fan_share": rng.beta(1.5, 4, n),
-            "noise": rng.uniform(0.05, 0.15, n),
-            "peak_hour": rng.normal(13.0, 2.5, n) % 24,  # UTC: evening in Vietnam
-            "depth": rng.uniform(0.5, 0.9, n),
+            "fake_share": fake.round(4),
+            "active": (0.18 * (np.log10(followers) - 2.2)).clip(0.15, 1.0),  # comments an hour, relative
             "event_hour": rng.integers(config.hours // 6, max(config.hours - 6, config.hours // 6 + 1), n),
-            "mood": rng.beta(6, 3, n),
+            "event_size": rng.uniform(0.5, 1.0, n) * level.event,
+            "bought": _bought(kind, fraud, rng),
+            "asleep": _asleep(kind, rng) * level.asleep,
+            "minute": rng.integers(0, 60, n),
+            **signs,
         }
     )
     tier = pl.coalesce(pl.when(pl.col("followers") < limit).then(pl.lit(name)) for name, limit in TIERS)
@@ -100,27 +109,43 @@ def _traits(config: WorldConfig, rng: np.random.Generator) -> pl.DataFrame:
     return frame.with_columns(kol_id.alias("kol_id"), tier.alias("tier"))
 
 
-def _kinds(config: WorldConfig, rng: np.random.Generator) -> list[str]:
-    """Every fraud type equally often, look-alikes for a tenth of the honest."""
-    n_fraud = round(config.n_kols * config.fraud_share)
-    n_alike = (config.n_kols - n_fraud) // 10
-    kinds = [FRAUD_TYPES[i % len(FRAUD_TYPES)] for i in range(n_fraud)]
+def _bought(kind: npt.NDArray[np.str_], fraud: npt.NDArray[np.bool_], rng: np.random.Generator) -> Floats:
+    """How much of the jump in ``event_size`` was bought: whoever cheats one way often buys some followers too."""
+    beside = np.where(fraud & (rng.random(len(kind)) < 0.3), 0.6, 0.0)
+    return np.where(kind == "bought_burst", 1.0, beside)
+
+
+def _asleep(kind: npt.NDArray[np.str_], rng: np.random.Generator) -> Floats:
+    """How deep an account sleeps until its hour, 0–1; many recycled ones do as well."""
+    deep, light = rng.uniform(0.8, 1.0, len(kind)), rng.uniform(0.4, 0.9, len(kind))
+    again = (kind == "recycled") & (rng.random(len(kind)) < 0.6)
+    return np.where(np.isin(kind, ("hacked_dormant", "comeback")), deep, np.where(again, light, 0.0))
+
+
+def _kinds(config: WorldConfig, cohort: int, rng: np.random.Generator) -> npt.NDArray[np.str_]:
+    """Every fraud type equally often, the look-alikes' share of the honest."""
+    n = len(config.members(cohort))
+    n_fraud = round(n * config.fraud_share)
+    n_alike = round((n - n_fraud) * LEVELS[config.difficulty].lookalikes)
+    first = cohort * n_fraud  # the types take turns over cohorts too
+    kinds = [FRAUD_TYPES[(first + i) % len(FRAUD_TYPES)] for i in range(n_fraud)]
     kinds += [LOOKALIKES[i % len(LOOKALIKES)] for i in range(n_alike)]
-    kinds += [HONEST] * (config.n_kols - len(kinds))
-    return [kinds[i] for i in rng.permutation(config.n_kols)]
+    kinds += [HONEST] * (n - len(kinds))
+    return np.array(kinds)[rng.permutation(n)]
 
 
-def _campaigns(config: WorldConfig, traits: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+def _campaigns(config: WorldConfig, cohort: int, traits: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     """An eighth of the KOLs run one campaign each, for a day or two, with a known lift of engagement."""
-    n = max(1, config.n_kols // 8)
-    chosen = np.sort(rng.choice(config.n_kols, n, replace=False))
+    members = traits.height
+    n = max(1, members // CAMPAIGN_EVERY)
+    chosen = np.sort(rng.choice(members, n, replace=False))
     first = rng.integers(0, max(1, config.hours - 24), n)
     length = rng.integers(12, 49, n)
     start = [config.start + timedelta(hours=int(h)) for h in first]
     end = [at + timedelta(hours=int(h)) for at, h in zip(start, length, strict=True)]
     return pl.DataFrame(
         {
-            "campaign_id": [f"cmp_{i:05d}" for i in range(n)],
+            "campaign_id": [f"cmp_{cohort * (COHORT // CAMPAIGN_EVERY) + i:05d}" for i in range(n)],
             "kol_id": traits["kol_id"].gather(chosen),
             "start": start,
             "end": end,
@@ -132,8 +157,3 @@ def _campaigns(config: WorldConfig, traits: pl.DataFrame, rng: np.random.Generat
         },
         schema_overrides={"start": TIME, "end": TIME},
     )
-
-
-def hours_since_start(config: WorldConfig, at_ms: Floats) -> Floats:
-    """Hours of the world that have passed at some times."""
-    return (at_ms - to_ms(config.start)) / 3_600_000

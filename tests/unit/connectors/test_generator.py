@@ -12,7 +12,9 @@ from polars.testing import assert_frame_equal, assert_series_equal
 
 from kolray.clock import to_ms
 from kolray.connectors.generator import FRAUD_TYPES, EventBatch, WorldConfig, batches, build_world
-from kolray.connectors.generator.config import LOOKALIKES
+from kolray.connectors.generator.config import COHORT, LOOKALIKES
+from kolray.connectors.generator.platforms import PLATFORMS
+from kolray.connectors.generator.signs import FAKE_LAWS
 from kolray.connectors.generator.stream import DISORDER_MS
 from kolray.events import SCHEMAS, Kind, invalid_reason
 from kolray.lake.reference import REFERENCE
@@ -143,15 +145,60 @@ def test_records_no_schema_can_read_come_every_six_hours(faulty: list[EventBatch
 
 
 def test_who_cheats_and_who_only_looks_so() -> None:
-    world = build_world(WorldConfig(n_kols=300, hours=6, fraud_share=0.2))
+    world = build_world(WorldConfig(n_kols=450, hours=6, fraud_share=0.2))
     kinds = dict(world.traits.group_by("kind").len().iter_rows())
-    assert sum(kinds.values()) == 300
+    assert sum(kinds.values()) == 450
     assert {kinds[kind] for kind in FRAUD_TYPES} == {10}
-    assert {kinds[kind] for kind in LOOKALIKES} == {12}
+    assert {kinds[kind] for kind in LOOKALIKES} == {9}
     labels = world.labels.join(world.traits.select("kol_id", "kind"), on="kol_id")
-    assert labels.height == 300
+    assert labels.height == 450
     assert labels.filter((pl.col("label") == 1) != pl.col("kind").is_in(FRAUD_TYPES)).is_empty()
     assert (labels["fraud_type"] == labels["kind"]).all()
+    assert_frame_equal(labels.select("kol_id", "label", "kind", "fake_share"), world.truth.drop("platform", "tier"))
+
+
+def test_the_fake_share_is_small_for_the_honest_and_follows_each_types_law() -> None:
+    truth = build_world(WorldConfig(n_kols=3000, hours=6, fraud_share=0.6)).truth
+    assert truth["fake_share"].is_between(0, 1).all()
+    mean = dict(truth.group_by("kind").agg(pl.col("fake_share").mean()).iter_rows())
+    assert all(0.02 < mean[kind] < 0.05 for kind in ("honest", *LOOKALIKES))
+    for kind in FRAUD_TYPES:
+        least, gain = FAKE_LAWS[kind]
+        assert mean[kind] == pytest.approx(least + gain * 4 / 6 + 1.5 / 46.5, abs=0.05)
+
+
+def test_a_cohort_is_the_same_alone_and_among_others() -> None:
+    config = WorldConfig(n_kols=COHORT + 40, hours=5, seed=8)
+    whole, alone = build_world(config), build_world(config, range(1, 2))
+    assert_frame_equal(whole.truth.tail(40), alone.truth)
+    mine = pl.col("kol_id").is_in(alone.kols["kol_id"].implode())
+    for kind in KINDS:
+        found, same = (events(list(batches(world)), kind).filter(mine) for world in (whole, alone))
+        assert found.height > 100 or kind == "web"
+        assert_frame_equal(found, same)
+
+
+def test_a_platform_hides_what_it_does_not_tell(clean: list[EventBatch]) -> None:
+    social = events(clean, "social").filter(pl.col("event_type").is_in(["engagement", "profile"]))
+    for name, platform in PLATFORMS.items():
+        mine = social.filter(platform=name)
+        for column in ("following", "shares", "clicks", "views"):
+            known = mine.filter(event_type="profile" if column == "following" else "engagement")[column].is_not_null()
+            assert known.any() == known.all() == (column not in platform.hidden)
+
+
+def test_a_harder_world_hides_its_cheats_better() -> None:
+    def spread(those: pl.Series, honest: pl.Series) -> float:
+        return float((those.log().mean() - honest.log().mean()) / honest.log().std())
+
+    apart = []
+    for difficulty in ("easy", "standard", "hard"):
+        traits = build_world(WorldConfig(n_kols=4000, hours=6, difficulty=difficulty)).traits
+        honest = traits.filter(kind="honest")
+        signs = {"click_farm": "click_rate", "view_inflation": "view_share", "follow_unfollow": "following_moves"}
+        apart.append({kind: spread(traits.filter(kind=kind)[sign], honest[sign]) for kind, sign in signs.items()})
+    for kind in apart[0]:
+        assert apart[0][kind] > apart[1][kind] > apart[2][kind] > 0.5
 
 
 def test_reference_frames_are_those_of_the_lake() -> None:

@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
 from kolray.errors import InvalidInputError
-from kolray.events import Kind
+from kolray.events import TIME, Kind
 from kolray.features import compute_features
 from kolray.lake.changes import changed_days
 from kolray.lake.gold_files import (
@@ -229,6 +229,19 @@ def test_features_come_from_the_days_looked_back_at(tables: LakeTables) -> None:
     assert store_features(tables, rows, at) == store_features(tables, rows, at) == rows.height
     assert tables.scan(FEATURES).collect().height == rows.height
     assert store_features(tables, rows.clear(), at) == 0
+
+
+def test_features_of_an_earlier_version_gain_the_columns_that_were_added_since(tmp_path: Path) -> None:
+    tables, at, before = LakeTables(str(tmp_path)), datetime(2026, 1, 7, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)
+    arrive(tables, 0, 1)
+    rows = features_at(tables, at)
+    old = rows.drop("gain_burst").with_columns(as_of=pl.lit(before).cast(TIME), dt=pl.lit(before.date()))
+    old.write_delta(str(tmp_path / "gold" / "features"), delta_write_options={"partition_by": ["dt"]})
+    store_features(tables, rows, at)
+    held = tables.scan(FEATURES).sort("as_of", "kol_id").collect()
+    assert held.height == 2 * rows.height
+    assert held.filter(pl.col("as_of") < at)["gain_burst"].null_count() == rows.height
+    assert_frame_equal(held.filter(pl.col("as_of") == at)["gain_burst"].to_frame(), rows.select("gain_burst"))
 
 
 def test_features_of_several_times_are_those_of_each(tables: LakeTables) -> None:

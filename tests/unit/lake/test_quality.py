@@ -73,7 +73,7 @@ CORRUPTIONS: dict[Kind, list[Corruption]] = {"social": SOCIAL, "web": WEB}
 @cache
 def clean(kind: Kind) -> pl.DataFrame:
     """A world's valid events as bronze holds them, each once."""
-    world = build_world(WorldConfig(n_kols=60, hours=24, seed=5, end=AT))
+    world = build_world(WorldConfig(n_kols=120, hours=24, seed=5, end=AT))
     frame = pl.concat([getattr(batch, kind) for batch in batches(world)]).unique("event_id", maintain_order=True)
     frame = frame.filter(invalid_reason(kind).is_null() & (pl.col("event_time") < AT)).with_row_index("offset")
     placed = frame.with_columns(
