@@ -16,7 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from kolray.cli import accounts as accounts_cli
-from kolray.cli import drift, sentiment, tune
+from kolray.cli import drift, reproduce, sentiment, tune
 from kolray.cli.options import FIELD_COLUMN, pairs
 from kolray.errors import InvalidInputError
 from kolray.settings import Settings, load_settings
@@ -159,4 +159,5 @@ def register(root: typer.Typer) -> None:
     """Adds ``kolray models``."""
     tune.register(app)
     drift.register(app)
+    reproduce.register(app)
     root.add_typer(app, name="models")

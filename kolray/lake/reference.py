@@ -85,13 +85,13 @@ def _append(path: str, rows: Any, options: dict[str, str] | None) -> None:
     write_deltalake(path, rows, mode="append", schema_mode="merge", storage_options=options)
 
 
-def current(root: Root, name: str, as_of: datetime | None = None) -> pl.DataFrame:
-    """The newest row of each key known at ``as_of`` (default: now)."""
+def current(root: Root, name: str, as_of: datetime | None = None, version: int | None = None) -> pl.DataFrame:
+    """The newest row of each key known at ``as_of`` (default: now) in the table's newest or a given version."""
     schema, key = REFERENCE[name]
     tables = LakeTables(root)
     if not tables.exists(f"ref.{name}"):
         return pl.DataFrame(schema=schema)
-    rows = scan_table(tables.path(f"ref.{name}"))
+    rows = scan_table(tables.path(f"ref.{name}"), version)
     if as_of is not None:
         rows = rows.filter(pl.col("valid_from") <= as_of)
     newest = rows.sort("valid_from").unique(key, keep="last", maintain_order=True)

@@ -119,14 +119,14 @@ class LakeTables:
             table.load_as_version(version)
         return table
 
-    def scan(self, name: str) -> pl.LazyFrame:
-        """Its rows: ``read_schema``, then ``added_columns``. Null where an older version did not write a
-        column; an empty frame where nothing was written yet.
+    def scan(self, name: str, version: int | None = None) -> pl.LazyFrame:
+        """Its rows, at the newest or a given version: ``read_schema``, then ``added_columns``. Null where an older
+        version did not write a column; an empty frame where nothing was written yet.
         """
         declared = read_schema(name)
         if not self.exists(name):
             return pl.LazyFrame(schema=declared)
-        rows = scan_table(self.path(name))
+        rows = scan_table(self.path(name), version)
         held = rows.collect_schema()
         return rows.with_columns(pl.lit(None, dtype).alias(c) for c, dtype in declared.items() if c not in held)
 
@@ -164,6 +164,10 @@ class LakeTables:
     def transaction(self, name: str, app_id: str) -> int | None:
         """The version of an application's last transaction on a table."""
         return transaction_of(self.find(name), app_id)
+
+    def versions(self, *names: str) -> dict[str, int]:
+        """The newest version of each table that exists."""
+        return {name: self.table(name).version() for name in names if self.exists(name)}
 
     def names(self) -> list[str]:
         """Tables that exist, as ``layer.table``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 import polars as pl
@@ -14,6 +15,7 @@ from kolray.lake.tables import LakeTables, Root
 from kolray.models.drift import Reference
 from kolray.models.monitor import AtTraining
 from kolray.models.plots import forecast_plot, reliability_plot
+from kolray.models.provenance import provenance
 from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
 from kolray.models.sentiment.trained import TrainedSentiment
 from kolray.models.success import TrainedSuccess, train_success
@@ -23,6 +25,11 @@ from kolray.models.trust import TrainedTrust, train_trust
 Kind = Literal["trust", "success"]
 SEED = 7
 KINDS: tuple[Kind, ...] = ("trust", "success")
+SOURCES: dict[Kind, tuple[str, ...]] = {
+    "trust": ("gold.features", "ref.labels"),
+    "success": ("gold.kpi_hourly", "gold.features"),
+}
+"""Tables that a training reads; the version of each is noted with the model."""
 Trained = TrainedTrust | TrainedSuccess
 Registered = Literal["trust", "trust-accounts", "success", "sentiment"]
 """What the registry keeps; sentiment and trust in accounts are trained on files, not on the lake."""
@@ -39,46 +46,56 @@ class Submission:
     report: dict[str, Any]
 
 
-def newest_features(lake_root: Root) -> pl.DataFrame:
-    """The newest row of each KOL in ``gold.features``.
+def newest_features(lake_root: Root, version: int | None = None) -> pl.DataFrame:
+    """The newest row of each KOL in ``gold.features``, in its newest or a given version.
 
     Raises:
         NotFoundError: there is none yet.
     """
-    rows = LakeTables(lake_root).scan("gold.features").sort("as_of").unique("kol_id", keep="last").collect()
+    rows = LakeTables(lake_root).scan("gold.features", version).sort("as_of").unique("kol_id", keep="last").collect()
     if not rows.height:
         raise NotFoundError(f"the lake at {lake_root} holds no features; run `kolray lake gold`")
     return rows.drop("dt", strict=False).sort("kol_id")
 
 
-def complete_hours(lake_root: Root) -> pl.DataFrame:
+def complete_hours(lake_root: Root, versions: Mapping[str, int] = MappingProxyType({})) -> pl.DataFrame:
     """``gold.kpi_hourly`` without the hour that was still open when gold last ran.
 
     Raises:
         NotFoundError: there is none yet.
     """
     tables = LakeTables(lake_root)
-    rows = tables.scan("gold.kpi_hourly").collect()
+    rows = tables.scan("gold.kpi_hourly", versions.get("gold.kpi_hourly")).collect()
     if not rows.height:
         raise NotFoundError(f"the lake at {lake_root} holds no hourly KPIs; run `kolray lake gold`")
-    as_of = tables.scan("gold.features").select(pl.col("as_of").max()).collect().item()
+    as_of = tables.scan("gold.features", versions.get("gold.features")).select(pl.col("as_of").max()).collect().item()
     return rows if as_of is None else rows.filter(pl.col("hour") + HOUR <= as_of)
 
 
-def train(kind: Kind, lake_root: Root, seed: int = SEED, params: dict[str, Any] | None = None) -> Trained:
-    """Trains on what the lake holds now. Plain: a test, a command and a Ray task call the same.
+def train(
+    kind: Kind,
+    lake_root: Root,
+    seed: int = SEED,
+    params: dict[str, Any] | None = None,
+    versions: Mapping[str, int] | None = None,
+) -> Trained:
+    """Trains on what the lake holds now, or held. Plain: a test, a command and a Ray task call the same.
 
     Args:
         params: over the model's defaults, as tuning kept them.
+        versions: of the tables in ``SOURCES``, as an earlier training noted them; none: the newest.
     """
+    held = dict(versions or LakeTables(lake_root).versions(*SOURCES[kind]))
     if kind == "trust":
-        features = newest_features(lake_root)
-        return train_trust(features, current(lake_root, "labels"), seed, params).among(features)
-    trained = train_success(complete_hours(lake_root), seed, params=params)
+        features = newest_features(lake_root, held.get("gold.features"))
+        labels = current(lake_root, "labels", version=held.get("ref.labels"))
+        return train_trust(features, labels, seed, params).among(features, held, seed)
+    trained = train_success(complete_hours(lake_root, held), seed, params=params)
     try:
-        return replace(trained, reference=AtTraining(Reference.of(newest_features(lake_root))))
+        then = Reference.of(newest_features(lake_root, held.get("gold.features")))
     except NotFoundError:  # hours are enough to train it
-        return trained
+        then = Reference({}, {})
+    return replace(trained, reference=AtTraining(then, data=dict(held), seed=seed))
 
 
 def submit(registry: ModelRegistry, kind: Registered, trained: Trained | TrainedSentiment) -> Submission:
@@ -95,7 +112,7 @@ def submit(registry: ModelRegistry, kind: Registered, trained: Trained | Trained
         params=report.params,
         report=report.to_dict(),
         figures=_figures(trained),
-        tags={name: str(value) for name, value in verdict.items()},
+        tags={name: str(value) for name, value in verdict.items()} | _provenance(trained),
         reference=None if trained.reference is None else asdict(trained.reference),
     )
     try:
@@ -103,6 +120,12 @@ def submit(registry: ModelRegistry, kind: Registered, trained: Trained | Trained
     except PromotionRefusedError as refusal:
         return Submission(kind, version, False, str(refusal), report.to_dict())
     return Submission(kind, version, True, reason, report.to_dict())
+
+
+def _provenance(trained: Trained | TrainedSentiment) -> dict[str, str]:
+    then = trained.reference
+    names = trained.model.feature_names if isinstance(trained, TrainedTrust) else ()
+    return provenance(names, then.data if then else {}, then.seed if then else None)
 
 
 def _figures(trained: Trained | TrainedSentiment) -> dict[str, Any]:

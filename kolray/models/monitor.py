@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -41,7 +41,8 @@ class AtTraining:
     """What the night compares with: how a model's world looked when it was trained, of all KOLs, labelled or not.
 
     ``estimated_auc`` and its ``estimated_sd`` are of those KOLs, ``test_auc`` of the labelled untouched fold; scores
-    and figures are none of a model that does not give probabilities.
+    and figures are none of a model that does not give probabilities. ``data`` says what it was trained on: table →
+    Delta version, or the hash of a file's rows; with ``seed`` the training can be repeated.
     """
 
     features: Reference
@@ -49,6 +50,8 @@ class AtTraining:
     estimated_auc: float | None = None
     estimated_sd: float | None = None
     test_auc: float | None = None
+    data: dict[str, int | str] = field(default_factory=dict)
+    seed: int | None = None
 
     @classmethod
     def of(cls, features: pl.DataFrame, model: Scorer, test_auc: float) -> Self:

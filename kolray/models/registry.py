@@ -166,6 +166,24 @@ class ModelRegistry:
         found = self._aliased(name, alias)
         if found is None:
             raise NotFoundError(f"no model {name}@{alias} in {self._uri}: train one with `kolray models train {name}`")
+        return self._loaded(found, name)
+
+    def load_version(self, name: str, version: int) -> LoadedModel:
+        """A version, whatever alias points at it.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._loaded(self._connected().get_model_version(name, str(version)), name)
+        except MlflowException as error:
+            if error.error_code in _ABSENT:
+                raise NotFoundError(f"no model {name}:{version} in {self._uri}") from error
+            raise
+
+    def _loaded(self, found: Any, name: str) -> LoadedModel:
         with tempfile.TemporaryDirectory() as folder:
             files = self._connected().download_artifacts(found.run_id, "model", folder)
             return LoadedModel(_load(name, Path(files)), name, int(found.version))

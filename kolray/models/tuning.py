@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from kolray.lake.reference import current
-from kolray.lake.tables import place_of
-from kolray.models.lifecycle import SEED, Submission, newest_features, submit
+from kolray.lake.tables import LakeTables, place_of
+from kolray.models.lifecycle import SEED, SOURCES, Submission, newest_features, submit
 from kolray.models.registry import ModelRegistry
 from kolray.models.search_log import SearchLog
 from kolray.models.trust.fit import Accounts
@@ -68,7 +68,9 @@ def tune_trust(
     from kolray.models.tuner import search
 
     registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
-    features, labels = newest_features(settings.lake_root), current(settings.lake_root, "labels")
+    held = LakeTables(settings.lake_root).versions(*SOURCES["trust"])
+    features = newest_features(settings.lake_root, held.get("gold.features"))
+    labels = current(settings.lake_root, "labels", version=held.get("ref.labels"))
     train = part(features, labels, seed).train
     name = search_id(train, seed)
     log = SearchLog.unfinished(registry, "trust", name) if resume else None
@@ -79,7 +81,7 @@ def tune_trust(
     submission = None
     if report.kept:
         registry.keep_params("trust", report.params)
-        submission = submit(registry, "trust", trained.among(features))
+        submission = submit(registry, "trust", trained.among(features, held, seed))
     log.finish(report.to_dict(), report.metrics())
     return report, submission
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from kolray.errors import InvalidInputError
 from kolray.features.accounts import account_features
+from kolray.models.provenance import rows_version
 from kolray.models.splits import Rows
 from kolray.models.trust.baseline import fit_stump
 from kolray.models.trust.cross_validation import Judged, cross_validate, hold_out, judge
@@ -49,7 +50,7 @@ def train_accounts(table: pl.DataFrame, seed: int, params: dict[str, Any] | None
     rows = pl.format("{}", pl.int_range(pl.len()).cast(pl.String).str.zfill(12))  # an id may occur twice
     features = features.select("kol_id", *useful(features)).with_columns(kol_id=rows)
     labels = pl.DataFrame({"kol_id": features["kol_id"], "label": table["label"]})
-    return train_trust(features, labels, seed, params).among(features)
+    return train_trust(features, labels, seed, params).among(features, {"accounts": rows_version(table)}, seed)
 
 
 def useful(features: pl.DataFrame) -> tuple[str, ...]:

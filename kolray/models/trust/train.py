@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -38,9 +39,10 @@ class TrainedTrust:
     test: pl.DataFrame
     reference: AtTraining | None = None
 
-    def among(self, features: pl.DataFrame) -> TrainedTrust:
-        """With what the night compares with: all KOLs of its time, labelled or not."""
-        return replace(self, reference=AtTraining.of(features, self.model, self.report.test["auc"]))
+    def among(self, features: pl.DataFrame, data: Mapping[str, int | str], seed: int) -> TrainedTrust:
+        """With what the night compares with (all KOLs of its time, labelled or not) and what it was trained from."""
+        reference = AtTraining.of(features, self.model, self.report.test["auc"])
+        return replace(self, reference=replace(reference, data=dict(data), seed=seed))
 
     @property
     def loss(self) -> float:
