@@ -264,12 +264,12 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read every source once. ``overrides`` stand above the files and below the environment.
+    """Read every source once. ``overrides`` stand above the files and below the environment; ``home`` above both.
 
     Raises:
         SettingsError: a source holds an unknown or malformed setting; the message names each.
     """
-    home = Path(os.environ.get("KOLRAY_HOME") or overrides.get("home") or ".kolray").absolute()
+    home = Path(overrides.get("home") or os.environ.get("KOLRAY_HOME") or ".kolray").absolute()
     merged: dict[str, Any] = {}
     for file in (home / "services.toml", Path("kolray.toml")):
         merged = _merge(merged, _read(file))

@@ -83,9 +83,9 @@ def test_the_home_is_absolute_and_holds_what_is_not_placed_elsewhere(
     assert settings.tokens_file == home / "tokens.json"
     monkeypatch.setenv("KOLRAY_LAKE__ROOT", "/data/lake")
     assert Path(load_settings().lake_root) == Path("/data/lake")
+    assert load_settings(home=Path("other")).home == tmp_path / "other"  # who names a home means that one
     monkeypatch.delenv("KOLRAY_HOME")
     assert load_settings().home == tmp_path / ".kolray"
-    assert load_settings(home=Path("other")).home == tmp_path / "other"
 
 
 @pytest.mark.parametrize(
