@@ -67,7 +67,7 @@ def evaluate_accounts(
 
     if champion:
         loaded = _champion(settings)
-        table = reader.labelled(test or file, loaded.model.as_of)
+        table = reader.labelled(test or file, loaded.model.seen.as_of)
         judged, notes = accounts.evaluate_model(loaded.model, table.table), table.notes
         return judged.metrics() | {"model": loaded.label, "notes": notes}
     train = reader.labelled(file)
@@ -103,19 +103,19 @@ def train_accounts(settings: Settings, reader: Reader, file: Path, seed: int) ->
     table = reader.labelled(file)
     for note in table.notes:
         Console(stderr=True).print(f"note: {note}")
-    trained = accounts.train_accounts(table.table, seed)
-    trained.model.as_of = table.as_of
+    trained = accounts.train_accounts(table.table, seed, as_of=table.as_of)
     return submit(ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts), accounts.MODEL, trained)
 
 
 def score_accounts(settings: Settings, reader: Reader, file: Path) -> tuple[pl.DataFrame, str, list[str]]:
     """A row an account: ``account_id, trust_score, lower, upper, probability, fake``; the model's label; notes."""
     from kolray.features.accounts import account_features
+    from kolray.models.trust.model import FAKE_FROM
 
     loaded = _champion(settings)
-    read = reader.read(file, loaded.model.as_of)
+    read = reader.read(file, loaded.model.seen.as_of)
     scores = loaded.model.score(account_features(read.table))
-    fake = scores["probability"] >= loaded.model.threshold
+    fake = scores["probability"] >= FAKE_FROM
     return scores.rename({"kol_id": "account_id"}).with_columns(fake=fake), loaded.label, read.notes
 
 

@@ -106,6 +106,8 @@ FEATURES: tuple[Feature, ...] = (
                pl.sum_horizontal(sign.cast(pl.Float64) for sign in _SIGNS)), 4),
 )  # fmt: skip
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
+TEXT_FEATURES = tuple(name for name in FEATURE_NAMES if name.startswith(("username_", "name_", "bio_")))
+"""What the account says of itself."""
 _TYPES: dict[str, type[pl.DataType]] = {
     **dict.fromkeys(TEXTS, pl.String),
     **dict.fromkeys((*COUNTS, *FLAGS), pl.Float64),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -44,13 +46,21 @@ def evaluate_model(model: TrustModel, table: pl.DataFrame) -> Judged:
     return judge(model, fit_stump(data.x, data.y), data)
 
 
-def train_accounts(table: pl.DataFrame, seed: int, params: dict[str, Any] | None = None) -> TrainedTrust:
-    """A model for the registry, judged on a fifth of the table that it did not see."""
+def train_accounts(
+    table: pl.DataFrame, seed: int, params: dict[str, Any] | None = None, as_of: datetime | None = None
+) -> TrainedTrust:
+    """A model for the registry, judged on a fifth of the table that it did not see.
+
+    Args:
+        as_of: what the ages of the table count to, where they come from creation times.
+    """
     features = account_features(table)
     rows = pl.format("{}", pl.int_range(pl.len()).cast(pl.String).str.zfill(12))  # an id may occur twice
     features = features.select("kol_id", *useful(features)).with_columns(kol_id=rows)
     labels = pl.DataFrame({"kol_id": features["kol_id"], "label": table["label"]})
-    return train_trust(features, labels, seed, params).among(features, {"accounts": rows_version(table)}, seed)
+    trained = train_trust(features, labels, seed, params)
+    model = replace(trained.model, seen=replace(trained.model.seen, as_of=as_of), version="")
+    return replace(trained, model=model).among(features, {"accounts": rows_version(table)}, seed)
 
 
 def useful(features: pl.DataFrame) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from kolray.models.metrics import Floats, Labels, decision_metrics, probability_
 from kolray.models.splits import stratified_folds
 from kolray.models.trust.baseline import Stump, fit_stump
 from kolray.models.trust.fit import Accounts, fit_trust
-from kolray.models.trust.model import TrustModel
+from kolray.models.trust.model import FAKE_FROM, TrustModel
 
 FOLDS = 10
 MANY_FOLDS, MANY_ROWS = 5, 5_000
@@ -110,8 +110,8 @@ def judge(model: TrustModel, stump: Stump, test: Accounts) -> Judged:
 
 
 def _judge(judged: Judged, repeat: int, mine: NDArray[np.bool_], x: Floats, model: TrustModel, stump: Stump) -> None:
-    probability = model.calibrator.probability(model.fold_log_odds(x).mean(axis=1))
+    probability = model.probability(x)
     judged.probability[repeat, mine] = probability
-    judged.fake[repeat, mine] = probability >= model.threshold
+    judged.fake[repeat, mine] = probability >= FAKE_FROM
     judged.baseline_rank[repeat, mine] = stump.rank(x)
     judged.baseline_fake[repeat, mine] = stump.fake(x)

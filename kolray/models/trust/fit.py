@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from kolray.features import FEATURES, comments
+from kolray.features.accounts import TEXT_FEATURES as TEXT_NAMES
 from kolray.models.metrics import Floats, Labels
 from kolray.models.splits import Rows, stratified_folds
+from kolray.models.trust.additive import fit_additive
 from kolray.models.trust.calibration import IDENTITY, choose_calibrator
-from kolray.models.trust.members import BoosterFit, IsolationForest, fit_booster
-from kolray.models.trust.model import BOOSTER, FOREST, TrustModel, margins
+from kolray.models.trust.members import BoosterFit, Boosters, IsolationForest, Member, fit_booster
+from kolray.models.trust.model import Seen, TrustModel
 from kolray.models.trust.stack import choose_members, fit_stack
 
-MEMBERS = (BOOSTER, FOREST)
+BOOSTER, FOREST, ADDITIVE, TEXT = "xgboost", "isolation_forest", "additive", "text"
+TEXT_FEATURES = frozenset({*(f.name for f in FEATURES if f.source == comments.SOURCE), *TEXT_NAMES})
+"""What ``text``, an additive member too, looks at: what is said in comments and profiles, and by whom."""
 N_FOLDS = 5
 
 
@@ -32,15 +37,11 @@ class Accounts(NamedTuple):
 
 
 class OutOfFold(NamedTuple):
-    """Members' scores of rows whose labels they did not see, the folds, and the members of all folds.
+    """Members, and their scores of rows whose labels they did not see: (rows, members), in the order of ``members``."""
 
-    One forest serves all: it is fitted without labels.
-    """
-
+    members: dict[str, Member]
     scores: Floats
     folds: Rows
-    boosters: list[Any]
-    forest: IsolationForest
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class FittedTrust:
     """A model, the members' scores of rows that they did not see, what each gains, how calibration was chosen."""
 
     model: TrustModel
+    members: tuple[str, ...]
     scores: Floats
     gains: dict[str, float]
     briers: dict[str, float]
@@ -79,17 +81,17 @@ def fit_trust(
 
 
 def _stacked(data: Accounts, fitted: OutOfFold, names: tuple[str, ...], seed: int, own: Accounts | None) -> FittedTrust:
-    kept, gains = choose_members(MEMBERS, fitted.scores, data.y, fitted.folds)
-    scores = fitted.scores[:, [MEMBERS.index(name) for name in kept]]
+    every = tuple(fitted.members)
+    kept, gains = choose_members(every, fitted.scores, data.y, fitted.folds)
+    scores = fitted.scores[:, [every.index(name) for name in kept]]
     stack = fit_stack(kept, scores, data.y)
-    forest = fitted.forest if FOREST in kept else None
-    bare = TrustModel(names, fitted.boosters, forest, stack, IDENTITY)
+    bare = TrustModel(names, {name: fitted.members[name] for name in kept}, stack, IDENTITY, Seen.of(data.x))
     if own is not None:
         odds, y = bare.fold_log_odds(own.x).mean(axis=1), own.y
     else:
         odds, y = _unseen_log_odds(kept, scores, data.y, fitted.folds), data.y
     calibrator, briers = choose_calibrator(odds, y, seed)
-    return FittedTrust(TrustModel(names, fitted.boosters, forest, stack, calibrator), fitted.scores, gains, briers)
+    return FittedTrust(replace(bare, calibrator=calibrator, version=""), every, fitted.scores, gains, briers)
 
 
 def identical_rows(x: Floats) -> Rows:
@@ -106,15 +108,18 @@ def _out_of_fold(
     train: Accounts, names: tuple[str, ...], params: dict[str, Any], seed: int, fit: BoosterFit
 ) -> OutOfFold:
     folds = inner_folds(train, seed)
-    scores = np.empty((len(train.y), len(MEMBERS)))
     boosters = []
     for fold in range(N_FOLDS):
-        mine, rest = folds == fold, folds != fold
+        rest = folds != fold
         boosters.append(fit(train.x[rest], train.y[rest], params, seed + fold, list(names)))
-        scores[mine, 0] = margins(boosters[-1], train.x[mine])
-    forest = IsolationForest.fit(train.x, seed)
-    scores[:, 1] = forest.score(train.x)
-    return OutOfFold(scores, folds, boosters, forest)
+    members: dict[str, Member] = {BOOSTER: Boosters.of(boosters), FOREST: IsolationForest.fit(train.x, seed)}
+    columns = {ADDITIVE: np.arange(len(names)), TEXT: np.flatnonzero([name in TEXT_FEATURES for name in names])}
+    for member, own in columns.items():
+        if len(own):
+            members[member] = fit_additive(train.x, train.y, folds, own, seed)
+    scores = [member.scores(train.x) for member in members.values()]
+    unseen = [own[np.arange(len(own)), folds] if own.shape[1] > 1 else own[:, 0] for own in scores]
+    return OutOfFold(members, np.stack(unseen, axis=1), folds)
 
 
 def _unseen_log_odds(kept: tuple[str, ...], scores: Floats, y: Labels, folds: Rows) -> Floats:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kolray.models.metrics import Floats, Labels
+from kolray.models.trust.trees import Nodes, Trees, booster_trees, joined
 
 BOOSTER_DEFAULTS: dict[str, Any] = {
     "max_depth": 4,
@@ -20,6 +21,19 @@ BOOSTER_DEFAULTS: dict[str, Any] = {
     "lambda": 2.0,
     "rounds": 160,
 }
+
+
+class Member(Protocol):
+    """A part of the stack. ``scores`` are of each fold, (rows, folds), or one column where it saw no labels.
+
+    ``contributions``: what each feature adds to the mean over the folds, and the base in the last column.
+    """
+
+    def scores(self, x: Floats) -> Floats: ...
+
+    def contributions(self, x: Floats) -> Floats: ...
+
+
 BoosterFit = Callable[[Floats, Labels, dict[str, Any], int, list[str]], Any]
 """What ``fit_booster`` is: (x, y, params, seed, names) → an ``xgboost.Booster``."""
 FOREST_TREES = 100
@@ -43,20 +57,35 @@ def booster_params(params: dict[str, Any], seed: int) -> tuple[dict[str, Any], i
 
 
 @dataclass(frozen=True)
-class IsolationForest:
-    """Trees of scikit-learn's Isolation Forest as arrays (tree, node): a row costs microseconds and needs no library.
+class Boosters:
+    """The booster of each fold, and their trees as arrays for scoring."""
 
-    ``depth`` holds at each leaf the path length of a row that ends there; missing values become ``fill``.
+    boosters: tuple[Any, ...]
+    trees: Trees
+
+    @classmethod
+    def of(cls, boosters: Sequence[Any]) -> Boosters:
+        """Of ``xgboost.Booster`` objects, one a fold."""
+        return cls(tuple(boosters), joined([booster_trees(booster) for booster in boosters]))
+
+    def scores(self, x: Floats) -> Floats:
+        """Log-odds: (rows, folds)."""
+        return self.trees.sums(x)
+
+    def contributions(self, x: Floats) -> Floats:
+        """Mean over the folds of what each feature adds, and the base in the last column: (rows, features + 1)."""
+        return self.trees.contributions(x) / len(self.boosters)
+
+
+@dataclass(frozen=True)
+class IsolationForest:
+    """Trees of scikit-learn's Isolation Forest as arrays; missing values become ``fill``.
+
     Reference: Liu, Ting and Zhou, Isolation Forest, ICDM 2008.
     """
 
-    feature: NDArray[np.int32]
-    threshold: Floats
-    left: NDArray[np.int32]
-    right: NDArray[np.int32]
-    depth: Floats
+    trees: Trees
     fill: Floats
-    norm: float
 
     @classmethod
     def fit(cls, x: Floats, seed: int) -> IsolationForest:
@@ -69,46 +98,54 @@ class IsolationForest:
         forest = Sklearn(n_estimators=FOREST_TREES, max_samples=samples, random_state=seed).fit(
             np.where(np.isnan(x), fill, x)
         )
-        trees = [estimator.tree_ for estimator in forest.estimators_]
-        own = np.arange(max(tree.node_count for tree in trees), dtype=np.int32)  # a leaf leads to itself
-        leaves = [tree.children_left < 0 for tree in trees]
-
-        def table(values: Iterable[NDArray[Any]], rest: Any) -> NDArray[Any]:
-            rows = [np.concatenate([value, np.broadcast_to(rest, own.shape)[len(value) :]]) for value in values]
-            return np.stack(rows).astype(np.asarray(rest).dtype)
-
-        def children(side: str) -> NDArray[np.int32]:
-            pairs = zip(trees, leaves, strict=True)
-            return table((np.where(leaf, own[: len(leaf)], getattr(t, side)) for t, leaf in pairs), own)
-
-        return cls(
-            feature=table((np.maximum(tree.feature, 0) for tree in trees), np.int32(0)),
-            threshold=table((tree.threshold for tree in trees), 0.0),
-            left=children("children_left"),
-            right=children("children_right"),
-            depth=table((_node_depths(tree) + _mean_path(tree.n_node_samples) for tree in trees), 0.0),
-            fill=fill,
-            norm=float(_mean_path(np.array([samples]))[0]),
-        )
+        norm = float(_mean_path(np.array([samples]))[0])
+        return cls(_forest_trees([estimator.tree_ for estimator in forest.estimators_], norm), fill)
 
     def score(self, x: Floats) -> Floats:
         """Anomaly of each row in 0-1: 0.5 is ordinary, near 1 isolated at once."""
-        # scikit-learn compares in float32: do the same, or rows at a threshold would take the other branch.
-        rows = np.where(np.isnan(x), self.fill, x).astype(np.float32)
-        tree = np.arange(len(self.feature))
-        node = np.zeros((len(rows), len(tree)), dtype=np.int32)
-        for _ in range(int(np.ceil(np.log2(FOREST_SAMPLES))) + 1):
-            value = np.take_along_axis(rows, self.feature[tree, node], axis=1)
-            node = np.where(value <= self.threshold[tree, node], self.left[tree, node], self.right[tree, node])
-        return np.exp2(-self.depth[tree, node].mean(axis=1) / self.norm)
+        return np.exp2(self.scores(x)[:, 0])
+
+    def scores(self, x: Floats) -> Floats:
+        """Its binary logarithm, which is a mean over trees and so can be shared out over features: (rows, 1)."""
+        return self.trees.sums(np.where(np.isnan(x), self.fill, x))
+
+    def contributions(self, x: Floats) -> Floats:
+        """What each feature adds to ``scores``, and the base in the last column: (rows, features + 1)."""
+        return self.trees.contributions(np.where(np.isnan(x), self.fill, x))
+
+
+def _forest_trees(trees: Sequence[Any], norm: float) -> Trees:
+    """A leaf's value is minus the path length of a row that ends there, over ``norm`` and the number of trees."""
+
+    def column(of: Callable[[Any], NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate([of(tree) for tree in trees])
+
+    size = column(lambda tree: tree.n_node_samples)
+    depth = column(_node_depths)
+    return Nodes(
+        sizes=np.array([tree.node_count for tree in trees], np.int32),
+        feature=column(lambda tree: tree.feature).astype(np.int32),
+        threshold=_below(column(lambda tree: tree.threshold)),
+        left=column(lambda tree: tree.children_left).astype(np.int32),
+        right=column(lambda tree: tree.children_right).astype(np.int32),
+        value=-(depth + _mean_path(size)) / (norm * len(trees)),
+        cover=size.astype(np.float64),
+        missing_left=np.zeros(len(size), np.bool_),
+    ).trees()
+
+
+def _below(threshold: Floats) -> Floats:
+    """scikit-learn goes left at ``float32(x) <= threshold``, ``Trees`` at ``<``: the next float32 above it."""
+    near = threshold.astype(np.float32)
+    low = np.where(near.astype(np.float64) > threshold, np.nextafter(near, np.float32(-np.inf)), near)
+    return np.nextafter(low, np.float32(np.inf)).astype(np.float64)
 
 
 def _node_depths(tree: Any) -> Floats:
     depths = np.zeros(tree.node_count)
-    for node in range(tree.node_count):  # parents come before their children
-        for child in (tree.children_left[node], tree.children_right[node]):
-            if child >= 0:
-                depths[child] = depths[node] + 1
+    inner = np.flatnonzero(tree.children_left >= 0)
+    for node in inner:  # parents come before their children
+        depths[[tree.children_left[node], tree.children_right[node]]] = depths[node] + 1
     return depths
 
 

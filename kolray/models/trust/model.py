@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,10 +13,13 @@ import polars as pl
 from kolray.errors import InvalidInputError
 from kolray.models.metrics import Floats
 from kolray.models.trust.calibration import Calibrator
-from kolray.models.trust.members import IsolationForest
+from kolray.models.trust.members import Member
 from kolray.models.trust.stack import Stack
 
-BOOSTER, FOREST = "xgboost", "isolation_forest"
+FAKE_FROM = 0.5
+"""Probability from which on an account is called fake where a yes or no is wanted."""
+THIN = 0.7
+"""An account of which fewer features are known than this share of what was known of a typical one is thin."""
 Z95 = 1.96
 SCORED: dict[str, pl.DataType | type[pl.DataType]] = {
     "kol_id": pl.String,
@@ -27,37 +27,62 @@ SCORED: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What the rows looked like that a model learnt from.
+
+    ``typical_known``: how many features are known of the median row. ``low``, ``high``: the range of each feature, from
+    its 1st to its 99th percentile (NaN: never known). ``as_of``: when the table was made, if ages were counted to it.
+    """
+
+    typical_known: float
+    low: Floats
+    high: Floats
+    as_of: datetime | None = None
+
+    @classmethod
+    def of(cls, x: Floats) -> Seen:
+        """Of a matrix with NaN for missing values."""
+        known = ~np.isnan(x)
+        safe = np.where(known.any(axis=0), x, 0.0)
+        low, high = np.nanquantile(safe, [0.01, 0.99], axis=0)
+        never = ~known.any(axis=0)
+        low[never] = high[never] = np.nan
+        return cls(float(np.median(known.sum(axis=1))), low, high)
+
+
 @dataclass
 class TrustModel:
     """Trust in 0-100, higher = more trustworthy, from one row of features a KOL.
 
-    The booster member is the mean log-odds of the boosters of all folds. Their spread gives the 95 % interval: a
-    delete-one-fold jackknife of the stack's log-odds, sent through the calibrator. It says how much the score would
-    move had other accounts been labelled, not how wrong a label may be. From probability ``threshold`` on an account
-    is called fake where a yes or no is wanted. ``as_of``: when the table that it learnt from was made, where ages were
-    counted to that.
+    A member that learns from labels is fitted once without each fold, and its score is the mean. The spread over the
+    folds gives the 95 % interval: a delete-one-fold jackknife of the stack's log-odds, sent through the calibrator. It
+    says how much the score would move had other accounts been labelled, not how wrong a label may be.
     """
 
     feature_names: tuple[str, ...]
-    boosters: list[Any]
-    forest: IsolationForest | None
+    members: Mapping[str, Member]
     stack: Stack
     calibrator: Calibrator
-    threshold: float = 0.5
-    as_of: datetime | None = None
+    seen: Seen
     version: str = ""
 
     def __post_init__(self) -> None:
-        for booster in self.boosters:
-            booster.set_param({"nthread": 1})  # a request is one row: threads would only cost
-        self.version = self.version or f"trust-{self.digest()}"
+        from kolray.models.trust.files import digest
+
+        self.version = self.version or f"trust-{digest(self)}"
 
     def score(self, features: pl.DataFrame) -> pl.DataFrame:
         """``kol_id, trust_score, lower, upper, probability`` in the order of ``features``.
 
         ``features`` has ``kol_id`` and any of the model's features; absent ones are null, others are ignored.
         """
-        fold_odds = self.fold_log_odds(self.matrix(features))
+        columns = self.scores(self.matrix(features))
+        return pl.DataFrame({"kol_id": features["kol_id"], **columns}, schema=SCORED)
+
+    def scores(self, x: Floats) -> dict[str, Floats]:
+        """The columns of ``score`` for a matrix."""
+        fold_odds = self.fold_log_odds(x)
         odds = fold_odds.mean(axis=1)
         n_folds = fold_odds.shape[1]
         spread = np.sqrt((n_folds - 1) / n_folds * ((fold_odds - odds[:, None]) ** 2).sum(axis=1))
@@ -65,52 +90,47 @@ class TrustModel:
         low = self.calibrator.probability(odds - Z95 * spread)
         high = self.calibrator.probability(odds + Z95 * spread)
         trust = {"trust_score": probability, "lower": high, "upper": low}
-        columns = {name: 100.0 * (1.0 - p) for name, p in trust.items()}
-        return pl.DataFrame({"kol_id": features["kol_id"], **columns, "probability": probability}, schema=SCORED)
+        return {**{name: 100.0 * (1.0 - p) for name, p in trust.items()}, "probability": probability}
+
+    def probability(self, x: Floats) -> Floats:
+        """That the audience is bought: calibrated."""
+        return self.calibrator.probability(self.fold_log_odds(x).mean(axis=1))
 
     def contributions(self, features: pl.DataFrame) -> pl.DataFrame:
         """What each feature adds to the log-odds that the audience is bought, before calibration.
 
         Returns:
-            ``kol_id, feature, contribution`` (long): the features, ``isolation_forest`` where it is a member, and
-            ``base``. They sum to the stack's log-odds of the KOL.
+            ``kol_id, feature, contribution`` (long): the features and ``base``. They sum to the stack's log-odds of
+            the KOL, to rounding in float64.
         """
-        import xgboost as xgb
-
-        x = self.matrix(features)
-        weights = dict(zip(self.stack.names, self.stack.weights, strict=True))
-        centre = dict(zip(self.stack.names, self.stack.centre, strict=True))
-        columns = {name: np.zeros(len(x)) for name in self.feature_names}
-        base = np.full(len(x), self.stack.intercept)
-        if BOOSTER in weights and len(x):
-            rows = xgb.DMatrix(x, feature_names=list(self.feature_names))
-            parts = np.mean([booster.predict(rows, pred_contribs=True) for booster in self.boosters], axis=0)
-            parts = parts.astype(np.float64) * weights[BOOSTER]
-            columns = dict(zip(self.feature_names, parts[:, :-1].T, strict=True))
-            base += parts[:, -1] - weights[BOOSTER] * centre[BOOSTER]
-        if FOREST in weights and self.forest is not None:
-            columns[FOREST] = (self.forest.score(x) - centre[FOREST]) * weights[FOREST]
-        wide = pl.DataFrame({"kol_id": features["kol_id"], **columns, "base": base})
+        parts = self.parts(self.matrix(features))
+        columns = dict(zip((*self.feature_names, "base"), parts.T, strict=True))
+        wide = pl.DataFrame({"kol_id": features["kol_id"], **columns})
         return wide.unpivot(index="kol_id", variable_name="feature", value_name="contribution")
+
+    def parts(self, x: Floats) -> Floats:
+        """The contributions for a matrix: (rows, features + 1), the base in the last column."""
+        out = np.zeros((len(x), len(self.feature_names) + 1))
+        for name, weight, centre in zip(self.stack.names, self.stack.weights, self.stack.centre, strict=True):
+            out += weight * self.members[name].contributions(x)
+            out[:, -1] -= weight * centre
+        out[:, -1] += self.stack.intercept
+        return out
 
     def log_odds(self, features: pl.DataFrame) -> Floats:
         """The stack's log-odds of each row, before calibration."""
         return self.fold_log_odds(self.matrix(features)).mean(axis=1)
 
     def fold_log_odds(self, x: Floats) -> Floats:
-        """The stack's log-odds by each fold's booster: (rows, folds)."""
-        scores = self.member_scores(x)
-        by_fold = zip(*(scores[name] for name in self.stack.names), strict=True)
-        return np.stack([self.stack.log_odds(np.stack(own, axis=1)) for own in by_fold], axis=1)
+        """The stack's log-odds by the members of each fold: (rows, folds)."""
+        scores = [self.members[name].scores(x) for name in self.stack.names]
+        weighted = [w * (s - c) for s, w, c in zip(scores, self.stack.weights, self.stack.centre, strict=True)]
+        total: Floats = sum(weighted, np.full((len(x), 1), self.stack.intercept))
+        return total
 
-    def member_scores(self, x: Floats) -> dict[str, list[Floats]]:
-        """For each member its scores by fold; the forest has one for all."""
-        scores = {}
-        if BOOSTER in self.stack.names:
-            scores[BOOSTER] = [margins(booster, x) for booster in self.boosters]
-        if FOREST in self.stack.names and self.forest is not None:
-            scores[FOREST] = [self.forest.score(x)] * len(self.boosters)
-        return scores
+    def thin(self, x: Floats) -> np.ndarray:
+        """Whether too little is known of a row (see ``THIN``) for its interval to be believed."""
+        return (~np.isnan(x)).sum(axis=1) < THIN * self.seen.typical_known
 
     def matrix(self, features: pl.DataFrame) -> Floats:
         """(rows, features) in the model's order, NaN where null or absent."""
@@ -118,64 +138,16 @@ class TrustModel:
 
     def to_files(self) -> dict[str, bytes]:
         """The model as named files in open formats: XGBoost's own, npz and JSON; no pickle."""
-        about = {
-            "features": list(self.feature_names),
-            "members": list(self.stack.names),
-            "weights": self.stack.weights.tolist(),
-            "centre": self.stack.centre.tolist(),
-            "intercept": self.stack.intercept,
-            "calibration": self.calibrator.method,
-            "threshold": self.threshold,
-            "as_of": self.as_of.isoformat() if self.as_of else None,
-        }
-        arrays: dict[str, Any] = {"calibration_x": self.calibrator.x, "calibration_y": self.calibrator.y}
-        if self.forest is not None:
-            arrays |= {f"forest_{name}": np.asarray(value) for name, value in vars(self.forest).items()}
-        packed = io.BytesIO()
-        np.savez_compressed(packed, **arrays)
-        boosters = {f"booster-{k}.ubj": bytes(b.save_raw("ubj")) for k, b in enumerate(self.boosters)}
-        return {"trust.json": json.dumps(about).encode(), "arrays.npz": packed.getvalue(), **boosters}
+        from kolray.models.trust.files import to_files
 
-    def digest(self) -> str:
-        """A hash of the content: equal models have equal digests."""
-        files = self.to_files()
-        del files["arrays.npz"]  # a zip file holds the time it was written
-        arrays = [self.calibrator.x.tobytes(), self.calibrator.y.tobytes()]
-        parts = [*(files[name] for name in sorted(files)), *arrays]
-        return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
+        return to_files(self)
 
     @classmethod
     def load(cls, folder: Path) -> TrustModel:
         """From a folder holding what ``to_files`` gave."""
-        import xgboost as xgb
+        from kolray.models.trust.files import load
 
-        about = json.loads((folder / "trust.json").read_text())
-        with np.load(folder / "arrays.npz", allow_pickle=False) as packed:
-            arrays = dict(packed)
-        names = [name for name in arrays if name.startswith("forest_")]
-        forest: dict[str, Any] = {name.removeprefix("forest_"): arrays[name] for name in names}
-        boosters = []
-        for file in sorted(folder.glob("booster-*.ubj"), key=lambda f: int(f.stem.removeprefix("booster-"))):
-            boosters.append(xgb.Booster())
-            boosters[-1].load_model(bytearray(file.read_bytes()))
-        return cls(
-            feature_names=tuple(about["features"]),
-            boosters=boosters,
-            forest=IsolationForest(**forest) if forest else None,
-            stack=Stack(
-                tuple(about["members"]), np.array(about["weights"]), np.array(about["centre"]), about["intercept"]
-            ),
-            calibrator=Calibrator(about["calibration"], arrays["calibration_x"], arrays["calibration_y"]),
-            threshold=about.get("threshold", 0.5),
-            as_of=datetime.fromisoformat(about["as_of"]) if about.get("as_of") else None,
-        )
-
-
-def margins(booster: Any, x: Floats) -> Floats:
-    """Log-odds by one booster."""
-    if not len(x):
-        return np.empty(0)
-    return booster.inplace_predict(x, predict_type="margin", validate_features=False).astype(np.float64)
+        return load(folder)
 
 
 def feature_matrix(features: pl.DataFrame, names: tuple[str, ...]) -> Floats:

@@ -15,7 +15,7 @@ from kolray.models.metrics import ece, probability_metrics, reliability
 from kolray.models.monitor import AtTraining
 from kolray.models.splits import stratified_folds
 from kolray.models.trust.calibration import IDENTITY
-from kolray.models.trust.fit import MEMBERS, Accounts, fit_trust, identical_rows
+from kolray.models.trust.fit import Accounts, fit_trust, identical_rows
 from kolray.models.trust.members import BoosterFit, fit_booster
 from kolray.models.trust.model import TrustModel, feature_matrix
 from kolray.models.trust.report import TrustReport, baseline_metrics, judge_members
@@ -115,7 +115,7 @@ def train_trust(
         prevalence=float(data.y.mean()),
         test=probability_metrics(y_test, probability),
         baseline=baseline_metrics(names, data.x[~test], data.y[~test], data.x[test], y_test),
-        members=judge_members(MEMBERS, fitted.scores, train.y, fitted.gains, weights),
+        members=judge_members(fitted.members, fitted.scores, train.y, fitted.gains, weights),
         calibration={
             "method": model.calibrator.method,
             "brier": fitted.briers,

@@ -14,10 +14,12 @@ from polars.testing import assert_frame_equal
 from kolray.errors import InvalidInputError
 from kolray.models.splits import stratified_folds
 from kolray.models.trust import TrustModel, train_trust
+from kolray.models.trust.additive import fit_additive
 from kolray.models.trust.calibration import CLIP, choose_calibrator, fit_isotonic, fit_platt
 from kolray.models.trust.fit import identical_rows
-from kolray.models.trust.members import IsolationForest
-from kolray.models.trust.stack import choose_members, fit_stack
+from kolray.models.trust.members import Boosters, IsolationForest, fit_booster
+from kolray.models.trust.model import Seen
+from kolray.models.trust.stack import Stack, choose_members, fit_stack
 from kolray.models.trust.train import labelled
 from kolray.testing.model_checks import check_scorer
 
@@ -44,10 +46,69 @@ def test_the_model_keeps_the_contract_of_a_scorer():
     check_scorer(TRAINED.model, FEATURES.head(40))
 
 
-def test_contributions_sum_to_the_log_odds():
-    rows = FEATURES.head(50)
-    total = TRAINED.model.contributions(rows).group_by("kol_id", maintain_order=True).agg(pl.col("contribution").sum())
-    assert np.abs(total["contribution"].to_numpy() - TRAINED.model.log_odds(rows)).max() < 1e-4
+def test_contributions_sum_to_the_log_odds_of_ten_thousand_random_rows():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(10_000, 4)) * np.exp(3 * rng.normal(size=(10_000, 1)))
+    x[rng.random(x.shape) < 0.2] = np.nan
+    total = every_member().parts(x).sum(axis=1)
+    assert np.abs(total - every_member().fold_log_odds(x).mean(axis=1)).max() < 1e-9
+
+
+def test_contributions_name_features_and_the_base_alone():
+    parts = TRAINED.model.contributions(FEATURES.head(2))
+    assert parts["feature"].unique(maintain_order=True).to_list() == ["f0", "f1", "f2", "f3", "base"]
+
+
+def test_every_member_survives_its_files(tmp_path: Path):
+    model = every_member()
+    for name, data in model.to_files().items():
+        (tmp_path / name).write_bytes(data)
+    loaded = TrustModel.load(tmp_path)
+    x = FEATURES.drop("kol_id").to_numpy()
+    assert loaded.version == model.version
+    assert np.array_equal(loaded.parts(x), model.parts(x))
+
+
+def every_member() -> TrustModel:
+    """As ``TRAINED``, with no member dropped; ``f1`` is taken for text."""
+    x = FEATURES.drop("kol_id").to_numpy()
+    y = LABELS["label"].to_numpy().astype(np.int8)
+    folds = stratified_folds(y, 3, seed=1)
+    members = {
+        "xgboost": Boosters.of([fit_booster(x[folds != k], y[folds != k], FAST, k, list("abcd")) for k in range(3)]),
+        "isolation_forest": IsolationForest.fit(x, seed=1),
+        "additive": fit_additive(x, y, folds, np.arange(4), seed=1),
+        "text": fit_additive(x, y, folds, np.array([1]), seed=1),
+    }
+    stack = Stack(tuple(members), np.array([0.5, 0.2, 0.4, 0.3]), np.array([0.1, -0.9, 0.0, 0.2]), -0.4)
+    return TrustModel(TRAINED.model.feature_names, members, stack, TRAINED.model.calibrator, Seen.of(x))
+
+
+def test_compiled_trees_answer_as_xgboost_does():
+    x = FEATURES.drop("kol_id").to_numpy()
+    booster = fit_booster(x, LABELS["label"].to_numpy().astype(np.int8), FAST, 1, list("abcd"))
+    rows = np.concatenate([x, np.full((1, 4), np.nan), np.full((1, 4), np.inf), np.full((1, 4), 1e300)])
+    own = Boosters.of([booster]).scores(rows)[:, 0]
+    assert own == pytest.approx(
+        booster.inplace_predict(rows[:-2], predict_type="margin").tolist() + own[-2:].tolist(), abs=1e-5
+    )
+    assert own[-1] == own[-2]
+
+
+def test_curves_of_the_additive_member_find_a_shape_and_are_flat_beyond_it():
+    rng = np.random.default_rng(2)
+    x = rng.uniform(-3, 3, size=(2_000, 2))
+    y = (rng.random(2_000) < 1 / (1 + np.exp(3 - 2 * np.abs(x[:, 0])))).astype(np.int8)
+    member = fit_additive(x, y, np.zeros(2_000, np.int64) - (np.arange(2_000) % 2), np.arange(2), seed=1)
+    bottom, arm, far = member.scores(np.array([[0.0, 0.0], [2.9, 0.0], [1e6, 0.0]])).mean(axis=1)
+    assert arm - bottom > 2
+    assert far == pytest.approx(arm, abs=0.5)
+    assert np.abs(member.contributions(x)[:, :2].mean(axis=0)).max() < 0.05
+
+
+def test_an_account_of_which_little_is_known_is_thin():
+    x = np.array([[1.0, 2.0, 3.0, 4.0], [1.0, np.nan, np.nan, 4.0]])
+    assert TRAINED.model.thin(x).tolist() == [False, True]
 
 
 def test_saved_files_load_to_the_same_scores(tmp_path: Path):

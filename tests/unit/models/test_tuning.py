@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from kolray.models.trust.fit import inner_folds
-from kolray.models.trust.members import BOOSTER_DEFAULTS, fit_booster
-from kolray.models.trust.model import margins
+from kolray.models.trust.members import BOOSTER_DEFAULTS, Boosters, fit_booster
 from kolray.models.trust.space import EVERY, MAX_ROUNDS, SPACE, defaults
 from kolray.models.trust.train import part
 from kolray.models.trust.trial import BoosterTrial
@@ -19,6 +18,8 @@ from tests.unit.models.test_trust import FEATURES, LABELS
 TRAIN = part(FEATURES, LABELS, seed=1).train
 FLAT = defaults() | {"max_depth": 2, "eta": 0.05, "subsample": 1.0, "colsample_bytree": 1.0}
 """Without drawing lots, so that boosting on from a file is exact."""
+STEEP = defaults() | {"max_depth": 8, "eta": 0.3, "min_child_weight": 1.0, "rounds": 300}
+"""It overfits."""
 
 
 def test_the_defaults_lie_within_the_ranges():
@@ -43,7 +44,8 @@ def test_a_trial_boosts_the_same_boosters_as_training_does():
     next(trial.reports())
     mine = inner_folds(TRAIN, 1) == 0
     fitted = fit_booster(TRAIN.x[~mine], TRAIN.y[~mine], FLAT | {"rounds": EVERY}, 1, ["f0", "f1", "f2", "f3"])
-    assert margins(trial._boosters[0], TRAIN.x[mine]) == pytest.approx(margins(fitted, TRAIN.x[mine]))
+    grown = Boosters.of([trial._boosters[0], fitted]).scores(TRAIN.x[mine])
+    assert grown[:, 0] == pytest.approx(grown[:, 1])
 
 
 def test_a_trial_that_gets_no_better_ends_itself():
@@ -51,14 +53,14 @@ def test_a_trial_that_gets_no_better_ends_itself():
     assert reports[-1][0] < MAX_ROUNDS
 
 
-@pytest.mark.parametrize(("rounds", "kept"), [(60, True), (1, False)])
-def test_tuned_parameters_are_kept_only_if_the_untouched_fold_prefers_them(rounds, kept):
+@pytest.mark.parametrize(("params", "kept"), [(FLAT | {"rounds": 60}, True), (STEEP, False)])
+def test_tuned_parameters_are_kept_only_if_the_untouched_fold_prefers_them(params, kept):
     tried = [
         Tried("a", defaults() | {"rounds": 160}, 0.5, 160),
-        Tried("b", FLAT | {"rounds": rounds}, 0.4, 100),  # the search prefers it, right or wrong
+        Tried("b", params, 0.4, 100),  # the search prefers it, right or wrong
     ]
     report, trained = judge_search(tried, FEATURES, LABELS, seed=1)
-    assert report.params == FLAT | {"rounds": rounds}
+    assert report.params == params
     assert report.inner == {"tuned": 0.4, "defaults": 0.5}
     assert (report.test["tuned"]["log_loss"] < report.test["defaults"]["log_loss"]) is report.kept is kept
     assert trained.report.params == (report.params if kept else {})
