@@ -77,7 +77,7 @@ def evaluate_accounts(
         notes += [f"{test.name}: {note}" for note in judging.notes]
         judged = accounts.evaluate_on_test(train.table, judging.table, seed)
     else:
-        with _counted("folds") as on_fold:
+        with counted("folds") as on_fold:
             judged = accounts.evaluate_accounts(train.table, seed, on_fold)
     return judged.metrics() | {"notes": notes}
 
@@ -148,7 +148,8 @@ def _champion(settings: Settings) -> Any:
 
 
 @contextmanager
-def _counted(what: str) -> Iterator[Callable[[int, int], None]]:
+def counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar; yields what is to be called with (done, all)."""
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what)

@@ -16,7 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from kolray.cli import accounts as accounts_cli
-from kolray.cli import drift, reproduce, sentiment, tune
+from kolray.cli import drift, reproduce, sentiment, tune, worlds
 from kolray.cli.options import FIELD_COLUMN, pairs
 from kolray.errors import InvalidInputError
 from kolray.settings import Settings, load_settings
@@ -71,6 +71,7 @@ def evaluate(
     champion: bool = typer.Option(False, "--champion", help="judge the registered champion on the same fold or table"),
     data: Path = DATA,
     accounts: Path | None = accounts_cli.ACCOUNTS,
+    world: str | None = worlds.WORLD,
     test: Path = TEST,
     maps: list[str] = FIELD_COLUMN,
     drop: list[str] = accounts_cli.DROP,
@@ -79,6 +80,10 @@ def evaluate(
 ) -> None:
     """Train without registering and report on the untouched fold (accounts: all folds in turn) beside the baseline."""
     settings = load_settings()
+    if world is not None:
+        found = worlds.evaluate_world(settings, kind, world, seed)
+        print(json.dumps(found)) if as_json else worlds.show_world(found)
+        return
     if accounts is not None:
         reader = accounts_cli.reader(kind, maps, drop, as_of)
         figures = accounts_cli.evaluate_accounts(settings, reader, accounts, test, seed=seed, champion=champion)

@@ -52,9 +52,7 @@ def refine(
         valid = _sound(rows.filter(~wrong & ~copied))
         broken = _quarantined(rows.filter(wrong), task, quarantine)
         counted = count_failures(task.kind, valid, broken, copies=0)
-        yield Refined(
-            _with_signals(task.kind, valid, classifier), broken, _sound(rows.filter(~wrong & copied)), counted
-        )
+        yield Refined(with_signals(task.kind, valid, classifier), broken, _sound(rows.filter(~wrong & copied)), counted)
 
 
 def settle(
@@ -64,7 +62,7 @@ def settle(
     first = doubtful.sort("kafka_time", *PLACE).unique("event_id", keep="first", maintain_order=True)
     valid = first.join(known, on="event_id", how="anti", maintain_order="left")
     counted = count_failures(task.kind, valid, doubtful.clear(), copies=doubtful.height - valid.height)
-    return _with_signals(task.kind, valid, classifier), counted
+    return with_signals(task.kind, valid, classifier), counted
 
 
 def _sound(rows: pl.DataFrame) -> pl.DataFrame:
@@ -91,7 +89,7 @@ def read_slice(piece: Slice, columns: Columns, options: dict[str, str] | None) -
     return rows.with_columns(lacking).select(*columns).drop("dt")
 
 
-def _with_signals(kind: Kind, rows: pl.DataFrame, classifier: TextClassifier | None) -> pl.DataFrame:
+def with_signals(kind: Kind, rows: pl.DataFrame, classifier: TextClassifier | None) -> pl.DataFrame:
     """``sentiment`` of comments: -1, 0, 1, and ``spam``: 0 to 1; null for other events and without a text."""
     if kind != "social":
         return rows
