@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,6 @@ from kolray.errors import InvalidInputError
 from kolray.settings import Settings
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from kolray.connectors.accounts import Accounts
 
 ACCOUNTS = typer.Option(None, help="trust: a table of accounts (CSV, JSON Lines, Parquet) instead of the lake")
@@ -107,31 +106,44 @@ def train_accounts(settings: Settings, reader: Reader, file: Path, seed: int) ->
     return submit(ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts), accounts.MODEL, trained)
 
 
-def score_accounts(settings: Settings, reader: Reader, file: Path) -> tuple[pl.DataFrame, str, list[str]]:
-    """A row an account: ``account_id, trust_score, lower, upper, probability, fake``; the model's label; notes."""
+def score_accounts(settings: Settings, reader: Reader, file: Path, *, explain: bool) -> dict[str, Any]:
+    """``model``, ``notes`` and ``scores``: of each account the columns of ``TrustModel.answer``, explained if asked."""
     from kolray.features.accounts import account_features
-    from kolray.models.trust.model import FAKE_FROM
+    from kolray.models.trust.explanation import explain as why
 
     loaded = _champion(settings)
     read = reader.read(file, loaded.model.seen.as_of)
-    scores = loaded.model.score(account_features(read.table))
-    fake = scores["probability"] >= FAKE_FROM
-    return scores.rename({"kol_id": "account_id"}).with_columns(fake=fake), loaded.label, read.notes
+    features = account_features(read.table)
+    scores = loaded.model.answer(features).rename({"kol_id": "account_id"}).to_dicts()
+    if explain:
+        reasons = (asdict(why(loaded.model, features[row : row + 1])) for row in range(len(scores)))
+        scores = [score | reason for score, reason in zip(scores, reasons, strict=True)]
+    return {"model": loaded.label, "notes": read.notes, "scores": scores}
 
 
-def show_scores(scores: pl.DataFrame, label: str, notes: list[str], *, as_json: bool) -> None:
+def show_scores(told: dict[str, Any], *, as_json: bool) -> None:
+    """A table of the first accounts, or all as JSON."""
     if as_json:
-        print(json.dumps({"model": label, "notes": notes, "scores": scores.to_dicts()}))
+        print(json.dumps(told))
         return
-    table = Table("account", "trust", "95 % interval", "fake", title=f"{label}, {scores.height:,} accounts")
-    for row in scores.head(SHOWN).iter_rows(named=True):
+    scores = told["scores"]
+    table = Table("account", "trust", "95 % interval", "fake", "", title=f"{told['model']}, {len(scores):,} accounts")
+    for row in scores[:SHOWN]:
         interval = f"{row['lower']:.1f}–{row['upper']:.1f}"
-        table.add_row(row["account_id"], f"{row['trust_score']:.1f}", interval, "yes" if row["fake"] else "no")
+        flags = ("yes" if row["fake"] else "no", "little is known" if row["thin"] else "")
+        table.add_row(row["account_id"], f"{row['trust_score']:.1f}", interval, *flags)
     Console().print(table)
-    if scores.height > SHOWN:
+    if len(scores) > SHOWN:
         print(f"the first {SHOWN}; --json prints all")
-    for note in notes:
+    for note in told["notes"]:
         print(f"note: {note}")
+
+
+def show_counterfactual(told: Any) -> None:
+    """One line: what would have to be otherwise for which score."""
+    moves = ", ".join(f"{change.feature} {change.value:.4g} → {change.to:.4g}" for change in told.changes)
+    short = "" if told.reached else f", short of {told.asked_for:.1f}"
+    print(f"with {moves or 'nothing that can be changed'} it would be {told.trust_score:.1f}{short}")
 
 
 def _champion(settings: Settings) -> Any:

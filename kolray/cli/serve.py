@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kolray.cli import accounts as accounts_cli
+from kolray.cli.accounts import show_counterfactual
 from kolray.cli.options import FIELD_COLUMN
 from kolray.clock import SystemClock
 from kolray.errors import InvalidInputError
@@ -48,8 +49,10 @@ def score(
     """Trust score of one KOL, computed here from the same stores the API uses; or of every account of a table."""
     settings = load_settings()
     if accounts is not None:
-        scored = accounts_cli.score_accounts(settings, accounts_cli.Reader(maps, None, as_of), accounts)
-        accounts_cli.show_scores(*scored, as_json=as_json)
+        table = accounts_cli.Reader(maps, None, as_of)
+        accounts_cli.show_scores(
+            accounts_cli.score_accounts(settings, table, accounts, explain=explain), as_json=as_json
+        )
         return
     if kol_id is None:
         raise InvalidInputError("name a KOL, or a table with --accounts FILE")
@@ -75,6 +78,13 @@ def _score_kol(settings: Settings, kol_id: str, *, explain: bool, as_json: bool)
     low, high = answer.trust_interval
     print(f"{kol_id}: trust {answer.trust_score:.1f} (95 % interval {low:.1f}–{high:.1f}), {answer.model}")
     print(f"features from {answer.features.source}, {answer.features.age_s:,.0f} s old")
+    if answer.thin_data:
+        print("too few of its features are known: do not rely on the interval")
+    if answer.fake_share is not None:
+        share = answer.fake_share
+        print(f"fake followers {share.share:.0%} (95 % interval {share.lower:.0%}–{share.upper:.0%})")
+    if answer.counterfactual is not None:
+        show_counterfactual(answer.counterfactual)
     for part in (answer.contributions or [])[:12]:
         print(f"  {part.contribution:+.3f}  {part.feature} = {part.value}")
 

@@ -39,17 +39,55 @@ class Contribution(BaseModel):
     contribution: float
 
 
+class FakeShareAnswer(BaseModel):
+    """The part of the followers that is no real audience, with a 95 % interval."""
+
+    share: float = Field(ge=0, le=1)
+    lower: float = Field(ge=0, le=1)
+    upper: float = Field(ge=0, le=1)
+
+
+class CalibrationAnswer(BaseModel):
+    """The last step: what makes a probability of the contributions' sum. Clipped, since nothing is certain."""
+
+    method: str = Field(description="platt or isotonic")
+    log_odds: float = Field(description="the sum of the contributions")
+    probability: float = Field(ge=0, le=1, description="that the audience is bought")
+
+
+class Change(BaseModel):
+    """A feature's value and the one it would be moved to."""
+
+    feature: str
+    value: float
+    to: float
+
+
+class CounterfactualAnswer(BaseModel):
+    """The nearest change of at most three features that would move the score to what it asks for."""
+
+    changes: list[Change]
+    trust_score: float = Field(ge=0, le=100, description="with all changes, as the model scores it")
+    asked_for: float = Field(ge=0, le=100)
+    reached: bool
+
+
 class ScoreAnswer(BaseModel):
     """A trust score."""
 
     kol_id: str
     trust_score: float = Field(ge=0, le=100, description="higher = more trustworthy")
     trust_interval: tuple[float, float] = Field(description="95 % interval of the score")
+    probability: float = Field(ge=0, le=1, description="that the audience is bought, calibrated")
+    thin_data: bool = Field(description="too few features are known for the interval to be believed")
+    fake_share: FakeShareAnswer | None = Field(None, description="of the followers; none: the model never learnt it")
     success_forecast: float | None = Field(description="likes, comments and shares expected in the next 24 hours")
     timestamp: datetime
     model: str = Field(description="name:version of the model that scored")
     features: FeatureSource
     contributions: list[Contribution] | None = None
+    calibration: CalibrationAnswer | None = None
+    counterfactual: CounterfactualAnswer | None = None
 
 
 class ForecastRequest(_Body):

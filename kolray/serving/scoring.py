@@ -15,16 +15,10 @@ from kolray.errors import NotFoundError, ServiceUnavailableError
 from kolray.features.window_metrics import ratio_exprs
 from kolray.lake.tables import LakeTables
 from kolray.models.champions import Champions
-from kolray.models.registry import LoadedModel
 from kolray.models.success.design import LOOKBACK
 from kolray.models.success.series import METRICS
-from kolray.serving.contracts import (
-    Contribution,
-    FeatureSource,
-    ForecastAnswer,
-    ForecastPoint,
-    ScoreAnswer,
-)
+from kolray.serving.contracts import FeatureSource, ForecastAnswer, ForecastPoint, ScoreAnswer
+from kolray.serving.explained import explained, fake_share_answer
 from kolray.serving.open_windows import with_open_windows
 from kolray.stores.features import FeatureStore
 from kolray.stores.metrics import MetricsStore
@@ -78,12 +72,15 @@ class ScoringGraph:
         self.refuse_erased(kol_id)
         trust = self.champions.get("trust")
         features = self.features(kol_id, as_of)
-        scored = trust.model.score(features.row).row(0, named=True)
+        scored = trust.model.answer(features.row).row(0, named=True)
         now = self.clock.now()
         return ScoreAnswer(
             kol_id=kol_id,
             trust_score=round(scored["trust_score"], 2),
             trust_interval=(round(scored["lower"], 2), round(scored["upper"], 2)),
+            probability=round(scored["probability"], 4),
+            thin_data=scored["thin"],
+            fake_share=fake_share_answer(scored),
             success_forecast=self._expected(kol_id),
             timestamp=now,
             model=trust.label,
@@ -91,7 +88,7 @@ class ScoringGraph:
                 source=features.source,
                 age_s=round(((as_of or now) - features.as_of).total_seconds(), 1),
             ),
-            contributions=self.contributions(trust, features) if explain else None,
+            **(explained(trust.model, features.row) if explain else {}),
         )
 
     def features(self, kol_id: str, as_of: datetime | None = None) -> Features:
@@ -115,17 +112,6 @@ class ScoringGraph:
         if not newest.height:
             raise NotFoundError(f"nothing is known about the KOL {kol_id!r}" + (f" as of {as_of}" if as_of else ""))
         return Features(newest, newest["as_of"][0], "lake")
-
-    @staticmethod
-    def contributions(trust: LoadedModel, features: Features) -> list[Contribution]:
-        """What each feature adds to the log-odds, the strongest first; they sum to the stack's log-odds."""
-        values = features.row.row(0, named=True)
-        rows = trust.model.contributions(features.row)
-        rows = rows.sort(pl.col("contribution").abs(), descending=True)
-        return [
-            Contribution(feature=name, value=values.get(name), contribution=effect)
-            for name, effect in rows.select("feature", "contribution").iter_rows()
-        ]
 
     def forecast(self, kol_id: str, metric: str = "engagement", horizon_h: int = 24) -> ForecastAnswer:
         """The next hours of one metric.

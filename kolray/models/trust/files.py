@@ -17,10 +17,12 @@ from kolray.models.trust.additive import Additive
 from kolray.models.trust.calibration import Calibrator
 from kolray.models.trust.members import Boosters, IsolationForest
 from kolray.models.trust.model import Seen, TrustModel
+from kolray.models.trust.share import FakeShare
 from kolray.models.trust.stack import Stack
 from kolray.models.trust.trees import Trees
 
 ABOUT, ARRAYS = "trust.json", "arrays.npz"
+SHARE = "fake_share"
 
 
 def to_files(model: TrustModel) -> dict[str, bytes]:
@@ -52,6 +54,7 @@ def load(folder: Path) -> TrustModel:
         stack=Stack(tuple(members), stack["weights"], stack["centre"], about["intercept"]),
         calibrator=Calibrator(about["calibration"], **_of(arrays, "calibration")),
         seen=Seen(about["typical_known"], seen["low"], seen["high"], _time(about["as_of"])),
+        share=_share(arrays, folder),
     )
 
 
@@ -68,9 +71,10 @@ def _about(model: TrustModel) -> dict[str, Any]:
 
 
 def _boosters(model: TrustModel) -> dict[str, bytes]:
+    held = dict(model.members) | ({} if model.share is None else {SHARE: model.share.boosters})
     return {
         f"{name}-{k}.ubj": bytes(booster.save_raw("ubj"))
-        for name, member in model.members.items()
+        for name, member in held.items()
         if isinstance(member, Boosters)
         for k, booster in enumerate(member.boosters)
     }
@@ -82,6 +86,8 @@ def _arrays(model: TrustModel) -> dict[str, Any]:
         **_flat("calibration", {"x": model.calibrator.x, "y": model.calibrator.y}),
         **_flat("seen", {"low": model.seen.low, "high": model.seen.high}),
     }
+    if model.share is not None:
+        found |= _flat(SHARE, {"edges": model.share.edges, "widen": model.share.widen})
     for name, member in model.members.items():
         if not isinstance(member, Boosters):
             found |= _flat(name, vars(member))
@@ -109,6 +115,11 @@ def _member(kind: str, name: str, arrays: Mapping[str, Any], folder: Path) -> An
     if kind == IsolationForest.__name__:
         return IsolationForest(Trees(**_of(held, "trees")), held["fill"])
     return Additive(**held)
+
+
+def _share(arrays: Mapping[str, Any], folder: Path) -> FakeShare | None:
+    held = _of(arrays, SHARE)
+    return FakeShare(_member(Boosters.__name__, SHARE, arrays, folder), **held) if held else None
 
 
 def _booster(file: Path) -> Any:

@@ -17,6 +17,7 @@ from kolray.models.trust.additive import fit_additive
 from kolray.models.trust.calibration import IDENTITY, choose_calibrator
 from kolray.models.trust.members import BoosterFit, Boosters, IsolationForest, Member, fit_booster
 from kolray.models.trust.model import Seen, TrustModel
+from kolray.models.trust.share import FakeShare, fit_fake_share
 from kolray.models.trust.stack import choose_members, fit_stack
 
 BOOSTER, FOREST, ADDITIVE, TEXT = "xgboost", "isolation_forest", "additive", "text"
@@ -26,14 +27,19 @@ N_FOLDS = 5
 
 
 class Accounts(NamedTuple):
-    """Rows to learn from: features (NaN = missing), labels, and a number shared by rows that must not be parted."""
+    """Rows to learn from: features (NaN = missing), labels, and a number shared by rows that must not be parted.
+
+    ``share``: the part of the followers that is no real audience, 0-1, NaN where nobody counted; None: of no row.
+    """
 
     x: Floats
     y: Labels
     groups: Rows
+    share: Floats | None = None
 
     def rows(self, mask: NDArray[np.bool_]) -> Accounts:
-        return Accounts(self.x[mask], self.y[mask], self.groups[mask])
+        share = None if self.share is None else self.share[mask]
+        return Accounts(self.x[mask], self.y[mask], self.groups[mask], share)
 
 
 class OutOfFold(NamedTuple):
@@ -91,7 +97,16 @@ def _stacked(data: Accounts, fitted: OutOfFold, names: tuple[str, ...], seed: in
     else:
         odds, y = _unseen_log_odds(kept, scores, data.y, fitted.folds), data.y
     calibrator, briers = choose_calibrator(odds, y, seed)
-    return FittedTrust(replace(bare, calibrator=calibrator, version=""), every, fitted.scores, gains, briers)
+    share = _fake_share(data, fitted.folds, seed, own)
+    model = replace(bare, calibrator=calibrator, share=share, version="")
+    return FittedTrust(model, every, fitted.scores, gains, briers)
+
+
+def _fake_share(data: Accounts, folds: Rows, seed: int, own: Accounts | None) -> FakeShare | None:
+    if data.share is None:
+        return None
+    held_out = None if own is None or own.share is None else (own.x, own.share)
+    return fit_fake_share(data.x, data.share, folds, seed, held_out)
 
 
 def identical_rows(x: Floats) -> Rows:

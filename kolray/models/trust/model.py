@@ -14,6 +14,7 @@ from kolray.errors import InvalidInputError
 from kolray.models.metrics import Floats
 from kolray.models.trust.calibration import Calibrator
 from kolray.models.trust.members import Member
+from kolray.models.trust.share import FakeShare
 from kolray.models.trust.stack import Stack
 
 FAKE_FROM = 0.5
@@ -21,6 +22,7 @@ FAKE_FROM = 0.5
 THIN = 0.7
 """An account of which fewer features are known than this share of what was known of a typical one is thin."""
 Z95 = 1.96
+SHARE_COLUMNS = ("fake_share", "fake_share_lower", "fake_share_upper")
 SCORED: dict[str, pl.DataType | type[pl.DataType]] = {
     "kol_id": pl.String,
     **dict.fromkeys(("trust_score", "lower", "upper", "probability"), pl.Float64),
@@ -57,7 +59,8 @@ class TrustModel:
 
     A member that learns from labels is fitted once without each fold, and its score is the mean. The spread over the
     folds gives the 95 % interval: a delete-one-fold jackknife of the stack's log-odds, sent through the calibrator. It
-    says how much the score would move had other accounts been labelled, not how wrong a label may be.
+    says how much the score would move had other accounts been labelled, not how wrong a label may be. ``share`` tells
+    what part of the followers is no real audience, where that was known of enough accounts.
     """
 
     feature_names: tuple[str, ...]
@@ -65,6 +68,7 @@ class TrustModel:
     stack: Stack
     calibrator: Calibrator
     seen: Seen
+    share: FakeShare | None = None
     version: str = ""
 
     def __post_init__(self) -> None:
@@ -91,6 +95,20 @@ class TrustModel:
         high = self.calibrator.probability(odds + Z95 * spread)
         trust = {"trust_score": probability, "lower": high, "upper": low}
         return {**{name: 100.0 * (1.0 - p) for name, p in trust.items()}, "probability": probability}
+
+    def answer(self, features: pl.DataFrame) -> pl.DataFrame:
+        """``score``, and: ``fake`` (see ``FAKE_FROM``), ``thin`` (see ``THIN``), ``fake_share`` with its 95 % interval
+        ``fake_share_lower, fake_share_upper`` (0-1; null for a model that never learnt it).
+        """
+        x = self.matrix(features)
+        columns = self.scores(x)
+        share = np.full((len(x), 3), np.nan) if self.share is None else self.share.predict(x)
+        extra = dict(zip(SHARE_COLUMNS, share.T, strict=True))
+        scored = pl.DataFrame({"kol_id": features["kol_id"], **columns}, schema=SCORED)
+        flags = {"fake": columns["probability"] >= FAKE_FROM, "thin": self.thin(x)}
+        return scored.with_columns(**{n: pl.Series(v) for n, v in (flags | extra).items()}).with_columns(
+            pl.col(*SHARE_COLUMNS).fill_nan(None)
+        )
 
     def probability(self, x: Floats) -> Floats:
         """That the audience is bought: calibrated."""

@@ -17,6 +17,7 @@ class TrustReport:
 
     ``members``: for each its ``auc`` out of fold, ``gain`` (share by which the stack's log-loss rises without it),
     ``weight`` and whether it was ``kept``. ``importance``: mean absolute contribution to the log-odds.
+    ``fake_share``: how often its interval covered the true share (see ``judge_fake_share``); None where none is known.
     """
 
     n: int
@@ -29,6 +30,7 @@ class TrustReport:
     reliability: list[dict[str, float]]
     importance: dict[str, float]
     params: dict[str, Any] = field(default_factory=dict)
+    fake_share: dict[str, float] | None = None
 
     @property
     def beats_baseline(self) -> bool:

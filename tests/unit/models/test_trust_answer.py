@@ -1,0 +1,98 @@
+"""What a trust model answers beyond the score: fake share, reasons that add up, what would change it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kolray.models.trust import TrustModel, train_trust
+from kolray.models.trust.counterfactual import GIVEN, MOST, nearest_counterfactual
+from kolray.models.trust.explanation import explain
+from kolray.models.trust.model import SHARE_COLUMNS
+from kolray.models.trust.share import fit_fake_share, judge_fake_share
+from tests.unit.models.test_trust import FAST, FEATURES, LABELS, TRAINED
+
+
+def shares(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features and true shares: few fakes for most, many for those whose second feature is high, and much noise."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 3))
+    share = np.where(x[:, 1] > 0.8, rng.beta(2, 3, n), rng.beta(1.5, 45, n) + 0.02 * np.abs(x[:, 0]))
+    return x, np.clip(share, 0, 1)
+
+
+def test_the_interval_of_the_fake_share_covers_the_true_one():
+    x, share = shares(3_000, seed=1)
+    head = fit_fake_share(x, share, np.arange(3_000) % 3, seed=1)
+    unseen, true = shares(4_000, seed=2)
+    told = head.predict(unseen)
+    assert (told[:, 1] <= told[:, 0]).all()
+    assert (told[:, 0] <= told[:, 2]).all()
+    assert judge_fake_share(told, true)["coverage"] == pytest.approx(0.95, abs=0.02)
+    many = unseen[:, 1] > 0.8
+    assert judge_fake_share(told[many], true[many])["coverage"] > 0.9
+    assert told[many, 0].mean() > 3 * told[~many, 0].mean()
+
+
+def test_rows_of_their_own_widen_the_interval_where_there_are_some():
+    x, share = shares(1_500, seed=1)
+    folds = np.arange(1_500) % 3
+    wide = fit_fake_share(x, share, folds, 1, own=(x, np.full(1_500, 0.9)))
+    assert (wide.predict(x)[:, 2] >= 0.85).all()
+    assert fit_fake_share(x, np.where(np.arange(1_500) < 100, share, np.nan), folds, 1) is None
+
+
+def test_labels_with_shares_teach_the_model_to_tell_them(tmp_path: Path):
+    share = 0.4 * LABELS["label"] + 0.03
+    labels = LABELS.with_columns(fake_share=pl.when(pl.int_range(pl.len()) % 5 > 0).then(share))
+    trained = train_trust(FEATURES, labels, seed=1, params=FAST)
+    assert "fake_share" not in trained.model.feature_names
+    assert trained.report.fake_share["n"] < trained.report.n_test
+    answer = trained.model.answer(FEATURES)
+    assert answer.null_count().select(SHARE_COLUMNS).row(0) == (0, 0, 0)
+    for name, data in trained.model.to_files().items():
+        (tmp_path / name).write_bytes(data)
+    loaded = TrustModel.load(tmp_path)
+    assert loaded.version == trained.model.version != TRAINED.model.version
+    assert loaded.answer(FEATURES).equals(answer)
+
+
+def test_a_model_that_never_learnt_the_share_says_none():
+    assert TRAINED.model.answer(FEATURES.head(3))["fake_share"].null_count() == 3
+
+
+def test_reasons_add_up_to_what_the_calibration_starts_from():
+    found = explain(TRAINED.model, FEATURES[7:8])
+    assert sum(part.contribution for part in found.parts) == pytest.approx(found.calibration.log_odds, abs=1e-9)
+    score = TRAINED.model.score(FEATURES[7:8]).row(0, named=True)
+    assert found.calibration.probability == score["probability"]
+    strength = [abs(part.contribution) for part in found.parts]
+    assert strength == sorted(strength, reverse=True)
+
+
+@pytest.mark.parametrize("row", [0, 3, 5, 11])
+def test_a_counterfactual_scores_what_it_says_and_stays_within_the_range_seen(row):
+    model, x = TRAINED.model, TRAINED.model.matrix(FEATURES[row : row + 1])
+    found = nearest_counterfactual(model, x)
+    changed = x.copy()
+    for change in found.changes:
+        j = model.feature_names.index(change.feature)
+        assert change.value == x[0, j]
+        assert min(model.seen.low[j], x[0, j]) <= change.to <= max(model.seen.high[j], x[0, j])
+        changed[0, j] = change.to
+    assert len(found.changes) <= MOST
+    assert 100 * (1 - model.probability(changed)[0]) == pytest.approx(found.trust_score, abs=1e-9)
+    assert found.reached is (found.trust_score >= found.asked_for)
+    assert found.trust_score >= model.score(FEATURES[row : row + 1])["trust_score"][0]
+
+
+def test_a_counterfactual_leaves_alone_what_nobody_can_change_and_what_is_unknown():
+    given = sorted(GIVEN)[0]
+    renamed = FEATURES.rename({"f0": given})
+    model = train_trust(renamed, LABELS, seed=1, params=FAST).model
+    x = np.array([[3.0, 3.0, 0.0, np.nan]])
+    moved = {change.feature for change in nearest_counterfactual(model, x).changes}
+    assert moved <= {"f1", "f2"}
