@@ -1,4 +1,4 @@
-"""``kolray lake``, ``kolray verify`` and ``kolray features``."""
+"""``kolray lake`` and ``kolray verify``."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def gold(
     from kolray.clock import SystemClock
     from kolray.lake.gold_pipeline import backfill_gold, run_gold
 
-    at = _time(as_of)
+    at = parse_time(as_of)
     if last is not None and first is None:
         raise InvalidInputError("--to alone is no range: say with --from where it begins")
     if first is not None and at is not None:
@@ -133,7 +133,7 @@ def sql(
     from kolray.lake.sql import query as run_query
 
     versions = dict(_table_version(text) for text in version)
-    rows = run_query(load_settings().lake_root, query, _time(as_of), versions)
+    rows = run_query(load_settings().lake_root, query, parse_time(as_of), versions)
     print_rows(rows, output)
 
 
@@ -214,21 +214,6 @@ def run_verify(settings: Settings, *, refresh: bool, incremental: bool = False) 
     return verdict
 
 
-def features(
-    as_of: str | None = typer.Option(None, "--as-of", help="what had happened by this ISO time; default: now"),
-    known_at: str | None = typer.Option(None, "--known-at", help="as known at this ISO time; default: --as-of"),
-    kol: str | None = typer.Option(None, help="only this KOL"),
-    output: str = typer.Option("table", help="table, csv or json"),
-) -> None:
-    """Features of the KOLs as they could be known at a time, straight from silver."""
-    from kolray.clock import SystemClock
-    from kolray.lake.gold_files import features_at
-    from kolray.lake.tables import LakeTables
-
-    rows = features_at(LakeTables(load_settings().lake_root), _time(as_of) or SystemClock().now(), _time(known_at))
-    print_rows(rows if kol is None else rows.filter(pl.col("kol_id") == kol), output)
-
-
 def parse_day(text: str) -> date:
     """A day as the options take it."""
     try:
@@ -237,7 +222,8 @@ def parse_day(text: str) -> date:
         raise InvalidInputError(f"{text!r} is no day, e.g. 2026-01-31") from error
 
 
-def _time(text: str | None) -> datetime | None:
+def parse_time(text: str | None) -> datetime | None:
+    """An ISO time as the options take it, UTC where it says nothing."""
     if text is None:
         return None
     try:
@@ -251,7 +237,6 @@ app.command()(quality)
 
 
 def register(root: typer.Typer) -> None:
-    """Adds the three."""
+    """Adds the two."""
     root.add_typer(app, name="lake")
     root.command()(verify)
-    root.command()(features)

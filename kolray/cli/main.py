@@ -8,6 +8,7 @@ import typer
 
 from kolray.cli import (
     bench,
+    features,
     forget,
     generate,
     ingest,
@@ -25,7 +26,22 @@ from kolray.errors import KolrayError
 
 app = typer.Typer(name="kolray", no_args_is_help=True, help="Real-time trust scores and campaign forecasts for KOLs.")
 
-for group in (services, generate, ingest, stream, lake, queries, upkeep, forget, models, serve, bench, settings, trino):
+for group in (
+    services,
+    generate,
+    ingest,
+    stream,
+    lake,
+    features,
+    queries,
+    upkeep,
+    forget,
+    models,
+    serve,
+    bench,
+    settings,
+    trino,
+):
     group.register(app)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -54,8 +55,24 @@ def chunks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
     yield from frame.iter_slices(CHUNK_ROWS)
 
 
+def read_rows(rows: Sequence[Mapping[str, Any]], kind: Kind, name: str) -> FileEvents:
+    """Events of rows that came otherwise than in a file, as JSON reads them; ``name`` stands for the file's."""
+    raw = pl.DataFrame(rows, infer_schema_length=None, strict=False)
+    return _events(_numbered(raw), {}, Path(name), kind, {}, {})
+
+
 def _read_file(file: Path, kind: Kind, mapping: Mapping[str, str], constants: Mapping[str, str]) -> FileEvents:
-    raw, torn = _load(file)
+    return _events(*_load(file), file, kind, mapping, constants)
+
+
+def _events(
+    raw: pl.DataFrame,
+    torn: dict[int, tuple[str, str]],
+    file: Path,
+    kind: Kind,
+    mapping: Mapping[str, str],
+    constants: Mapping[str, str],
+) -> FileEvents:
     columns = {field: mapping.get(field, field) for field in SCHEMAS[kind]}
     missing = [column for field, column in mapping.items() if column not in raw.columns]
     if missing:

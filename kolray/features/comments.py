@@ -11,7 +11,6 @@ from kolray.features.spam import ADVERTISING, PRAISE
 
 SOURCE = "comments"
 _NONE = "no comment"
-_PAIR = "fewer than three comments"
 QUICK_S = 2.0
 SHARED_BY = 3
 BURST_S = 30.0
@@ -22,14 +21,17 @@ def prepare(social: pl.LazyFrame, posts: pl.LazyFrame) -> pl.LazyFrame:
     """Comments with what their text shows, who wrote it and how long after the newest post.
 
     ``said``: the text in one spelling; ``advertises``, ``praises``, ``no_words`` and ``plain`` (Vietnamese without a
-    diacritic): signs of the text; ``author_kols``: KOLs the author writes to; ``author_days``: days on which the author
-    wrote to this one; ``own_lang``: the KOL's language; ``after_post_s``: seconds since the KOL's newest post.
+    diacritic): signs of the text; ``author_kols``: KOLs the author writes to (null: unknown); ``author_days``: days on
+    which the author wrote to this one; ``own_lang``: the KOL's language; ``after_post_s``: seconds since the KOL's
+    newest post.
     """
     comments = social.filter(pl.col("event_type") == "comment")
     said = comments.select(pl.col("text").unique().drop_nulls()).with_columns(  # a text is often said more than once
         said=pl.col("text").str.to_lowercase().str.strip_chars(), **_signs(pl.col("text"))
     )
+    several = pl.col("kol_id").n_unique() > 1  # of one KOL alone nobody can say who else its authors write to
     authors = comments.group_by("author_id").agg(author_kols=pl.col("kol_id").n_unique())
+    authors = authors.join(comments.select(several=several), how="cross").filter("several").drop("several")
     days = comments.group_by("kol_id", "author_id").agg(author_days=pl.col("event_time").dt.date().n_unique())
     newest = posts.select("kol_id", "event_time", posted_at="event_time").sort("event_time")
     return (
@@ -86,7 +88,7 @@ FEATURES = (
         share(_AUTHORS.unique_counts().max(), _AUTHORS.len()),
     ),
     _feature(
-        "audience_overlap", "share", 0, 1, "no author known",
+        "audience_overlap", "share", 0, 1, "no author known, or comments of one KOL alone at hand",
         f"Comments by authors who write to at least {SHARED_BY} KOLs.",
         (pl.col("author_kols") >= SHARED_BY).filter(pl.col("author_id").is_not_null()).mean(),
     ),
@@ -96,7 +98,8 @@ FEATURES = (
         variation(_LENGTH),
     ),
     _feature(
-        "comment_gap_variation", "ratio", 0, None, _PAIR, "Unevenness of the time between comments: 0 = a machine.",
+        "comment_gap_variation", "ratio", 0, None, "fewer than three comments, or all at once",
+        "Unevenness of the time between comments: 0 = a machine.",
         variation(gaps_s()),
     ),
     _feature(
@@ -126,7 +129,8 @@ FEATURES = (
         (pl.col("lang") != pl.col("own_lang")).mean(),
     ),
     _feature(
-        "comment_plain_share", "share", 0, 1, "no comment in Vietnamese", "Vietnamese comments without a diacritic.",
+        "comment_plain_share", "share", 0, 1, "no comment in Vietnamese with a text",
+        "Vietnamese comments without a diacritic.",
         pl.col("plain").mean(),
     ),
     _feature(

@@ -48,7 +48,7 @@ FEATURES = (
         share(_sum("engagement"), _sum("impressions")),
     ),
     _feature(
-        "engagement_per_follower_day", "1/day", 0, None, "followers unknown or 0",
+        "engagement_per_follower_day", "1/day", 0, None, "no engagement event, or followers unknown or 0",
         "Engagement a day for each follower.",
         _PER_FOLLOWER,
     ),
@@ -58,26 +58,29 @@ FEATURES = (
         share(_PER_FOLLOWER, usual_engagement(_FOLLOWERS)).replace(0.0, None).log(),
     ),
     _feature(
-        "impressions_per_follower_day", "1/day", 0, None, "followers unknown or 0",
+        "impressions_per_follower_day", "1/day", 0, None, "no engagement event, or followers unknown or 0",
         "Impressions a day for each follower.",
         share(_sum("impressions") / days_seen(), _FOLLOWERS),
     ),
     _feature(
-        "comments_per_like", "ratio", 0, None, "no likes", "Comments counted for each like.",
+        "comments_per_like", "ratio", 0, None, "no likes, or comments never told", "Comments counted for each like.",
         share(_told("comments"), _sum("likes")),
     ),
     _feature(
-        "shares_per_like", "ratio", 0, None, "no likes", "Shares for each like.", share(_told("shares"), _sum("likes")),
+        "shares_per_like", "ratio", 0, None, "no likes, or shares never told",
+        "Shares for each like.", share(_told("shares"), _sum("likes")),
     ),
     _feature(
-        "likes_per_view", "ratio", 0, None, "no views", "Likes for each view.", share(_told("likes"), _sum("views")),
+        "likes_per_view", "ratio", 0, None, "no views, or likes never told",
+        "Likes for each view.", share(_told("likes"), _sum("views")),
     ),
     _feature(
-        "views_per_impression", "ratio", 0, None, "no impressions", "Views for each impression.",
+        "views_per_impression", "ratio", 0, None, "no impressions, or views never told", "Views for each impression.",
         share(_told("views"), _sum("impressions")),
     ),
     _feature(
-        "social_ctr", "share", 0, None, "no impressions", "Clicks over impressions, as the platform counts them.",
+        "social_ctr", "share", 0, None, "no impressions, or clicks never told",
+        "Clicks over impressions, as the platform counts them.",
         share(_told("clicks"), _sum("impressions")),
     ),
     _feature(
@@ -91,7 +94,8 @@ FEATURES = (
         (pl.col("event_type") == "correction").mean(),
     ),
     _feature(
-        "correction_volume", "share", 0, None, "no engagement", "Engagement that the platform took back over the rest.",
+        "correction_volume", "share", 0, None, "no engagement beside corrections",
+        "Engagement that the platform took back over the rest.",
         share(_TAKEN, pl.col("engagement").filter(pl.col("event_type") == "engagement").sum()),
     ),
 )  # fmt: skip

@@ -61,10 +61,11 @@ def entropy(counts: pl.Expr, bins: int) -> pl.Expr:
 
 
 def mean_clock(hour: pl.Expr, weight: pl.Expr) -> pl.Expr:
-    """The circular mean of hours of the day, 0–24; null without weight."""
+    """The circular mean of hours of the day, 0–24; null without weight, and where opposite hours weigh the same."""
     angle = hour.cast(pl.Float64) * (math.tau / 24)
-    x, y = (angle.cos() * weight).sum(), (angle.sin() * weight).sum()
-    return pl.when((weight.sum() > 0) & ((x != 0) | (y != 0))).then(pl.arctan2(y, x) * (24 / math.tau) % 24.0)
+    x, y, total = (angle.cos() * weight).sum(), (angle.sin() * weight).sum(), weight.sum()
+    has_middle = (x * x + y * y) > (1e-9 * total) ** 2  # rounding alone never points anywhere
+    return pl.when((total > 0) & has_middle).then(pl.arctan2(y, x) * (24 / math.tau) % 24.0)
 
 
 def clock_distance(one: pl.Expr, other: pl.Expr) -> pl.Expr:

@@ -50,7 +50,8 @@ FEATURES = (
         share(_ENGAGEMENT.max(), _ENGAGEMENT.sum()),
     ),
     _feature(
-        "engagement_hour_variation", "ratio", None, "fewer than two active hours", "Unevenness of active hours.",
+        "engagement_hour_variation", "ratio", None, "fewer than two hours with events, or no engagement",
+        "Unevenness of active hours.",
         variation(_ENGAGEMENT.cast(pl.Float64)),
     ),
     _feature(
@@ -63,12 +64,12 @@ FEATURES = (
         entropy(pl.concat_list(_OF_DAY).explode(), 24),
     ),
     _feature(
-        "engagement_hour_echo", "correlation", 1, "fewer than three active hours, or all alike",
+        "engagement_hour_echo", "correlation", 1, "fewer than three hours with events, or all alike",
         "Correlation of an hour's engagement with the active hour before it, from 0: negative counts as none.",
         pl.corr(_ENGAGEMENT, _ENGAGEMENT.shift(1)).fill_nan(None).clip(0.0, 1.0),
     ),
     _feature(
-        "engagement_evening_distance", "h", 12, "no engagement",
+        "engagement_evening_distance", "h", 12, "no engagement, or as much at opposite hours",
         "Hours between the middle of the audience's day and 20:00 in Vietnam.",
         clock_distance(mean_clock(pl.col("clock"), _ENGAGEMENT), pl.lit(EVENING_UTC)),
     ),
@@ -78,30 +79,30 @@ FEATURES = (
         share(_ENGAGEMENT.filter("late").sum(), _ENGAGEMENT.sum()),
     ),
     _feature(
-        "engagement_rate_variation", "ratio", None, "fewer than two hours with impressions, or no engagement",
+        "engagement_rate_variation", "ratio", None, "fewer than two hours with impressions, or no engagement in them",
         "Unevenness of the hourly engagement rate: what is delivered in batches needs no impressions.",
         variation(_RATE),
     ),
     _feature(
-        "engagement_rate_peak", "ratio", None, "no impressions or no engagement",
+        "engagement_rate_peak", "ratio", None, "no engagement in an hour with impressions",
         "The highest hourly engagement rate over the mean of all hours.", share(_RATE.max(), _RATE.mean()),
     ),
     _feature(
-        "comment_ratio_variation", "ratio", None, "fewer than two hours with likes, or no comments",
+        "comment_ratio_variation", "ratio", None, "fewer than two hours with likes, or no comments in them",
         "Unevenness of comments a like from hour to hour: what people do goes together.",
         variation((pl.col("comments") / pl.col("likes")).filter(pl.col("likes") > 0)),
     ),
     _feature(
-        "view_ratio_variation", "ratio", None, "fewer than two hours with impressions, or no views",
+        "view_ratio_variation", "ratio", None, "fewer than two hours with impressions, or no views in them",
         "Unevenness of views an impression from hour to hour.",
         variation((pl.col("views") / pl.col("impressions")).filter(pl.col("impressions") > 0)),
     ),
     _feature(
-        "impression_step_mean", "ln ratio", None, "fewer than two active hours",
+        "impression_step_mean", "ln ratio", None, "fewer than two hours with events",
         "Mean change of impressions from one active hour to the next, up or down.", _STEP.mean(),
     ),
     _feature(
-        "post_response", "ratio", None, "no hour with a post in it or before it, or none without, or no engagement",
+        "post_response", "ratio", None, "no active hour with a post in it or before it, or no engagement in others",
         "Engagement of the hours of a post and after it over that of other hours.", share(_POSTED, _QUIET),
     ),
     _feature(

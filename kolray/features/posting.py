@@ -38,22 +38,23 @@ FEATURES = (
         "Posts a day since the first seen.", pl.len() / days_seen(),
     ),
     Feature(
-        "post_gap_variation", "ratio", 0, None, SOURCE, "fewer than three posts",
+        "post_gap_variation", "ratio", 0, None, SOURCE, "fewer than three posts, or all at once",
         "Unevenness of the time between posts.", variation(gaps_s()),
     ),
     Feature(
         "post_gap_median", "s", 0, None, SOURCE, "fewer than two posts", "Median time between posts.", gaps_s().median()
     ),
     Feature(
-        "caption_length_mean", "characters", 0, None, SOURCE, "no text", "Mean length of a post's text.",
+        "caption_length_mean", "characters", 0, None, SOURCE, "no post with a text", "Mean length of a post's text.",
         pl.col("text").str.len_chars().cast(pl.Float64).mean(),
     ),
     Feature(
-        "caption_repetition", "share", 0, 1, SOURCE, "no text", "Posts whose text was used before.",
+        "caption_repetition", "share", 0, 1, SOURCE, "no post with a text", "Posts whose text was used before.",
         1.0 - share(_CAPTIONS.n_unique(), _CAPTIONS.len()),
     ),
     Feature(
-        "post_language_mix", "share", 0, 1, SOURCE, "language unknown", "Posts in another than the usual language.",
+        "post_language_mix", "share", 0, 1, SOURCE, "language of the posts unknown",
+        "Posts in another than the usual language.",
         1.0 - share(_LANGUAGES.unique_counts().max(), _LANGUAGES.len()),
     ),
     Feature(
@@ -62,7 +63,7 @@ FEATURES = (
         (_LANGUAGES.slice(_LANGUAGES.len() // 2) != _LANGUAGES.first()).filter(_LANGUAGES.len() > 1).mean(),
     ),
     Feature(
-        "post_hour_change", "h", 0, 12, SOURCE, "fewer than four posts",
+        "post_hour_change", "h", 0, 12, SOURCE, "fewer than four posts, or a half of them at opposite hours",
         "Hours between the middle of the day of the earlier half of the posts and that of the later half.",
         pl.when(pl.len() > 3).then(clock_distance(_clock(_HOUR.head(_HALF)), _clock(_HOUR.slice(_HALF)))),
     ),

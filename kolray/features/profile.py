@@ -7,8 +7,7 @@ import polars as pl
 from kolray.features.feature import DAY_MS, HOUR_MS, Feature, share, variation
 
 SOURCE = "profile"
-_PROFILE = "no profile event"
-_STEPS = "fewer than two profile events with followers"
+_STEPS = "fewer than two profile events with followers, or none left"
 
 
 def prepare(social: pl.LazyFrame) -> pl.LazyFrame:
@@ -47,11 +46,15 @@ def _feature(
 
 
 FEATURES = (
-    _feature("followers", "accounts", 0, None, _PROFILE, "Followers last seen.", _last("followers")),
-    _feature("following", "accounts", 0, None, _PROFILE, "Accounts followed, last seen.", _last("following")),
-    _feature("posts_total", "posts", 0, None, _PROFILE, "Posts of the account, last seen.", _last("posts")),
+    _feature("followers", "accounts", 0, None, "followers unknown", "Followers last seen.", _last("followers")),
     _feature(
-        "followers_per_following", "ratio", 0, None, "follows nobody", "Followers for each account followed.",
+        "following", "accounts", 0, None, "whom it follows unknown",
+        "Accounts followed, last seen.", _last("following"),
+    ),
+    _feature("posts_total", "posts", 0, None, "posts unknown", "Posts of the account, last seen.", _last("posts")),
+    _feature(
+        "followers_per_following", "ratio", 0, None, "followers unknown, or follows nobody",
+        "Followers for each account followed.",
         share(_last("followers"), _last("following")),
     ),
     _feature("account_age_days", "days", 0, None, "creation time unknown", "Age of the account at as_of.", _AGE_DAYS),
@@ -60,23 +63,28 @@ FEATURES = (
         _last("verified").cast(pl.Float64),
     ),
     _feature(
-        "followers_per_age_day", "accounts/day", 0, None, "age unknown or 0", "Followers for each day of the account.",
+        "followers_per_age_day", "accounts/day", 0, None, "followers unknown, or age unknown or 0",
+        "Followers for each day of the account.",
         share(_last("followers"), _AGE_DAYS),
     ),
     _feature(
-        "posts_per_age_day", "posts/day", 0, None, "age unknown or 0", "Posts for each day of the account.",
+        "posts_per_age_day", "posts/day", 0, None, "posts unknown, or age unknown or 0",
+        "Posts for each day of the account.",
         share(_last("posts"), _AGE_DAYS),
     ),
     _feature(
-        "followers_per_post", "accounts/post", 0, None, "no posts", "Followers for each post of the account.",
+        "followers_per_post", "accounts/post", 0, None, "followers unknown, or no posts",
+        "Followers for each post of the account.",
         share(_last("followers"), _last("posts")),
     ),
     _feature(
-        "follower_velocity", "share/h", None, None, _STEPS, "Growth of followers per hour over those last seen.",
+        "follower_velocity", "share/h", None, None, "fewer than two times with followers, or none left",
+        "Growth of followers per hour over those last seen.",
         share(_velocity(_SEEN, _AT), _last("followers")),
     ),
     _feature(
-        "follower_acceleration", "share/h", None, None, "fewer than three profile events with followers",
+        "follower_acceleration",
+        "share/h", None, None, "a half of the profile events with followers of less than two times, or none left",
         "Growth per hour in the later half less that in the earlier half, over the followers last seen.",
         share(_LATE - _EARLY, _last("followers")),
     ),
@@ -99,16 +107,17 @@ FEATURES = (
         share(_DOWN.sum(), _DOWN.sum() + _UP.sum()),
     ),
     _feature(
-        "follower_gain_variation", "ratio", 0, None, "fewer than two gains",
+        "follower_gain_variation", "ratio", 0, None, "fewer than two gains of followers",
         "Unevenness of gains between observations.", variation(_steps().filter(_steps() > 0)),
     ),
     _feature(
-        "following_velocity", "share/day", None, None, _STEPS,
+        "following_velocity", "share/day", None, None, "fewer than two times with followers, or follows nobody",
         "Growth of accounts followed per day over those followed.",
         share(24.0 * _velocity(pl.col("following").filter(_KNOWN), _AT), _last("following")),
     ),
     _feature(
-        "following_churn", "share", 0, None, "follows nobody", "All changes of accounts followed over those followed.",
+        "following_churn", "share", 0, None, "whom it follows unknown, or follows nobody",
+        "All changes of accounts followed over those followed.",
         share(_steps("following").abs().sum(), _last("following")),
     ),
 )  # fmt: skip

@@ -33,7 +33,7 @@ def _feature(name: str, unit: str, high: float | None, rule: str, doc: str, expr
 
 FEATURES = (
     _feature(
-        "web_ctr", "share", None, "no impression", "Clicks over impressions of tracked pages.",
+        "web_ctr", "share", None, "no impression of a page", "Clicks over impressions of tracked pages.",
         share(_N_CLICKS, _count("impression")),
     ),
     _feature(
@@ -48,7 +48,8 @@ FEATURES = (
         share(_VISITORS.unique_counts().max(), _VISITORS.len()),
     ),
     _feature(
-        "web_click_gap_variation", "ratio", None, "fewer than three clicks", "Unevenness of the time between clicks.",
+        "web_click_gap_variation", "ratio", None, "fewer than three clicks, or all at once",
+        "Unevenness of the time between clicks.",
         variation(_CLICK_GAPS),
     ),
     _feature(
@@ -67,7 +68,8 @@ FEATURES = (
         "web_consent_share", "share", 1, "consent unknown", "Events with consent over all.", pl.col("consent").mean(),
     ),
     _feature(
-        "web_gap_variation", "ratio", None, "fewer than three events", "Unevenness of all web events in time.",
+        "web_gap_variation", "ratio", None, "fewer than three web events, or all at once",
+        "Unevenness of all web events in time.",
         variation(gaps_s()),
     ),
 )  # fmt: skip
