@@ -88,8 +88,20 @@ def show_figures(report: dict[str, Any]) -> None:
         base = report.get(f"baseline_{name}")
         table.add_row(name, f"{report[name]:.4f}", "" if base is None else f"{base:.4f}")
     Console().print(table)
+    show_beside(report)
     for note in report["notes"]:
         print(f"note: {note}")
+
+
+def show_beside(report: dict[str, Any]) -> None:
+    """What a score costs and, where it is known, how often the interval of the fake share held."""
+    print("one account {row_ms:.2f} ms, 10,000 at once {batch_s:.2f} s".format(**report["speed"]))
+    if "fake_share" in report:
+        print(
+            "fake share: 95 % interval covers {coverage:.1%}, width {width:.3f}, error {mae:.3f}".format(
+                **report["fake_share"]
+            )
+        )
 
 
 def train_accounts(settings: Settings, reader: Reader, file: Path, seed: int) -> Any:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kolray.cli.accounts import counted
+from kolray.cli.accounts import counted, show_beside
 from kolray.errors import InvalidInputError
 from kolray.settings import Settings
 
@@ -43,6 +43,7 @@ def show_world(report: dict[str, Any]) -> None:
     table.add_row("AUC of a tree of depth 3", f"{report['tree_auc']:.4f}", "")
     table.add_row("AUC of the forest alone", f"{report['forest_auc']:.4f}", "")
     console.print(table)
+    show_beside(report)
     groups = Table("platform or tier", "KOLs", "AUC", "ECE")
     for name, found in (report["by_platform"] | report["by_tier"]).items():
         groups.add_row(name, f"{found['n']:,}", f"{found['auc']:.4f}", f"{found['ece']:.4f}")

@@ -52,7 +52,7 @@ REAL = ("0", "0.0", "false", "no", "real", "human", "genuine", "legit", "legitim
 _NULLS = ("", "null", "none", "nan", "na", "n/a", "?")
 _TRUE, _FALSE = ("true", "yes", "t", "y"), ("false", "no", "f", "n")
 _DATES = (
-    "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d", "%a %b %d %H:%M:%S %z %Y", "%m/%d/%Y %H:%M",
+    "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%a %b %d %H:%M:%S %z %Y", "%m/%d/%Y %H:%M",
     "%d/%m/%Y %H:%M", "%m/%d/%Y", "%d/%m/%Y",
 )  # fmt: skip
 """Of creation times; month before day where both are possible."""
@@ -90,7 +90,7 @@ def read_accounts(
     raw, notes = load_text_table(file)
     if not raw.height:
         raise InvalidInputError(f"{file} holds no rows: an account table needs a header and one account a row")
-    named = _renamed(raw, mapping or {}, file).drop(drop, strict=False)
+    named = _renamed(raw, mapping or {}, file, notes).drop(drop, strict=False)
     table = pl.DataFrame({name: _column(name, named[name], notes) for name in named.columns})
     table = table.drop(name for name, dtype in table.schema.items() if dtype == pl.Null)
     table, born = _age(table, as_of, notes)
@@ -116,7 +116,7 @@ def labelled_accounts(accounts: Accounts, file: Path) -> Accounts:
     return Accounts(known, notes, accounts.as_of)
 
 
-def _renamed(raw: pl.DataFrame, mapping: Mapping[str, str], file: Path) -> pl.DataFrame:
+def _renamed(raw: pl.DataFrame, mapping: Mapping[str, str], file: Path, notes: list[str]) -> pl.DataFrame:
     missing = [column for column in mapping.values() if column not in raw.columns]
     if missing:
         raise InvalidInputError(f"{file}: no column {', '.join(missing)}; the file has {', '.join(raw.columns)}")
@@ -130,6 +130,11 @@ def _renamed(raw: pl.DataFrame, mapping: Mapping[str, str], file: Path) -> pl.Da
             field = column
         held.add(field)
         names[column] = field.translate(str.maketrans("[]<", "___"))  # XGBoost takes none of these in a name
+    spare = [column for column in raw.columns if names[column] == column and plain.get(_plain(column)) == "label"]
+    spare = [column for column in spare if column != "label" and "label" in held]
+    if spare:
+        notes.append(f"{', '.join(spare)} may say what label says, and is not used")
+        raw, names = raw.drop(spare), {column: field for column, field in names.items() if column not in spare}
     twice = sorted({name for name in names.values() if list(names.values()).count(name) > 1})
     if twice:
         raise InvalidInputError(f"{file}: two columns for {', '.join(twice)}; drop one with --drop")
@@ -192,7 +197,7 @@ def _age(table: pl.DataFrame, as_of: datetime | None, notes: list[str]) -> tuple
     if "created_at" not in table.columns or "account_age_days" in table.columns:
         return table.drop("created_at", strict=False), None
     text = table["created_at"]
-    at = pl.select(pl.coalesce(_parsed(text, form) for form in _DATES)).to_series()
+    at = pl.select(pl.coalesce(_epoch(text), *(_parsed(text, form) for form in _DATES))).to_series()
     lost = int((at.is_null() & text.is_not_null()).sum())
     if lost:
         notes.append(f"created_at: {lost} cells that are no times count as missing")
@@ -203,6 +208,14 @@ def _age(table: pl.DataFrame, as_of: datetime | None, notes: list[str]) -> tuple
     days = (pl.lit(newest) - at).dt.total_milliseconds() / 86_400_000
     table = table.drop("created_at").with_columns(account_age_days=days.clip(lower_bound=0.0))
     return table, newest
+
+
+def _epoch(text: pl.Series) -> pl.Series:
+    """Milliseconds since the epoch, or seconds where they would lie before March 1973."""
+    number = text.cast(pl.Float64, strict=False)
+    number = number.set(~number.is_between(1e8, 1e13), None)
+    ms = pl.select(pl.when(number < 1e11).then(number * 1000).otherwise(number)).to_series()
+    return ms.cast(pl.Int64).cast(pl.Datetime("ms", "UTC"))
 
 
 def _parsed(text: pl.Series, form: str) -> pl.Series:

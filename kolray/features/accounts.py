@@ -123,7 +123,7 @@ def account_features(table: pl.DataFrame) -> pl.DataFrame:
     """
     absent = {name: dtype for name, dtype in _TYPES.items() if name not in table.columns}
     whole = table.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in absent.items())
-    known = {*COLUMNS, *FEATURE_NAMES}
+    known = {*COLUMNS, *FEATURE_NAMES, "fake_share"}  # which is an answer, as the label is
     further = [n for n, t in table.schema.items() if n not in known and (t.is_numeric() or t == pl.Boolean)]
     row = pl.format("row {}", pl.int_range(1, pl.len() + 1))
     return whole.select(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from kolray.models.splits import stratified_folds
 from kolray.models.trust.baseline import Stump, fit_stump
 from kolray.models.trust.fit import Accounts, fit_trust
 from kolray.models.trust.model import FAKE_FROM, TrustModel
+from kolray.models.trust.share import judge_fake_share
+from kolray.models.trust.speed import speed
 
 FOLDS = 10
 MANY_FOLDS, MANY_ROWS = 5, 5_000
@@ -22,19 +24,38 @@ REPEATS = 10
 
 @dataclass(frozen=True)
 class Judged:
-    """What models said of rows they did not see, and the trivial baseline's answers; (repeats, rows) each."""
+    """What models said of rows they did not see, and the trivial baseline's answers; (repeats, rows) each.
 
-    labels: Labels
+    ``share``: (repeats, rows, 3), the fake share with its interval (NaN where nothing could be learnt); ``speed``: of
+    the last model.
+    """
+
+    test: Accounts
     probability: Floats
     fake: NDArray[np.bool_]
     baseline_rank: Floats
     baseline_fake: NDArray[np.bool_]
+    share: Floats
     folds: int
+    speed: dict[str, float] = field(default_factory=dict)
 
-    def metrics(self) -> dict[str, float]:
+    @classmethod
+    def empty(cls, test: Accounts, folds: int, repeats: int) -> Judged:
+        """To be filled."""
+        places = (repeats, len(test.y))
+        flags = [np.zeros(places, np.bool_) for _ in range(2)]
+        share = np.full((*places, 3), np.nan)
+        return cls(test, np.zeros(places), flags[0], np.zeros(places), flags[1], share, folds)
+
+    @property
+    def labels(self) -> Labels:
+        return self.test.y
+
+    def metrics(self) -> dict[str, Any]:
         """``auc, pr_auc, accuracy, f1, brier, ece, log_loss, baseline_auc, baseline_accuracy, n, folds, repeats``.
 
-        Each is the mean over the repeats of the figure over all rows at once.
+        Each is the mean over the repeats of the figure over all rows at once. Beside them ``speed`` and, where the true
+        share is known, ``fake_share`` (see ``judge_fake_share``) of the first repeat.
         """
         by_repeat = [
             probability_metrics(self.labels, self.probability[r])
@@ -42,8 +63,11 @@ class Judged:
             | self._baseline(r)
             for r in range(len(self.probability))
         ]
-        means = {name: float(np.mean([one[name] for one in by_repeat])) for name in by_repeat[0]}
-        return means | {"n": len(self.labels), "folds": self.folds, "repeats": len(by_repeat)}
+        found: dict[str, Any] = {name: float(np.mean([one[name] for one in by_repeat])) for name in by_repeat[0]}
+        found |= {"n": len(self.labels), "folds": self.folds, "repeats": len(by_repeat), "speed": self.speed}
+        if self.test.share is not None and not np.isnan(self.share).any():
+            found["fake_share"] = judge_fake_share(self.share[0], self.test.share)
+        return found
 
     def _baseline(self, repeat: int) -> dict[str, float]:
         from sklearn.metrics import roc_auc_score
@@ -77,10 +101,7 @@ def cross_validate(
         InvalidInputError: a class has fewer rows than folds.
     """
     folds, repeats = shape or plan(len(data.y))
-    places = (repeats, len(data.y))
-    judged = Judged(
-        data.y, np.empty(places), np.empty(places, np.bool_), np.empty(places), np.empty(places, np.bool_), folds
-    )
+    judged = Judged.empty(data, folds, repeats)
     for repeat in range(repeats):
         fold = stratified_folds(data.y, folds, seed + repeat, data.groups)
         for k in range(folds):
@@ -89,6 +110,7 @@ def cross_validate(
             model = fit_trust(train, names, seed + folds * repeat + k, params).model
             _judge(judged, repeat, mine, data.x[mine], model, fit_stump(train.x, train.y))
             on_fold(folds * repeat + k + 1, folds * repeats)
+    judged.speed.update(speed(model, data.x))
     return judged
 
 
@@ -101,11 +123,9 @@ def hold_out(
 
 def judge(model: TrustModel, stump: Stump, test: Accounts) -> Judged:
     """A fitted model and the trivial baseline on rows they did not see."""
-    places = (1, len(test.y))
-    judged = Judged(
-        test.y, np.empty(places), np.empty(places, np.bool_), np.empty(places), np.empty(places, np.bool_), 1
-    )
+    judged = Judged.empty(test, 1, 1)
     _judge(judged, 0, np.ones(len(test.y), np.bool_), test.x, model, stump)
+    judged.speed.update(speed(model, test.x))
     return judged
 
 
@@ -115,3 +135,5 @@ def _judge(judged: Judged, repeat: int, mine: NDArray[np.bool_], x: Floats, mode
     judged.fake[repeat, mine] = probability >= FAKE_FROM
     judged.baseline_rank[repeat, mine] = stump.rank(x)
     judged.baseline_fake[repeat, mine] = stump.fake(x)
+    if model.share is not None:
+        judged.share[repeat, mine] = model.share.predict(x)

@@ -31,7 +31,7 @@ PARAMS: dict[str, Any] = {
 ROUNDS = 120
 PARTED_AT = (0.5, 0.75, 0.9)
 """Quantiles of the middle prediction: without parts, intervals cover the many honest accounts more than the others."""
-MIN_PARTED = 1_000
+MIN_PARTED = 400
 MIN_ROWS = 200
 """With fewer accounts whose share is known there is nothing to learn an interval from."""
 

@@ -139,6 +139,15 @@ def booster_trees(booster: Any) -> Trees:
     ).trees()
 
 
+def warm_up() -> None:
+    """Compiles what a score needs, and keeps it on disk: a later process loads it in a moment."""
+    leaf = np.full(1, -1, np.int32)
+    one = np.ones(1)
+    trees = Nodes(np.ones(1, np.int32), leaf, one, leaf, leaf, one, one, np.zeros(1, np.bool_)).trees()
+    trees.sums(np.zeros((1, 1)))
+    trees.contributions(np.zeros((1, 1)))
+
+
 def _rows(x: Floats) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):  # beyond float32 is infinite: above every threshold
         return np.ascontiguousarray(x, np.float32)

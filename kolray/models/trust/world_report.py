@@ -39,11 +39,11 @@ def judge_world(
     rows = truth.join(features, on="kol_id", maintain_order="left")
     x, y = feature_matrix(rows, names), rows["label"].to_numpy().astype(np.int8)
     kind = rows["kind"].to_numpy()
-    data = Accounts(x, y, identical_rows(x))
+    data = Accounts(x, y, identical_rows(x), rows["fake_share"].to_numpy())
     judged = cross_validate(data, names, seed, on_fold=on_fold, shape=(MANY_FOLDS, 1))
     said = judged.probability[0]
     folds = stratified_folds(y, MANY_FOLDS, seed, data.groups)
-    unseen = spread(partial(_without_type, data, names, kind, folds, seed), FRAUD_TYPES)
+    unseen = spread(partial(_without_type, data._replace(share=None), names, kind, folds, seed), FRAUD_TYPES)
     return judged.metrics() | {
         "tree_auc": _auc(y, _tree(x, y, folds)),
         "forest_auc": _auc(y, IsolationForest.fit(x, seed).score(x)),

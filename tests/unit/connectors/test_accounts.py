@@ -34,6 +34,12 @@ def test_names_known_by_themselves_become_canonical_and_a_mapping_comes_first(tm
         read_accounts(file, {"posts": "nothing"})
 
 
+def test_a_second_column_that_may_be_the_label_is_no_feature(tmp_path):
+    accounts = read_accounts(written(tmp_path, "followers,label,is_bot\n3,0,0\n4,1,1\n"))
+    assert accounts.table.columns == ["followers", "label"]
+    assert "is_bot may say what label says" in accounts.notes[0]
+
+
 def test_two_columns_for_one_are_refused_unless_one_is_left_out(tmp_path):
     file = written(tmp_path, "a,b\n1,2\n")
     with pytest.raises(InvalidInputError, match="two columns for a"):
@@ -103,10 +109,11 @@ def test_rows_without_a_label_are_left_out_and_noted(tmp_path):
 
 def test_ages_come_from_creation_times_of_any_common_form(tmp_path):
     times = ["Sat Oct 17 22:35:31 +0000 2015", "13/03/2017 22:21", "3/13/2017 22:21", "2017-03-13T22:21:00Z", "soon"]
+    times += ["1489443660", "1489443660000"]
     accounts = read_accounts(written(tmp_path, "created_at\n" + "\n".join(times) + "\n"))
     assert accounts.as_of == datetime(2017, 3, 13, 22, 21, tzinfo=UTC)
     days = accounts.table["account_age_days"].to_list()
-    assert days[1:] == [0.0, 0.0, 0.0, None]
+    assert days[1:] == [0.0, 0.0, 0.0, None, 0.0, 0.0]
     assert days[0] == pytest.approx(512.99, abs=0.01)
     later = read_accounts(tmp_path / "accounts.csv", as_of=datetime(2017, 3, 14, 22, 21, tzinfo=UTC))
     assert later.table["account_age_days"][1] == 1.0
