@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from kolray.features.feature import Feature, days_seen, gaps_s, share, variation
+from kolray.features.feature import SECOND, Feature, days_seen, gaps_s, share, variation
 from kolray.features.hours import NIGHT_UTC
 from kolray.features.posting import main_language
 from kolray.features.spam import ADVERTISING, PRAISE
@@ -44,7 +44,7 @@ def prepare(social: pl.LazyFrame, posts: pl.LazyFrame) -> pl.LazyFrame:
         .sort("kol_id", "event_time", maintain_order=True)
         .with_columns(
             plain=pl.when(pl.col("lang") == "vi").then("plain"),
-            after_post_s=(pl.col("event_time") - pl.col("posted_at")).dt.total_milliseconds() / 1000,
+            after_post_s=(pl.col("event_time") - pl.col("posted_at")).dt.total_milliseconds() * SECOND,
         )
     )
 

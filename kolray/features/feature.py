@@ -11,6 +11,9 @@ from kolray.features.window_metrics import ratio
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
+SECOND, HOUR, DAY = 1 / 1000, 1 / HOUR_MS, 1 / DAY_MS
+"""A millisecond in these units. Features multiply by them: Polars divides a column by a number as a product with its
+inverse, but a column of one row truly, so a quotient's last bit would depend on how many KOLs are at hand."""
 
 
 class Feature(NamedTuple):
@@ -44,20 +47,20 @@ def variation(values: pl.Expr) -> pl.Expr:
 
 def gaps_s() -> pl.Expr:
     """Seconds between consecutive events."""
-    return pl.col("event_time").diff().drop_nulls().dt.total_milliseconds() / 1000
+    return pl.col("event_time").diff().drop_nulls().dt.total_milliseconds() * SECOND
 
 
 def days_seen() -> pl.Expr:
     """Days from the KOL's first row to ``as_of``, at least one hour."""
     span = (pl.col("as_of").first() - pl.col("event_time").min()).dt.total_milliseconds()
-    return pl.max_horizontal(span, pl.lit(HOUR_MS)) / DAY_MS
+    return pl.max_horizontal(span, pl.lit(HOUR_MS)) * DAY
 
 
 def entropy(counts: pl.Expr, bins: int) -> pl.Expr:
     """Evenness of non-negative counts over ``bins`` bins: 0 all in one, 1 spread evenly; null if all are 0."""
     p = counts / pl.when(counts.sum() > 0).then(counts.sum())
     nats = pl.when(p.is_not_null().any()).then(-(p.filter(p > 0) * p.filter(p > 0).log()).sum())
-    return (nats / pl.lit(float(bins)).log()).clip(0.0, 1.0)
+    return (nats * (1 / math.log(bins))).clip(0.0, 1.0)
 
 
 def mean_clock(hour: pl.Expr, weight: pl.Expr) -> pl.Expr:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from kolray.features.feature import DAY_MS, HOUR_MS, Feature, share, variation
+from kolray.features.feature import DAY, HOUR, Feature, share, variation
 
 SOURCE = "profile"
 _STEPS = "fewer than two profile events with followers, or none left"
@@ -25,14 +25,14 @@ def _steps(column: str = "followers") -> pl.Expr:
 
 def _velocity(part: pl.Expr, at: pl.Expr) -> pl.Expr:
     """Change per hour over some consecutive observations."""
-    return share((part.last() - part.first()).cast(pl.Float64), (at.last() - at.first()) / HOUR_MS)
+    return share((part.last() - part.first()).cast(pl.Float64), (at.last() - at.first()) * HOUR)
 
 
 _KNOWN = pl.col("followers").is_not_null()
 _SEEN = pl.col("followers").filter(_KNOWN)
 _AT = pl.col("event_time").dt.epoch("ms").filter(_KNOWN)
 _HALF = _SEEN.len() // 2
-_AGE_DAYS = (pl.col("as_of").first() - _last("account_created_at")).dt.total_milliseconds().clip(lower_bound=0) / DAY_MS
+_AGE_DAYS = (pl.col("as_of").first() - _last("account_created_at")).dt.total_milliseconds().clip(lower_bound=0) * DAY
 _UP = _steps().clip(lower_bound=0)
 _DOWN = (-_steps()).clip(lower_bound=0)
 _EARLY = _velocity(_SEEN.head(_HALF + 1), _AT.head(_HALF + 1))

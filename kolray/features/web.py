@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from kolray.features.feature import Feature, gaps_s, share, variation
+from kolray.features.feature import SECOND, Feature, gaps_s, share, variation
 from kolray.features.hours import NIGHT_UTC
 
 SOURCE = "web"
@@ -20,7 +20,7 @@ def prepare(web: pl.LazyFrame) -> pl.LazyFrame:
 _IS_CLICK = pl.col("event_type") == "click"
 _N_CLICKS = _IS_CLICK.sum()
 _VISITORS = pl.col("visitor").filter(_IS_CLICK).drop_nulls()
-_CLICK_GAPS = pl.col("event_time").filter(_IS_CLICK).diff().drop_nulls().dt.total_milliseconds() / 1000
+_CLICK_GAPS = pl.col("event_time").filter(_IS_CLICK).diff().drop_nulls().dt.total_milliseconds() * SECOND
 
 
 def _count(event_type: str) -> pl.Expr:

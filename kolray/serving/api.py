@@ -32,6 +32,7 @@ from kolray.serving.contracts import (
     ScoreRequest,
     Window,
 )
+from kolray.serving.given import features_given
 from kolray.serving.limiter import RateLimiter
 from kolray.serving.observe import Metrics, Observe
 from kolray.serving.scoring import ScoringGraph
@@ -110,7 +111,7 @@ def _scores(app: FastAPI) -> None:
         """How far to trust a KOL's audience: 0–100, higher = more trustworthy."""
         graph = app.state.services.graph
         graph.refuse_erased(body.kol_id)  # before the cache is asked
-        if body.as_of is not None:
+        if body.as_of is not None or body.events is not None:
             return _score(graph, body)
         key = f"score:{body.explain}:{graph.champions.loaded().get('trust')}"
         return app.state.answers.get(body.kol_id, key, ScoreAnswer, lambda: _score(graph, body))
@@ -127,7 +128,10 @@ def _scores(app: FastAPI) -> None:
 
 
 def _score(graph: ScoringGraph, body: ScoreRequest) -> ScoreAnswer:
-    return graph.score(body.kol_id, body.as_of, explain=body.explain)
+    given = None
+    if body.events is not None:
+        given = features_given(body.kol_id, body.events, body.as_of or graph.clock.now())
+    return graph.score(body.kol_id, body.as_of, explain=body.explain, given=given)
 
 
 def _lists(app: FastAPI) -> None:

@@ -22,12 +22,19 @@ class ScoreRequest(_Body):
     kol_id: str = KolId
     as_of: AwareDatetime | None = Field(None, description="score as it could be known then; default: now")
     explain: bool = Field(False, description="with the contributions of the features")
+    events: list[dict[str, Any]] | None = Field(
+        None,
+        min_length=1,
+        max_length=20_000,
+        description="score these events of the KOL (fields of kolray ingest file) instead of what is known; those "
+        "with a campaign_id are web events; nothing of them is kept",
+    )
 
 
 class FeatureSource(BaseModel):
     """Where the features came from and how old they are."""
 
-    source: Literal["redis", "lake"]
+    source: Literal["redis", "lake", "request"]
     age_s: float = Field(description="seconds since the time the features describe")
 
 

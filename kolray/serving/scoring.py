@@ -35,7 +35,7 @@ class Features:
 
     row: pl.DataFrame
     as_of: datetime
-    source: Literal["redis", "lake"]
+    source: Literal["redis", "lake", "request"]
 
 
 class ScoringGraph:
@@ -63,15 +63,17 @@ class ScoringGraph:
         if self._denied.has(kol_id):
             raise NotFoundError(f"nothing is known about the KOL {kol_id!r}")
 
-    def score(self, kol_id: str, as_of: datetime | None = None, *, explain: bool = False) -> ScoreAnswer:
-        """The trust score of a KOL.
+    def score(
+        self, kol_id: str, as_of: datetime | None = None, *, explain: bool = False, given: Features | None = None
+    ) -> ScoreAnswer:
+        """The trust score of a KOL, from features ``given`` or those that are known.
 
         Raises:
             NotFoundError: unknown KOL, or no model yet.
         """
         self.refuse_erased(kol_id)
         trust = self.champions.get("trust")
-        features = self.features(kol_id, as_of)
+        features = given or self.features(kol_id, as_of)
         scored = trust.model.answer(features.row).row(0, named=True)
         now = self.clock.now()
         return ScoreAnswer(

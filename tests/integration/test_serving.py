@@ -130,6 +130,27 @@ def test_a_score_says_where_it_comes_from_and_what_made_it(ask: Callable[..., An
     assert ask("/kol/score", {"kol_id": KOL})["contributions"] is None
 
 
+def test_a_score_of_events_that_the_request_brings(ask: Callable[..., Any], app: TestClient, token: Any) -> None:
+    at = START + timedelta(days=300)
+    liked = {"event_type": "engagement", "platform": "x", "event_time": at.isoformat(), "likes": 5, "impressions": 90}
+    clicked = {"event_type": "click", "campaign_id": "c", "event_time": to_ms(at), "visitor": "v", "url": "/"}
+    body = {"kol_id": "in no lake", "as_of": (at + timedelta(hours=1)).isoformat(), "events": [liked, clicked]}
+    score = ask("/kol/score", body | {"explain": True})
+    assert (score["kol_id"], score["features"]) == ("in no lake", {"source": "request", "age_s": 0.0})
+    assert score["thin_data"]
+    values = {c["feature"]: c["value"] for c in score["contributions"]}
+    assert values["engagement_rate"] == pytest.approx(5 / 90)
+    for events, told in (
+        ([liked | {"kol_id": "another"}], "events of another: give those of in no lake alone"),
+        ([liked, liked | {"likes": -1}], "social event 2 is broken: negative: likes"),
+        ([liked | {"event_time": "2031-01-01T00:00:00Z"}], "no event in the 28 days before"),
+    ):
+        refused = app.post("/kol/score", json=body | {"events": events}, headers=token("score"))
+        assert refused.status_code == 422
+        assert told in refused.json()["detail"]
+    assert app.post("/kol/score", json=body | {"events": []}, headers=token("score")).status_code == 422
+
+
 def test_a_score_of_the_past_reads_the_lake_of_then(ask: Callable[..., Any], app: TestClient, token: Any) -> None:
     later = (START + timedelta(hours=97)).isoformat()
     assert ask("/kol/score", {"kol_id": KOL, "as_of": later})["features"] == {"source": "lake", "age_s": 3600.0}
