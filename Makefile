@@ -3,6 +3,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 AIRFLOW := .venv-airflow
+TORCH := .venv-transformers
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-heavy check bench clean
@@ -35,12 +36,24 @@ check: install ## lint, types, layers: seconds
 test: check ## everything: unit, contract, integration on real servers
 	@$(PY) tests/side_by_side.py $(ARGS)
 
-test-heavy: install $(AIRFLOW)/.installed ## what needs gigabytes or minutes (a test whose Java is missing says so and is skipped)
-	@$(PY) -m pytest -m heavy tests $(ARGS)
+test-heavy: install $(AIRFLOW)/.installed $(TORCH)/.installed ## what needs gigabytes or minutes (a test whose Java is missing says so and is skipped)
+	@$(PY) -m pytest -m heavy tests --ignore tests/heavy/transformers $(ARGS)
+	@$(TORCH)/bin/python -m pytest -m heavy tests/heavy/transformers $(ARGS)
 
 $(AIRFLOW)/.installed: tests/heavy/airflow.txt
 	@test -x $(AIRFLOW)/bin/python || python3 -m venv $(AIRFLOW)
 	@$(AIRFLOW)/bin/python -m pip --quiet --disable-pip-version-check install --no-deps -r $<
+	@touch $@
+
+# PyTorch on top of .venv, which stays without it: this one's packages come first, then those of .venv.
+$(TORCH)/.installed: $(STAMP) constraints-transformers.txt
+	@test -x $(TORCH)/bin/python || $(PY) -m venv $(TORCH)
+	@if [ -x $(VENV)/bin/uv ]; then VIRTUAL_ENV=$(CURDIR)/$(TORCH) $(VENV)/bin/uv pip install --quiet -c constraints.txt \
+	  -c constraints-transformers.txt torch transformers accelerate underthesea pytest; \
+	else $(TORCH)/bin/python -m pip --quiet install -c constraints.txt -c constraints-transformers.txt \
+	  torch transformers accelerate underthesea pytest; fi
+	@base=$$($(PY) -c "import sysconfig; print(sysconfig.get_path('purelib'))"); \
+	  echo "import site; site.addsitedir('$$base')" > $$($(TORCH)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/kolray_base.pth
 	@touch $@
 
 bench: install ## measure the stream on the servers of `kolray up --profile local`
@@ -48,4 +61,4 @@ bench: install ## measure the stream on the servers of `kolray up --profile loca
 
 clean: ## remove .venv and everything kolray made here
 	@-$(VENV)/bin/kolray down 2>/dev/null
-	@rm -rf $(VENV) $(AIRFLOW) .kolray build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(AIRFLOW) $(TORCH) .kolray build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

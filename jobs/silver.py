@@ -3,8 +3,9 @@
 import json
 
 from kolray.lake.silver_pipeline import run_silver
-from kolray.models.sentiment import default_classifier
+from kolray.models.sentiment import kept_classifiers
 from kolray.settings import load_settings
 
 if __name__ == "__main__":
-    print(json.dumps(run_silver(load_settings(), default_classifier())))
+    settings = load_settings()
+    print(json.dumps(run_silver(settings, kept_classifiers(settings)())))

@@ -14,7 +14,8 @@ class TextClassifier(Protocol):
     1 positive; null and empty texts are neutral.
     """
 
-    version: str
+    @property
+    def version(self) -> str: ...
 
     def classify(self, texts: pl.Series) -> pl.Series: ...
 

@@ -73,10 +73,11 @@ def _follow(settings: Settings, interval: float | None) -> dict[str, int]:
 def silver(as_json: bool = AS_JSON) -> None:
     """Deduplicate, validate and type what bronze gained; sentiment of comments."""
     from kolray.lake.silver_pipeline import run_silver
-    from kolray.models.sentiment import default_classifier
+    from kolray.models.sentiment import kept_classifiers
 
+    settings = load_settings()
     with Console(stderr=True).status("silver …"):
-        counts = run_silver(load_settings(), default_classifier())
+        counts = run_silver(settings, kept_classifiers(settings)())
     _show(counts, as_json)
     if "silver.quarantine" in counts and not as_json:
         print("`kolray lake quality` says which rules were broken")
@@ -193,7 +194,7 @@ def run_verify(settings: Settings, *, refresh: bool, incremental: bool = False) 
     from kolray.lake.tables import LakeTables
     from kolray.lake.verify import SentimentHistory
     from kolray.lake.verify import verify as compare
-    from kolray.models.sentiment import default_classifier, kept_classifiers
+    from kolray.models.sentiment import kept_classifiers
     from kolray.stores.open import open_metrics_store
     from kolray.stream.checkpoint import open_checkpoints, recorded_sentiment
 
@@ -206,8 +207,9 @@ def run_verify(settings: Settings, *, refresh: bool, incremental: bool = False) 
     now, before = Mark.of(tables, windows), Mark.read(file, windows) if incremental else None
     since = None if before is None else first_new(tables, before) or SystemClock().now()
     store = open_metrics_store(settings)
-    history = SentimentHistory(recorded_sentiment(open_checkpoints(settings)), kept_classifiers(settings).find)
-    verdict = compare(tables, store, windows, default_classifier(), history, since)
+    kept = kept_classifiers(settings)
+    history = SentimentHistory(recorded_sentiment(open_checkpoints(settings)), kept.find)
+    verdict = compare(tables, store, windows, kept(), history, since)
     store.close()
     if not verdict.differences.height:
         replace(now, open_ms=to_ms(verdict.open_since) if verdict.open_since else None).write(file)

@@ -36,6 +36,7 @@ def train(
     data: Path = DATA,
     accounts: Path | None = accounts_cli.ACCOUNTS,
     test: Path = TEST,
+    base: str = sentiment.BASE,
     maps: list[str] = FIELD_COLUMN,
     drop: list[str] = accounts_cli.DROP,
     as_of: datetime | None = accounts_cli.AS_OF,
@@ -49,7 +50,7 @@ def train(
     with _working(f"training {kind}"):
         if kind == "sentiment":
             labelled = sentiment.read(data, test, pairs(maps))
-            submission = sentiment.train(_registry(settings), *labelled, seed)
+            submission = sentiment.train(settings, _registry(settings), *labelled, seed, base)
         elif accounts is not None:
             reader = accounts_cli.reader(kind, maps, drop, as_of)
             submission = accounts_cli.train_accounts(settings, reader, accounts, seed)
@@ -73,6 +74,7 @@ def evaluate(
     accounts: Path | None = accounts_cli.ACCOUNTS,
     world: str | None = worlds.WORLD,
     test: Path = TEST,
+    base: str = sentiment.BASE,
     maps: list[str] = FIELD_COLUMN,
     drop: list[str] = accounts_cli.DROP,
     as_of: datetime | None = accounts_cli.AS_OF,
@@ -93,7 +95,7 @@ def evaluate(
         if kind == "sentiment":
             labelled = sentiment.read(data, test, pairs(maps))
             judged = _registry(settings).load(kind) if champion else None
-            report = sentiment.evaluate(*labelled, seed, judged)
+            report = sentiment.evaluate(settings, *labelled, seed, judged, base)
         else:
             report = _evaluate_on_lake(settings, _kind(kind), seed, champion=champion)
     if as_json:

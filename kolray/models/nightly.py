@@ -19,7 +19,7 @@ from kolray.lake.tables import LakeTables
 from kolray.lake.turns import takes_turn
 from kolray.models.lifecycle import KINDS, newest_features
 from kolray.models.retrain import retrain
-from kolray.models.sentiment import default_classifier
+from kolray.models.sentiment import kept_classifiers
 from kolray.models.watch import watch_models
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
@@ -65,7 +65,7 @@ def steps(settings: Settings, clock: Clock) -> dict[str, Work]:
 
     return {
         "bronze": lambda: run_bronze(settings, clock),
-        "silver": lambda: run_silver(settings, default_classifier()),
+        "silver": lambda: run_silver(settings, kept_classifiers(settings)()),
         "gold": lambda: run_gold(settings, clock=clock),
         "scores": lambda: _scores(settings),
         "features": lambda: _features(settings),

@@ -32,7 +32,8 @@ _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 class StorableModel(Protocol):
     """What the registry keeps: a version hash and files."""
 
-    version: str
+    @property
+    def version(self) -> str: ...
 
     def to_files(self) -> dict[str, bytes]: ...
 
@@ -277,14 +278,14 @@ class ModelRegistry:
 
 
 def _load(name: str, folder: Path) -> Any:
-    from kolray.models.sentiment import LinearClassifier
+    from kolray.models.sentiment.stored import StoredSentiment
     from kolray.models.success import SuccessModel
     from kolray.models.trust import TrustModel
 
     loaders: dict[str, Any] = {
         **dict.fromkeys(("trust", "trust-accounts"), TrustModel),
         "success": SuccessModel,
-        "sentiment": LinearClassifier,
+        "sentiment": StoredSentiment,
     }
     if name not in loaders:
         raise NotFoundError(f"no loader for models named {name}: there are {', '.join(loaders)}")

@@ -78,9 +78,9 @@ def _scale(told: pl.Series, files: list[Path]) -> dict[str, int]:
             if values <= set(scale):
                 return {text: scale[number] for text, number in zip(told, numbers, strict=True)}
     elif numbers.null_count() == len(told):
-        named = {text: _named(text) for text in told}
-        if None not in named.values():
-            return {text: label for text, label in named.items() if label is not None}
+        found = {text: named(text) for text in told}
+        if None not in found.values():
+            return {text: label for text, label in found.items() if label is not None}
     shown = ", ".join(sorted(told.to_list())[:8])
     raise InvalidInputError(
         f"{', '.join(map(str, files))}: labels {shown} are none of negative, neutral, positive, nor all of 0, 1, 2 or"
@@ -88,8 +88,8 @@ def _scale(told: pl.Series, files: list[Path]) -> dict[str, int]:
     )
 
 
-def _named(text: str) -> int | None:
-    """A name may be cut short, but not below three letters."""
+def named(text: str) -> int | None:
+    """The sentiment of a name in small letters, which may be cut short, but not below three; None for others."""
     return next((label for label, name in NAMES.items() if len(text) > 2 and name.startswith(text)), None)
 
 

@@ -6,7 +6,6 @@ import functools
 import hashlib
 import io
 from importlib import resources
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from kolray.models.sentiment.ngrams import BUCKETS, buckets, prepare
 
 LABELS = (-1, 0, 1)
-_FILE = "sentiment.npz"
 _CHUNK = 4096
 """Texts judged at once: the working arrays stay in the processor's cache."""
 
@@ -74,15 +72,6 @@ class LinearClassifier:
         """What ``to_bytes`` wrote."""
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             return cls(file["weights"], file["bias"])
-
-    def to_files(self) -> dict[str, bytes]:
-        """What the registry keeps."""
-        return {_FILE: self.to_bytes()}
-
-    @classmethod
-    def load(cls, folder: Path) -> LinearClassifier:
-        """What ``to_files`` gave, from files in ``folder``."""
-        return cls.from_bytes((folder / _FILE).read_bytes())
 
 
 @functools.cache

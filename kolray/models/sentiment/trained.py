@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from kolray.models.monitor import AtTraining
+from kolray.models.sentiment.fit import fit_model
 from kolray.models.sentiment.judge import SentimentReport, cross_validate, judge, text_folds
 from kolray.models.sentiment.labelled import Labelled
-from kolray.models.sentiment.linear import LinearClassifier
-from kolray.models.sentiment.train import fit
+from kolray.models.sentiment.stored import Trained
 from kolray.protocols import TextClassifier
 
 HELD_OUT = 5
@@ -22,7 +22,7 @@ HELD_OUT = 5
 class TrainedSentiment:
     """A trained classifier and how it did on ``test``, which it never saw; ``loss`` is 1 - macro F1 there."""
 
-    model: LinearClassifier
+    model: Trained
     report: SentimentReport
     train: Labelled
     test: Labelled
@@ -37,14 +37,20 @@ class TrainedSentiment:
         return 1.0 - judge(other, self.train, self.test).macro_f1
 
 
-def train_sentiment(data: Labelled, test: Labelled | None, seed: int) -> TrainedSentiment:
-    """Trains on ``data`` and judges on ``test``, or trains on four fifths and judges on the last."""
+def train_sentiment(
+    data: Labelled, test: Labelled | None, seed: int, fit: Callable[[pl.DataFrame, int], Trained] | None = None
+) -> TrainedSentiment:
+    """Trains on ``data`` and judges on ``test``, or trains on four fifths and judges on the last.
+
+    Args:
+        fit: instead of ``fit_model``, as the fine-tuning of a transformer.
+    """
     split = "test file"
     if test is None:
         held = pl.Series(text_folds(data.frame, HELD_OUT, seed) == 0)
         test, split = Labelled(data.frame.filter(held), 0), f"held-out fold, 1/{HELD_OUT} of the rows"
         data = Labelled(data.frame.filter(~held), data.skipped)
-    model = _fit(data.frame, seed)
+    model = (fit or fit_model)(data.frame, seed)
     return TrainedSentiment(model, judge(model, data, test, split), data, test)
 
 
@@ -52,9 +58,4 @@ def evaluate_sentiment(
     data: Labelled, test: Labelled | None, seed: int, step: Callable[[], None] = lambda: None
 ) -> SentimentReport:
     """Figures on ``test``, or in cross-validation on ``data``."""
-    return cross_validate(data, _fit, seed, step) if test is None else train_sentiment(data, test, seed).report
-
-
-def _fit(frame: pl.DataFrame, seed: int) -> LinearClassifier:
-    del seed
-    return fit(frame["text"], frame["label"])
+    return cross_validate(data, fit_model, seed, step) if test is None else train_sentiment(data, test, seed).report

@@ -10,10 +10,9 @@ import polars as pl
 import pytest
 
 from kolray.errors import InvalidInputError
-from kolray.models.sentiment.corpus import make_corpus
-from kolray.models.sentiment.judge import text_folds
+from kolray.models.sentiment import trained
+from kolray.models.sentiment.judge import cross_validate, judge, text_folds
 from kolray.models.sentiment.labelled import Labelled, read_labelled
-from kolray.models.sentiment.trained import evaluate_sentiment, train_sentiment
 
 
 def write(folder: Path, rows: list[tuple[str | None, object]], name: str = "a.jsonl") -> Path:
@@ -109,28 +108,52 @@ def test_folds_need_enough_texts_of_two_labels(labels: list[int]) -> None:
         text_folds(frame, 5, seed=1)
 
 
-def test_cross_validation_judges_every_row_beside_the_most_frequent_label() -> None:
-    data = Labelled(make_corpus(600, seed=3).select("text", "label"), skipped=4)
-    report = evaluate_sentiment(data, None, seed=7)
-    assert report.n == 600
-    assert report.skipped == 4
-    assert sum(sum(row.values()) for row in report.confusion.values()) == 600
-    assert report.macro_f1 > 0.8 > report.baseline_macro_f1
-    assert report.beats_baseline
+class Parrot:
+    """Answers what it was told of a text, else the first of its labels."""
+
+    version = "parrot"
+
+    def __init__(self, known: pl.DataFrame) -> None:
+        self._known = dict(known.select("text", "label").iter_rows())
+
+    def classify(self, texts: pl.Series) -> pl.Series:
+        return pl.Series([self._known.get(text, -1) for text in texts], dtype=pl.Int8)
+
+
+def test_cross_validation_judges_every_row_by_what_never_saw_it() -> None:
+    told: list[int] = []
+
+    def fit(frame: pl.DataFrame, seed: int) -> Parrot:
+        told.append(frame.height)
+        return Parrot(frame)
+
+    data = Labelled(pl.DataFrame({"text": [f"t{i}" for i in range(50)], "label": [-1] * 20 + [0] * 10 + [1] * 20}), 4)
+    report = cross_validate(data, fit, seed=7)
+    assert told == [40] * 5
+    assert (report.n, report.skipped) == (50, 4)
+    assert report.confusion["positive"] == {"negative": 20, "neutral": 0, "positive": 0}
+    assert report.accuracy == 0.4
+    assert not report.beats_baseline
     assert report.comments_per_s > 0
 
 
-def test_two_labels_are_scored_over_those_two() -> None:
-    frame = make_corpus(450, seed=3).filter(pl.col("label") != 0).select("text", "label")
-    report = evaluate_sentiment(Labelled(frame, 0), None, seed=7)
+def test_figures_are_over_the_labels_that_occur_beside_the_most_frequent() -> None:
+    train = Labelled(pl.DataFrame({"text": list("abcd"), "label": [1, 1, 1, -1]}), 0)
+    test = Labelled(pl.DataFrame({"text": ["a", "d", "é"], "label": [1, -1, 1]}), 0)
+    report = judge(Parrot(test.frame), train, test)
     assert report.labels == ["negative", "positive"]
-    assert all(row["neutral"] == 0 for row in report.confusion.values())
-    assert report.macro_f1 > 0.8
+    assert (report.accuracy, report.macro_f1, report.weighted_f1) == (1.0, 1.0, 1.0)
+    assert report.baseline_accuracy == pytest.approx(2 / 3)
+    assert report.baseline_macro_f1 == pytest.approx(0.4)  # (0 + 2 * 2/5) / 2
+    assert report.no_diacritics_accuracy == pytest.approx(2 / 3)  # "e" is another text
+    assert report.beats_baseline
 
 
-def test_without_a_test_file_a_fifth_is_held_out_and_never_trained_on() -> None:
-    data = Labelled(make_corpus(500, seed=3).select("text", "label"), 0)
-    trained = train_sentiment(data, None, seed=7)
-    assert trained.train.frame.height + trained.test.frame.height == 500
-    assert not set(trained.train.frame["text"]) & set(trained.test.frame["text"])
-    assert trained.loss == trained.loss_of(trained.model) < 0.3
+def test_without_a_test_file_a_fifth_is_held_out_and_never_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trained, "fit_model", lambda frame, seed: Parrot(frame))
+    data = Labelled(pl.DataFrame({"text": [f"t{i}" for i in range(50)], "label": [-1, 1] * 25}), 0)
+    made = trained.train_sentiment(data, None, seed=7)
+    assert (made.train.frame.height, made.test.frame.height) == (40, 10)
+    assert not set(made.train.frame["text"]) & set(made.test.frame["text"])
+    assert made.loss == made.loss_of(made.model)
+    assert made.report.split == "held-out fold, 1/5 of the rows"
