@@ -46,7 +46,7 @@ def show_world(report: dict[str, Any]) -> None:
     show_beside(report)
     groups = Table("platform or tier", "KOLs", "AUC", "ECE")
     for name, found in (report["by_platform"] | report["by_tier"]).items():
-        groups.add_row(name, f"{found['n']:,}", f"{found['auc']:.4f}", f"{found['ece']:.4f}")
+        groups.add_row(name, f"{found['n']:,}", *(f"{found[key]:.4f}" for key in ("auc", "ece", "coverage")))
     console.print(groups)
     types = Table("type of fraud", "AUC", "AUC when never seen")
     for name, auc in report["by_type"].items():

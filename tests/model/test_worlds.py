@@ -16,7 +16,7 @@ from kolray.connectors.generator import FRAUD_TYPES, WorldConfig
 from kolray.connectors.generator.config import COHORT
 from kolray.errors import InvalidInputError
 from kolray.features import compute_features
-from kolray.models.trust import worlds
+from kolray.models.trust import world_report, worlds
 from kolray.models.trust.members import BOOSTER_DEFAULTS
 from kolray.models.trust.world_table import build_table, cohort_events, spread
 from kolray.models.trust.worlds import WORLDS, FrozenWorld, fingerprint, frozen_world, world_table
@@ -70,11 +70,13 @@ def test_trust_is_judged_on_a_world(tmp_path: Path, small: FrozenWorld, monkeypa
     monkeypatch.setenv("KOLRAY_HOME", str(tmp_path))
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     monkeypatch.setitem(BOOSTER_DEFAULTS, "rounds", 30)
-    monkeypatch.setattr("kolray.models.trust.world_report.FRAUD_TYPES", FRAUD_TYPES[:2])
+    for name, fewer in (("FRAUD_TYPES", FRAUD_TYPES[:1]), ("MANY_FOLDS", 2), ("TEST_FOLDS", (0,))):
+        monkeypatch.setattr(world_report, name, fewer)
     command = ["models", "evaluate", "trust", "--world", "small", "--seed", "3"]
     found = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
     assert found["n"] == 600
     assert found["auc"] > max(found["tree_auc"], found["forest_auc"], found["baseline_auc"]) > 0.6
+    assert 0.8 < found["fake_share"]["coverage"] <= 1
     assert set(found["by_platform"]) == {"youtube", "tiktok", "weibo"}
     assert sum(group["n"] for group in found["by_tier"].values()) <= 600
     assert all(auc > 0.6 for auc in (*found["by_type"].values(), *found["leave_one_out"].values()))

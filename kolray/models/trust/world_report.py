@@ -30,25 +30,27 @@ def judge_world(
     seed: int,
     on_fold: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> dict[str, Any]:
-    """The figures of ``Judged.metrics`` from 5 folds, and
+    """The figures of ``Judged.metrics`` from 5 folds (``fake_share`` among them), and
 
     ``tree_auc``: a tree of depth 3 on the same folds; ``forest_auc``: the Isolation Forest alone, fitted on all rows
-    without labels; ``by_platform``, ``by_tier``: ``n, auc, ece``; ``by_type``: AUC of one type of fraud against the
-    honest; ``leave_one_out``: the same by a model that never saw the type, on honest KOLs it did not see either.
+    without labels; ``by_platform``, ``by_tier``: ``n, auc, ece`` and the ``coverage`` of the fake share's interval;
+    ``by_type``: AUC of one type of fraud against the honest; ``leave_one_out``: the same by a model that never saw the
+    type, on honest KOLs it did not see either.
     """
     rows = truth.join(features, on="kol_id", maintain_order="left")
     x, y = feature_matrix(rows, names), rows["label"].to_numpy().astype(np.int8)
     kind = rows["kind"].to_numpy()
     data = Accounts(x, y, identical_rows(x), rows["fake_share"].to_numpy())
     judged = cross_validate(data, names, seed, on_fold=on_fold, shape=(MANY_FOLDS, 1))
-    said = judged.probability[0]
+    said, told = judged.probability[0], judged.share[0]
+    covered = (rows["fake_share"].to_numpy() >= told[:, 1]) & (rows["fake_share"].to_numpy() <= told[:, 2])
     folds = stratified_folds(y, MANY_FOLDS, seed, data.groups)
     unseen = spread(partial(_without_type, data._replace(share=None), names, kind, folds, seed), FRAUD_TYPES)
     return judged.metrics() | {
         "tree_auc": _auc(y, _tree(x, y, folds)),
         "forest_auc": _auc(y, IsolationForest.fit(x, seed).score(x)),
-        "by_platform": _by_group(rows["platform"], y, said),
-        "by_tier": _by_group(rows["tier"], y, said),
+        "by_platform": _by_group(rows["platform"], y, said, covered),
+        "by_tier": _by_group(rows["tier"], y, said, covered),
         "by_type": {fraud: _auc(*_against_honest(kind == fraud, y, said)) for fraud in FRAUD_TYPES},
         "leave_one_out": dict(zip(FRAUD_TYPES, unseen, strict=True)),
     }
@@ -88,11 +90,16 @@ def _against_honest(fraud: np.ndarray, y: Labels, said: Floats) -> tuple[Labels,
     return y[rows], said[rows]
 
 
-def _by_group(group: pl.Series, y: Labels, said: Floats) -> dict[str, dict[str, float]]:
-    """``n, auc, ece`` of each group that has both labels."""
-    found = {}
+def _by_group(group: pl.Series, y: Labels, said: Floats, covered: np.ndarray) -> dict[str, dict[str, float]]:
+    """``n, auc, ece, coverage`` of each group that has both labels."""
+    found: dict[str, dict[str, float]] = {}
     for name in group.unique().sort():
         mine = (group == name).to_numpy()
         if len(np.unique(y[mine])) > 1:
-            found[name] = {"n": int(mine.sum()), "auc": _auc(y[mine], said[mine]), "ece": ece(y[mine], said[mine])}
+            found[name] = {
+                "n": int(mine.sum()),
+                "auc": _auc(y[mine], said[mine]),
+                "ece": ece(y[mine], said[mine]),
+                "coverage": float(covered[mine].mean()),
+            }
     return found
