@@ -12,13 +12,18 @@ Labels = NDArray[np.int8]
 ECE_BINS = 10
 
 
-def probability_metrics(labels: Labels, probability: Floats) -> dict[str, float]:
-    """``auc, pr_auc, brier, ece, log_loss`` of probabilities of label 1; both labels must occur."""
+def probability_metrics(labels: Labels, probability: Floats, rank: Floats | None = None) -> dict[str, float]:
+    """``auc, pr_auc, brier, ece, log_loss`` of probabilities of label 1; both labels must occur.
+
+    ``rank``: what to order by for the first two, where the probabilities are clipped and so tie; none: the
+    probabilities.
+    """
     from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
+    order = probability if rank is None else rank
     return {
-        "auc": float(roc_auc_score(labels, probability)),
-        "pr_auc": float(average_precision_score(labels, probability)),
+        "auc": float(roc_auc_score(labels, order)),
+        "pr_auc": float(average_precision_score(labels, order)),
         "brier": float(np.mean((probability - labels) ** 2)),
         "ece": ece(labels, probability),
         "log_loss": float(log_loss(labels, probability, labels=[0, 1])),

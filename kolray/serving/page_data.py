@@ -13,6 +13,7 @@ import polars as pl
 from kolray.errors import KolrayError, NotFoundError
 from kolray.features import FEATURES
 from kolray.lake.reference import current
+from kolray.serving.contracts import ScoreAnswer
 from kolray.serving.dashboard.data import (
     AlertRow,
     Contribution,
@@ -21,6 +22,7 @@ from kolray.serving.dashboard.data import (
     Overview,
     RankBy,
     RankedKol,
+    WhatIf,
 )
 from kolray.serving.scoring import ScoringGraph
 
@@ -96,6 +98,7 @@ class LivePageData:
         now = graph.clock.now()
         windows = graph.windows(kol_id, "1h", now - 3 * DAY, now + DAY).sort("window_start", descending=True)
         return KolPage(
+            **_beyond(score),
             kol_id=kol_id,
             platform=known.get("platform") or "",
             category=known.get("category"),
@@ -104,7 +107,7 @@ class LivePageData:
             trust_score=score.trust_score if score else None,
             trust_lower=score.trust_interval[0] if score else None,
             trust_upper=score.trust_interval[1] if score else None,
-            probability=1 - score.trust_score / 100 if score else None,
+            probability=score.probability if score else None,
             model=score.model if score else None,
             features_source=score.features.source if score else None,
             features_age_s=score.features.age_s if score else None,
@@ -141,3 +144,16 @@ class LivePageData:
     def search(self, prefix: str) -> list[str]:
         """Ids that begin with the prefix."""
         return sorted(kol_id for kol_id in self._reference() if kol_id.startswith(prefix))[:20]
+
+
+def _beyond(score: ScoreAnswer | None) -> dict[str, Any]:
+    """Of a KOL's page what the answer says beyond the score."""
+    if score is None:
+        return {}
+    share, other = score.fake_share, score.counterfactual
+    changes = [(c.feature, LABELS.get(c.feature, c.feature), c.value, c.to) for c in (other.changes if other else [])]
+    return {
+        "thin": score.thin_data,
+        "fake_share": (share.share, share.lower, share.upper) if share else None,
+        "what_if": WhatIf(changes, other.trust_score) if other else None,
+    }

@@ -16,6 +16,7 @@ from kolray.serving.dashboard.data import (
     Overview,
     RankBy,
     RankedKol,
+    WhatIf,
 )
 
 NOW = datetime(2026, 3, 12, 9, 30, tzinfo=UTC)
@@ -124,6 +125,9 @@ def _kol(rng: random.Random, i: int) -> KolPage:
         hourly=hourly,
         forecast=_forecast(hourly),
         alerts=[_alert(rng, kol_id, k) for k in range(rng.randrange(1, 4) if bought else rng.randrange(4) // 3)],
+        thin=i % 9 == 0,
+        fake_share=(0.3 * probability + 0.02, 0.01, 0.3 * probability + 0.1),
+        what_if=WhatIf([("follower_jump_share", "Largest jump", 0.8, 0.2)], min(99.0, 100 * (1 - probability) + 12)),
     )
 
 

@@ -18,7 +18,7 @@ from kolray.models.trust.baseline import fit_stump
 from kolray.models.trust.cross_validation import Judged, cross_validate, hold_out, judge
 from kolray.models.trust.fit import Accounts, identical_rows
 from kolray.models.trust.model import TrustModel, feature_matrix
-from kolray.models.trust.train import TrainedTrust, train_trust
+from kolray.models.trust.train import MIN_OF_EACH_LABEL, TrainedTrust, train_trust
 
 MODEL: Final = "trust-accounts"
 """Its name in the registry: a model of tables is no champion for KOLs known by events."""
@@ -53,7 +53,16 @@ def train_accounts(
 
     Args:
         as_of: what the ages of the table count to, where they come from creation times.
+
+    Raises:
+        InvalidInputError: too few accounts of a label, or no column that says anything.
     """
+    counts = [int((table["label"] == label).sum()) for label in (0, 1)]
+    if min(counts) < MIN_OF_EACH_LABEL:
+        raise InvalidInputError(
+            f"a model needs at least {MIN_OF_EACH_LABEL} accounts of each label; the table has {counts[0]} real and "
+            f"{counts[1]} fake ones: add more, or judge by `kolray models evaluate`, which needs ten of each"
+        )
     features = account_features(table)
     rows = pl.format("{}", pl.int_range(pl.len()).cast(pl.String).str.zfill(12))  # an id may occur twice
     features = features.select("kol_id", *useful(features)).with_columns(kol_id=rows)

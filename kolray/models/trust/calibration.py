@@ -28,11 +28,23 @@ class Calibrator:
     def probability(self, log_odds: Floats) -> Floats:
         """In [CLIP, 1 - CLIP]; never falls when the log-odds rise."""
         if self.method == "platt":
-            slope = (self.y[1] - self.y[0]) / (self.x[1] - self.x[0])
-            raw = 1.0 / (1.0 + np.exp(-np.clip(self.y[0] + slope * (log_odds - self.x[0]), -500, 500)))
+            raw = 1.0 / (1.0 + np.exp(-np.clip(self._line(log_odds), -500, 500)))
         else:
             raw = np.interp(log_odds, self.x, self.y)
         return np.clip(raw, CLIP, 1.0 - CLIP)
+
+    def rank(self, log_odds: Floats) -> Floats:
+        """Calibrated log-odds before the clip, which would make the surest accounts of all alike; isotonic's steps,
+        too, keep the order within them.
+        """
+        if self.method == "platt":
+            return self._line(log_odds)
+        p = np.clip(np.interp(log_odds, self.x, self.y), 1e-6, 1.0 - 1e-6)
+        return np.log(p / (1.0 - p)) + 1e-6 * log_odds
+
+    def _line(self, log_odds: Floats) -> Floats:
+        slope = (self.y[1] - self.y[0]) / (self.x[1] - self.x[0])
+        return self.y[0] + slope * (log_odds - self.x[0])
 
 
 IDENTITY = Calibrator("platt", np.array([-1.0, 1.0]), np.array([-1.0, 1.0]))

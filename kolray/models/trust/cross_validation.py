@@ -26,12 +26,13 @@ REPEATS = 10
 class Judged:
     """What models said of rows they did not see, and the trivial baseline's answers; (repeats, rows) each.
 
-    ``share``: (repeats, rows, 3), the fake share with its interval (NaN where nothing could be learnt); ``speed``: of
-    the last model.
+    ``rank`` orders as ``probability`` does, without its clip (see ``Calibrator.rank``). ``share``: (repeats, rows, 3),
+    the fake share with its interval (NaN where nothing could be learnt). ``speed``: of the last model.
     """
 
     test: Accounts
     probability: Floats
+    rank: Floats
     fake: NDArray[np.bool_]
     baseline_rank: Floats
     baseline_fake: NDArray[np.bool_]
@@ -45,7 +46,7 @@ class Judged:
         places = (repeats, len(test.y))
         flags = [np.zeros(places, np.bool_) for _ in range(2)]
         share = np.full((*places, 3), np.nan)
-        return cls(test, np.zeros(places), flags[0], np.zeros(places), flags[1], share, folds)
+        return cls(test, np.zeros(places), np.zeros(places), flags[0], np.zeros(places), flags[1], share, folds)
 
     @property
     def labels(self) -> Labels:
@@ -58,7 +59,7 @@ class Judged:
         share is known, ``fake_share`` (see ``judge_fake_share``) of the first repeat.
         """
         by_repeat = [
-            probability_metrics(self.labels, self.probability[r])
+            probability_metrics(self.labels, self.probability[r], self.rank[r])
             | decision_metrics(self.labels, self.fake[r])
             | self._baseline(r)
             for r in range(len(self.probability))
@@ -130,7 +131,9 @@ def judge(model: TrustModel, stump: Stump, test: Accounts) -> Judged:
 
 
 def _judge(judged: Judged, repeat: int, mine: NDArray[np.bool_], x: Floats, model: TrustModel, stump: Stump) -> None:
-    probability = model.probability(x)
+    odds = model.fold_log_odds(x).mean(axis=1)
+    probability = model.calibrator.probability(odds)
+    judged.rank[repeat, mine] = model.calibrator.rank(odds)
     judged.probability[repeat, mine] = probability
     judged.fake[repeat, mine] = probability >= FAKE_FROM
     judged.baseline_rank[repeat, mine] = stump.rank(x)

@@ -21,6 +21,8 @@ FAKE_FROM = 0.5
 """Probability from which on an account is called fake where a yes or no is wanted."""
 THIN = 0.7
 """An account of which fewer features are known than this share of what was known of a typical one is thin."""
+LARGEST = 3e38
+"""Trees compare in float32, where more would be infinite."""
 Z95 = 1.96
 SHARE_COLUMNS = ("fake_share", "fake_share_lower", "fake_share_upper")
 SCORED: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -169,7 +171,7 @@ class TrustModel:
 
 
 def feature_matrix(features: pl.DataFrame, names: tuple[str, ...]) -> Floats:
-    """(rows, names) as float64; null, absent and non-finite values are NaN.
+    """(rows, names) as float64; null, absent and non-finite values are NaN, none is beyond ±``LARGEST``.
 
     Raises:
         InvalidInputError: a feature's column holds text.
@@ -182,4 +184,4 @@ def feature_matrix(features: pl.DataFrame, names: tuple[str, ...]) -> Floats:
     for j, name in enumerate(names):
         if name in schema:
             x[:, j] = features.get_column(name).cast(pl.Float64).to_numpy()
-    return np.where(np.isfinite(x), x, np.nan)
+    return np.clip(np.where(np.isfinite(x), x, np.nan), -LARGEST, LARGEST)

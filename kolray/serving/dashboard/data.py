@@ -76,6 +76,14 @@ class ForecastPoint(NamedTuple):
 
 
 @dataclass(frozen=True)
+class WhatIf:
+    """The nearest change that would move the score: (feature, label, value, other value), and the score it would be."""
+
+    changes: list[tuple[str, str, float, float]]
+    trust_score: float
+
+
+@dataclass(frozen=True)
 class KolPage:
     """Everything on the page of one KOL."""
 
@@ -102,6 +110,11 @@ class KolPage:
     forecast: list[ForecastPoint]
     """Oldest first, after the history."""
     alerts: list[AlertRow]
+    thin: bool = False
+    """Too few features are known for the interval to be believed."""
+    fake_share: tuple[float, float, float] | None = None
+    """Part of the followers that is no real audience, 0-1, and its 95 % interval; None where no model tells it."""
+    what_if: WhatIf | None = None
 
 
 class DashboardData(Protocol):

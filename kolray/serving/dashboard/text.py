@@ -47,6 +47,8 @@ EN: Mapping[str, str] = {
     "trust_interval_wide": "The score likely lies between {lower} and {upper}. The interval crosses into another "
     "verdict: look at its signals before you decide.",
     "trust_interval_none": "No interval is known for this score.",
+    "trust_thin": "Little is known of this account yet: do not rely on the interval.",
+    "trust_share": "About {share} of its followers are no real audience, likely between {lower} and {upper}.",
     "trust_none_words": "The model has not seen enough of this account. A score appears once features are computed.",
     # overview
     "overview_title": "Overview",
@@ -102,6 +104,8 @@ EN: Mapping[str, str] = {
     "why_help": "In log-odds: ±0.7 halves or doubles the odds that the audience is bought.",
     "why_raises": "raises trust by {effect} log-odds",
     "why_lowers": "lowers trust by {effect} log-odds",
+    "what_if": "The score would be {score} if {changes}. Changes the creator could make, or contest.",
+    "what_if_change": "{label} were {to} instead of {value}",
     "why_empty": "Nothing to explain yet: the account has no score.",
     "chart_title": "Engagement and forecast",
     "chart_lead": "Likes, comments and shares an hour. Dashed: the next {hours} h, "

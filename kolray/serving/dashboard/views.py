@@ -115,6 +115,8 @@ def kol_view(t: Translate, page: KolPage, zone: tzinfo) -> dict[str, Any]:
         "kol": page,
         "verdict_words": verdict_words(t, page),
         "interval_words": interval_words(t, page),
+        "share_words": share_words(t, page),
+        "what_if": what_if(t, page),
         "signals": signals(t, page.contributions),
         "charts": charts(t, history, forecast),
         "outlook": outlook(t, history, forecast),
@@ -145,6 +147,30 @@ def interval_words(t: Translate, page: KolPage) -> str:
     firm = formats.verdict(page.trust_lower) == formats.verdict(page.trust_upper)
     bounds = {"lower": formats.score(page.trust_lower), "upper": formats.score(page.trust_upper)}
     return t("trust_interval_narrow" if firm else "trust_interval_wide", **bounds)
+
+
+def share_words(t: Translate, page: KolPage) -> str:
+    """How many of its followers are no real audience."""
+    if page.fake_share is None:
+        return ""
+    share, lower, upper = (formats.percent(value) for value in page.fake_share)
+    return t("trust_share", share=share, lower=lower, upper=upper)
+
+
+def what_if(t: Translate, page: KolPage) -> str:
+    """What would have to be otherwise for which score."""
+    if page.what_if is None or not page.what_if.changes:
+        return ""
+    changes = [
+        t(
+            "what_if_change",
+            label=label,
+            value=formats.feature_value(t, feature, value),
+            to=formats.feature_value(t, feature, to),
+        )
+        for feature, label, value, to in page.what_if.changes
+    ]
+    return t("what_if", score=formats.score(page.what_if.trust_score), changes=", ".join(changes))
 
 
 def source_words(t: Translate, page: KolPage) -> str:

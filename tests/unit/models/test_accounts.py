@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from kolray.cli.main import app
 from kolray.connectors.accounts import labelled_accounts, read_accounts
 from kolray.errors import InvalidInputError
-from kolray.models.trust.accounts import _groups, evaluate_on_test, train_accounts, useful
+from kolray.models.trust.accounts import _groups, evaluate_accounts, evaluate_on_test, train_accounts, useful
 from kolray.models.trust.baseline import fit_stump
 from kolray.models.trust.cross_validation import cross_validate, plan
 from kolray.models.trust.fit import Accounts
@@ -84,6 +84,38 @@ def test_constant_and_missing_columns_are_no_features_and_a_table_of_them_is_ref
     assert useful(features) == ("z",)
     with pytest.raises(InvalidInputError, match="no column of the table says anything"):
         useful(features.drop("z"))
+
+
+def messy(n: int = 500) -> pl.DataFrame:
+    """As ``accounts``, with huge counts, holes, a constant and an empty column, and accounts that occur twice."""
+    table = accounts(n, seed=9)
+    row = pl.int_range(pl.len())
+    table = table.with_columns(
+        following=pl.when(row % 50 == 0).then(1e300).otherwise("following"),
+        bio_length=pl.when(row % 7 > 0).then("bio_length"),
+        followers=pl.lit(3.0),
+        posts=pl.lit(None, pl.Float64),
+    )
+    again = table.head(40).with_columns(label=pl.when(row < 5).then(1 - pl.col("label")).otherwise("label"))
+    return pl.concat([table, again])
+
+
+def test_a_messy_table_is_learnt_and_judged():
+    figures = evaluate_on_test(messy(), accounts(200, seed=6), seed=1).metrics()
+    assert figures["auc"] > 0.8
+    assert set(figures["speed"]) == {"row_ms", "batch_s"}
+    model = train_accounts(messy(), seed=1, params=FAST).model
+    assert {"following", "bio_length"} < set(model.feature_names)
+    assert not {"followers", "posts"} & set(model.feature_names)
+
+
+def test_too_few_of_a_label_are_refused_with_advice():
+    few = accounts().sort("label").head(190)
+    assert few["label"].sum() < 20
+    with pytest.raises(InvalidInputError, match="at least 20 accounts of each label"):
+        train_accounts(few, seed=1)
+    with pytest.raises(InvalidInputError, match="10 folds need as many rows of each label"):
+        evaluate_accounts(accounts().sort("label").head(180), seed=1)
 
 
 def test_a_model_trained_on_a_table_scores_accounts():

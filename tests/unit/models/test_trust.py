@@ -189,6 +189,16 @@ def test_calibrators_never_fall_and_stay_away_from_certainty(seed, fit):
     assert p.max() <= 1 - CLIP
 
 
+@pytest.mark.parametrize("fit", [fit_platt, fit_isotonic])
+def test_ranks_keep_apart_what_the_clip_makes_alike(fit):
+    rng = np.random.default_rng(5)
+    odds = rng.normal(size=200) * 3
+    calibrator = fit(odds, (odds + rng.normal(size=200) > 0).astype(np.int8))
+    far = np.linspace(-40, 40, 50)
+    assert (np.diff(calibrator.rank(far)) > 0).all()
+    assert calibrator.probability(far)[0] == calibrator.probability(far)[5] == CLIP
+
+
 def test_calibration_mends_overconfidence():
     rng = np.random.default_rng(5)
     odds = rng.normal(size=2000)

@@ -207,11 +207,15 @@ def test_a_kol_page_explains_the_score_in_words() -> None:
     assert page is not None
     answer = client().get(f"/kols/{KOL}")
     assert "likely lies between" in answer.text
+    assert "of its followers are no real audience, likely between" in answer.text
+    assert "The score would be" in answer.text
     assert "Features are live, from the stream." in answer.text
     assert page.contributions[0].label in answer.text
     parser = tags(answer)
     assert parser.seen.count("svg") >= len(page.contributions) + 3
-    assert EN["source_stale"] in client().get("/kols/an.beauty00").text
+    first = client().get("/kols/an.beauty00").text
+    assert EN["source_stale"] in first
+    assert EN["trust_thin"] in first
 
 
 def test_a_kol_nobody_knows() -> None:
