@@ -21,9 +21,9 @@ def prepare(social: pl.LazyFrame, posts: pl.LazyFrame) -> pl.LazyFrame:
     """Comments with what their text shows, who wrote it and how long after the newest post.
 
     ``said``: the text in one spelling; ``advertises``, ``praises``, ``no_words`` and ``plain`` (Vietnamese without a
-    diacritic): signs of the text; ``author_kols``: KOLs the author writes to (null: unknown); ``author_days``: days on
-    which the author wrote to this one; ``own_lang``: the KOL's language; ``after_post_s``: seconds since the KOL's
-    newest post.
+    diacritic): signs of the text; ``author_kols``: KOLs the author writes to (null: unknown), ``hour_kols``: those in
+    the same hour; ``author_days``: days on which the author wrote to this one; ``own_lang``: the KOL's language;
+    ``after_post_s``: seconds since the KOL's newest post.
     """
     comments = social.filter(pl.col("event_type") == "comment")
     said = comments.select(pl.col("text").unique().drop_nulls()).with_columns(  # a text is often said more than once
@@ -32,12 +32,15 @@ def prepare(social: pl.LazyFrame, posts: pl.LazyFrame) -> pl.LazyFrame:
     several = pl.col("kol_id").n_unique() > 1  # of one KOL alone nobody can say who else its authors write to
     authors = comments.group_by("author_id").agg(author_kols=pl.col("kol_id").n_unique())
     authors = authors.join(comments.select(several=several), how="cross").filter("several").drop("several")
+    hour = pl.col("event_time").dt.truncate("1h")
+    together = comments.group_by("author_id", hour=hour).agg(hour_kols=pl.col("kol_id").n_unique())
     days = comments.group_by("kol_id", "author_id").agg(author_days=pl.col("event_time").dt.date().n_unique())
     newest = posts.select("kol_id", "event_time", posted_at="event_time").sort("event_time")
     return (
         comments.join(said, on="text", how="left", maintain_order="left")
         .join(authors, on="author_id", how="left", maintain_order="left")
         .join(days, on=["kol_id", "author_id"], how="left", maintain_order="left")
+        .join(together, left_on=["author_id", hour], right_on=["author_id", "hour"], how="left", maintain_order="left")
         .join(main_language(posts), on="kol_id", how="left", maintain_order="left")
         .sort("event_time", maintain_order=True)
         .join_asof(newest, on="event_time", by="kol_id", check_sortedness=False)
@@ -91,6 +94,11 @@ FEATURES = (
         "audience_overlap", "share", 0, 1, "no author known, or comments of one KOL alone at hand",
         f"Comments by authors who write to at least {SHARED_BY} KOLs.",
         (pl.col("author_kols") >= SHARED_BY).filter(pl.col("author_id").is_not_null()).mean(),
+    ),
+    _feature(
+        "audience_overlap_hour", "share", 0, 1, "no author known, or comments of one KOL alone at hand",
+        "Comments by authors who write to another KOL in the same hour.",
+        (pl.col("hour_kols") > 1).filter(pl.col("author_kols").is_not_null()).mean(),
     ),
     _feature("comment_length_mean", "characters", 0, None, "no text", "Mean length of a comment.", _LENGTH.mean()),
     _feature(

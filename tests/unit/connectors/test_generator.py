@@ -231,6 +231,23 @@ def test_bought_counts_stand_out(clean: list[EventBatch], kind: str, numerator: 
     assert by_kind[kind] > 1.2 * by_kind["honest"]
 
 
+def test_a_campaign_lifts_reach_by_what_the_world_says() -> None:
+    """Impressions of running campaigns against the KOL's other hours, both as parts of what all KOLs have then."""
+    world = build_world(WorldConfig(n_kols=COHORT, hours=48, seed=4, fraud_share=0, duplicate_share=0, invalid_share=0))
+    social = pl.concat([batch.social for batch in batches(world)]).filter(event_type="engagement")
+    hourly = social.with_columns(hour=pl.col("event_time").dt.truncate("1h"), reached=pl.col("impressions").log1p())
+    hourly = hourly.with_columns(reached=pl.col("reached") - pl.col("reached").median().over("hour"))
+    campaigns = world.campaigns.select("kol_id", "start", "end", "lift")
+    own = hourly.join(campaigns, on="kol_id").with_columns(
+        running=(pl.col("hour") >= pl.col("start")) & (pl.col("hour") < pl.col("end"))
+    )
+    means = own.group_by("kol_id", "lift", "running").agg(pl.col("reached").mean())
+    found = means.pivot("running", index=["kol_id", "lift"], values="reached").drop_nulls()
+    assert found.height > 80
+    effect = (found["true"] - found["false"]).median()
+    assert effect == pytest.approx(found["lift"].log1p().median(), abs=0.1)
+
+
 def test_the_world_ends_at_a_full_hour() -> None:
     config = WorldConfig(n_kols=5, hours=2, end=datetime(2026, 1, 12, 9, 41, 7, tzinfo=UTC))
     assert config.start == datetime(2026, 1, 12, 7, tzinfo=UTC)

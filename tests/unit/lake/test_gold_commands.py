@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from kolray.cli.main import app
 from kolray.errors import InvalidInputError
+from kolray.features import FEATURE_NAMES
 from kolray.lake.tables import LakeTables
 from tests.unit.lake.rows import START, add, silver
 
@@ -47,6 +48,28 @@ def test_features_are_as_known_at_a_time() -> None:
 def test_features_of_one_kol_are_what_they_are_among_all() -> None:
     known_at = ("--known-at", "2026-02-01")
     assert features("--kol", "k2", *known_at) == features(*known_at)[1:]
+
+
+def test_features_of_a_file_of_events_without_a_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOLRAY_HOME", str(tmp_path))
+    rows = [
+        {"KOL": "k1", "platform": "x", "event_type": "engagement", "event_time": "2026-01-05T10:00:00Z", "likes": n}
+        for n in (3, -1)
+    ]
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row | {"impressions": 4}) + "\n" for row in rows))
+    command = ["features", "--events", str(tmp_path / "mine.jsonl"), "--map", "kol_id=KOL", "--output", "json"]
+    done = CliRunner().invoke(app, [*command, "--as-of", "2026-01-06"])
+    assert "1 bad rows were left out" in done.stderr
+    (row,) = json.loads(done.stdout)
+    assert (row["kol_id"], row["engagement_rate"], row["followers"]) == ("k1", 0.75, None)
+    refused = CliRunner().invoke(app, [*command, "--known-at", "2026-01-06"])
+    assert "--known-at is for the lake" in str(refused.exception)
+
+
+def test_the_list_says_what_each_feature_means() -> None:
+    rows = json.loads(CliRunner().invoke(app, ["features", "--list", "--output", "json"]).stdout)
+    assert [row["name"] for row in rows] == list(FEATURE_NAMES)
+    assert all(row["meaning"] and row["null when"] and " … " in row["range"] for row in rows)
 
 
 @pytest.mark.usefixtures("home")
