@@ -21,6 +21,10 @@ from kolray.models.lifecycle import promote, submit
 from kolray.models.lifecycle import train as fit
 from kolray.models.registry import ModelRegistry
 from kolray.models.retrain import judge_due, retrain
+from kolray.models.sentiment import current_classifier
+from kolray.models.sentiment.corpus import make_corpus
+from kolray.models.sentiment.labelled import Labelled
+from kolray.models.sentiment.trained import train_sentiment
 from kolray.models.trainers import train_on_ray
 from kolray.models.watch import watch_models
 from kolray.settings import Settings
@@ -140,3 +144,17 @@ def _check_that_the_night_says_so(settings: Settings, clock: SystemClock) -> Non
 
 def _registry(settings: Settings) -> ModelRegistry:
     return ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+
+
+def test_a_sentiment_champion_judges_as_it_was_trained(registry, monkeypatch):
+    monkeypatch.setattr("kolray.models.sentiment.fit.MAX_WORDS", 0)  # n-grams alone: quick
+    data = Labelled(make_corpus(240, seed=3).select("text", "label"), 0)
+    trained = train_sentiment(data, None, seed=7)
+    submission = submit(registry, "sentiment", trained)
+    assert submission.promoted
+    assert registry.tags("sentiment", submission.version)["digest"] == trained.model.version
+    champion = current_classifier(registry)
+    assert champion.version == trained.model.version
+    texts = trained.test.frame["text"]
+    assert champion.classify(texts).to_list() == trained.model.classify(texts).to_list()
+    assert not submit(registry, "sentiment", trained).promoted

@@ -6,6 +6,7 @@ for the whole file: -1 … 1, or 0 … 2. A file that knows only 0 and 1 means n
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,12 @@ class Labelled:
     def labels(self) -> list[int]:
         """The labels that occur, ascending."""
         return sorted(self.frame["label"].unique().to_list())
+
+    @property
+    def digest(self) -> str:
+        """A hash of the rows in their order: what a model was trained on."""
+        rows = self.frame.select(pl.concat_str("label", "text", separator="\x1f")).to_series()
+        return hashlib.sha256("\x1e".join(rows.to_list()).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def read_labelled(files: list[Path], mapping: Mapping[str, str] | None = None) -> list[Labelled]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from kolray.models.drift import Reference
 from kolray.models.monitor import AtTraining
 from kolray.models.sentiment.fit import fit_model
 from kolray.models.sentiment.judge import SentimentReport, cross_validate, judge, text_folds
@@ -51,7 +52,8 @@ def train_sentiment(
         test, split = Labelled(data.frame.filter(held), 0), f"held-out fold, 1/{HELD_OUT} of the rows"
         data = Labelled(data.frame.filter(~held), data.skipped)
     model = (fit or fit_model)(data.frame, seed)
-    return TrainedSentiment(model, judge(model, data, test, split), data, test)
+    then = AtTraining(Reference({}, {}), data={"texts": data.digest}, seed=seed)
+    return TrainedSentiment(model, judge(model, data, test, split), data, test, then)
 
 
 def evaluate_sentiment(

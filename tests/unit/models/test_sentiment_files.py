@@ -156,4 +156,6 @@ def test_without_a_test_file_a_fifth_is_held_out_and_never_trained_on(monkeypatc
     assert (made.train.frame.height, made.test.frame.height) == (40, 10)
     assert not set(made.train.frame["text"]) & set(made.test.frame["text"])
     assert made.loss == made.loss_of(made.model)
+    assert made.reference is not None
+    assert made.reference.data == {"texts": made.train.digest} != {"texts": made.test.digest}
     assert made.report.split == "held-out fold, 1/5 of the rows"
