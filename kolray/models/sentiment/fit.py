@@ -102,8 +102,9 @@ class _Learning:
         known = parts if len(texts.words) <= MAX_WORDS else []
         nets = [pool.submit(fit_convnet, texts, labels, rows, n_labels, seed + n) for n, rows in enumerate(known)]
         counted = count_grams(texts)
-        whole = [] if folds is None else [every]
-        return cls(texts, folds, nets, [pool.submit(fit_terms, counted[rows], labels[rows]) for rows in parts + whole])
+        wanted = parts if folds is None else [*parts, every]
+        terms = [pool.submit(lambda rows: fit_terms(counted[rows], labels[rows]), rows) for rows in wanted]
+        return cls(texts, folds, nets, terms)
 
     def done(self, *, reads_plain: bool) -> tuple[Readers, Members]:
         nets, terms = [task.result() for task in self.nets], [task.result() for task in self.terms]
