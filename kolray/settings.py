@@ -164,6 +164,10 @@ class ModelsSettings(_Part):
         None,
         description="Ray Tune's and Train's runs: a folder that all nodes see or s3://BUCKET/PREFIX; none: <home>/runs",
     )
+    train_from_rows: int = Field(
+        1_000_000, ge=1, description="labelled accounts from which Ray Train fits the trust booster on several workers"
+    )
+    train_workers: int = Field(2, ge=1, description="workers of such a fit, one CPU each")
     retrain_after_days: float = Field(
         7, ge=0, description="age of a model's last training after which nightly retrains"
     )
