@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from kolray.cli import ablate, drift, reproduce, sentiment, tune, worlds
 from kolray.cli import accounts as accounts_cli
-from kolray.cli import drift, reproduce, sentiment, tune, worlds
 from kolray.cli.options import FIELD_COLUMN, pairs
 from kolray.errors import InvalidInputError
 from kolray.settings import Settings, load_settings
@@ -165,6 +165,7 @@ def _show(report: dict[str, Any]) -> None:
 def register(root: typer.Typer) -> None:
     """Adds ``kolray models``."""
     tune.register(app)
+    ablate.register(app)
     drift.register(app)
     reproduce.register(app)
     root.add_typer(app, name="models")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
@@ -12,15 +12,17 @@ import polars as pl
 from kolray.errors import NotFoundError, PromotionRefusedError
 from kolray.lake.reference import current
 from kolray.lake.tables import LakeTables, Root
+from kolray.models.card import CARD, model_card
 from kolray.models.drift import Reference
 from kolray.models.monitor import AtTraining
-from kolray.models.plots import forecast_plot, reliability_plot
+from kolray.models.plots import forecast_plot, precision_plot, reliability_plot, roc_plot
 from kolray.models.provenance import provenance
 from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
 from kolray.models.sentiment.trained import TrainedSentiment
 from kolray.models.success import TrainedSuccess, train_success
 from kolray.models.success.series import HOUR
 from kolray.models.trust import TrainedTrust, train_trust
+from kolray.models.trust.members import BoosterFit, fit_booster
 
 Kind = Literal["trust", "success"]
 SEED = 7
@@ -78,18 +80,21 @@ def train(
     seed: int = SEED,
     params: dict[str, Any] | None = None,
     versions: Mapping[str, int] | None = None,
+    fit: BoosterFit = fit_booster,
 ) -> Trained:
     """Trains on what the lake holds now, or held. Plain: a test, a command and a Ray task call the same.
 
     Args:
         params: over the model's defaults, as tuning kept them.
         versions: of the tables in ``SOURCES``, as an earlier training noted them; none: the newest.
+        fit: fits a booster of the trust model.
     """
     held = dict(versions or LakeTables(lake_root).versions(*SOURCES[kind]))
     if kind == "trust":
         features = newest_features(lake_root, held.get("gold.features"))
         labels = current(lake_root, "labels", version=held.get("ref.labels"))
-        return train_trust(features, labels, seed, params).among(features, held, seed)
+        judged = train_trust(features, labels, seed, params, fit).among(features, held, seed)
+        return judged.by_groups(current(lake_root, "kols"))
     trained = train_success(complete_hours(lake_root, held), seed, params=params)
     try:
         then = Reference.of(newest_features(lake_root, held.get("gold.features")))
@@ -115,11 +120,26 @@ def submit(registry: ModelRegistry, kind: Registered, trained: Trained | Trained
         tags={name: str(value) for name, value in verdict.items()} | _provenance(trained),
         reference=None if trained.reference is None else asdict(trained.reference),
     )
+    if isinstance(trained, TrainedTrust):
+        write_card(registry, kind, version, report.to_dict(), len(trained.model.feature_names))
     try:
         reason = promote(registry, kind, version)
     except PromotionRefusedError as refusal:
         return Submission(kind, version, False, str(refusal), report.to_dict())
     return Submission(kind, version, True, reason, report.to_dict())
+
+
+def write_card(
+    registry: ModelRegistry,
+    kind: str,
+    version: int,
+    report: Mapping[str, Any],
+    n_features: int,
+    ablation: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """The model card of a trust version, in place of an earlier one."""
+    card = model_card(kind, version, report, registry.tags(kind, version), n_features, ablation)
+    registry.attach(kind, version, {CARD: card})
 
 
 def _provenance(trained: Trained | TrainedSentiment) -> dict[str, str]:
@@ -130,7 +150,12 @@ def _provenance(trained: Trained | TrainedSentiment) -> dict[str, str]:
 
 def _figures(trained: Trained | TrainedSentiment) -> dict[str, Any]:
     if isinstance(trained, TrainedTrust):
-        return {"reliability.png": reliability_plot(trained.report)}
+        report = trained.report
+        return {
+            "reliability.png": reliability_plot(report),
+            "roc.png": roc_plot(report),
+            "precision_recall.png": precision_plot(report),
+        }
     return {"forecast.png": forecast_plot(trained.report)} if isinstance(trained, TrainedSuccess) else {}
 
 

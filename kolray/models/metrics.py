@@ -10,6 +10,7 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int8]
 
 ECE_BINS = 10
+CURVE_POINTS = 200
 
 
 def probability_metrics(labels: Labels, probability: Floats, rank: Floats | None = None) -> dict[str, float]:
@@ -48,6 +49,33 @@ def reliability(labels: Labels, probability: Floats, bins: int = ECE_BINS) -> pl
             "n": [len(part) for part in parts],
         }
     )
+
+
+def curves(labels: Labels, probability: Floats) -> dict[str, list[tuple[float, float]]]:
+    """``roc`` (false and true positive rate) and ``pr`` (recall, precision), ``CURVE_POINTS`` each at most."""
+    from sklearn.metrics import precision_recall_curve, roc_curve
+
+    wrong, right, _ = roc_curve(labels, probability)
+    precision, recall, _ = precision_recall_curve(labels, probability)
+    return {"roc": _thinned(wrong, right), "pr": _thinned(recall[::-1], precision[::-1])}
+
+
+def _thinned(x: Floats, y: Floats) -> list[tuple[float, float]]:
+    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), CURVE_POINTS)).round().astype(int))
+    return list(zip(x[kept].tolist(), y[kept].tolist(), strict=True))
+
+
+def by_group(groups: pl.Series, labels: Labels, probability: Floats) -> dict[str, dict[str, float]]:
+    """``n, auc, ece`` of each group that has both labels; rows without a group are left out."""
+    from sklearn.metrics import roc_auc_score
+
+    found = {}
+    for name in groups.drop_nulls().unique().sort():
+        mine = groups.eq_missing(name).to_numpy()
+        if len(np.unique(labels[mine])) > 1:
+            auc = float(roc_auc_score(labels[mine], probability[mine]))
+            found[name] = {"n": int(mine.sum()), "auc": auc, "ece": ece(labels[mine], probability[mine])}
+    return found
 
 
 def ece(labels: Labels, probability: Floats, bins: int = ECE_BINS) -> float:

@@ -10,13 +10,32 @@ from kolray.models.trust.report import TrustReport
 
 def reliability_plot(report: TrustReport) -> Any:
     """Observed share against expected probability, bins of equal count (a matplotlib ``Figure``)."""
-    figure = _figure(5, 5)
-    axes = figure.add_subplot()
+    figure, axes = _square()
     axes.plot([0, 1], [0, 1], color="grey", linewidth=1, label="perfect")
     expected, observed = ([row[name] for row in report.reliability] for name in ("expected", "observed"))
     axes.plot(expected, observed, marker="o", label=f"ECE {report.test['ece']:.3f}")
     axes.set(xlabel="expected probability of a bought audience", ylabel="observed share", title="Reliability")
     axes.legend()
+    return figure
+
+
+def roc_plot(report: TrustReport) -> Any:
+    """True against false positives on the untouched fold (a matplotlib ``Figure``)."""
+    figure, axes = _square()
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1, label="chance")
+    axes.plot(*zip(*report.curves["roc"], strict=True), label=f"AUC {report.test['auc']:.3f}")
+    axes.set(xlabel="honest audiences taken for bought", ylabel="bought audiences found", title="ROC")
+    axes.legend(loc="lower right")
+    return figure
+
+
+def precision_plot(report: TrustReport) -> Any:
+    """Precision against recall on the untouched fold (a matplotlib ``Figure``)."""
+    figure, axes = _square()
+    axes.axhline(report.prevalence, color="grey", linewidth=1, label="chance")
+    axes.plot(*zip(*report.curves["pr"], strict=True), label=f"PR-AUC {report.test['pr_auc']:.3f}")
+    axes.set(xlabel="bought audiences found", ylabel="of those called bought, are", title="Precision and recall")
+    axes.legend(loc="lower left")
     return figure
 
 
@@ -33,6 +52,11 @@ def forecast_plot(report: SuccessReport) -> Any:
         axes.legend(loc="upper left", fontsize="small")
     figure.tight_layout()
     return figure
+
+
+def _square() -> tuple[Any, Any]:
+    figure = _figure(5, 5)
+    return figure, figure.add_subplot()
 
 
 def _figure(width: float, height: float) -> Any:

@@ -131,6 +131,20 @@ class ModelRegistry:
         for file, figure in figures.items():
             client.log_figure(run_id, figure, f"plots/{file}")
 
+    def attach(self, name: str, version: int, texts: Mapping[str, str]) -> None:
+        """Adds text files by name to a version's run, in place of earlier ones."""
+        client = self._connected()
+        run_id = client.get_model_version(name, str(version)).run_id
+        for file, text in texts.items():
+            client.log_text(run_id, text, file)
+
+    def report(self, name: str, version: int) -> dict[str, Any]:
+        """``report.json`` of a version."""
+        client = self._connected()
+        with tempfile.TemporaryDirectory() as folder:
+            run_id = client.get_model_version(name, str(version)).run_id
+            return dict(json.loads(Path(client.download_artifacts(run_id, REPORT, folder)).read_text()))
+
     def set_alias(self, name: str, version: int, alias: str) -> None:
         """Points the alias at a version; who polls ``alias_version`` sees it at once."""
         self._connected().set_registered_model_alias(name, alias, str(version))

@@ -18,17 +18,17 @@ def stratified_folds(labels: NDArray[np.int8], n_folds: int, seed: int, groups: 
         groups: a number shared by rows that must not be parted (identical accounts); none: each row for itself.
 
     Raises:
-        InvalidInputError: a class has fewer rows than folds.
+        InvalidInputError: a class has fewer rows, or fewer different ones, than folds.
     """
-    counts = np.bincount(labels, minlength=2)
-    if counts.min() < n_folds:
-        raise InvalidInputError(
-            f"{n_folds} folds need as many rows of each label; there are {counts[0]} of 0 and {counts[1]} of 1."
-            " Label more accounts of both kinds."
-        )
     if groups is None:
         groups = np.arange(len(labels))
     names, first, member = np.unique(groups, return_index=True, return_inverse=True)
+    counts = np.bincount(labels[first], minlength=2)
+    if counts.min() < n_folds:
+        raise InvalidInputError(
+            f"{n_folds} folds need as many different rows of each label; there are {counts[0]} of 0 and {counts[1]} of"
+            " 1. Label more accounts of both kinds, or give more of their features."
+        )
     fold = np.empty(len(names), dtype=np.int64)
     rng = np.random.default_rng(seed)
     for label in (0, 1):

@@ -1,7 +1,7 @@
 """[ray] Training as Ray tasks: the same plain ``train`` on any node that sees the lake; registration in the driver.
 
-On data of one node a task costs nothing beside a trainer's seconds of start-up; the distributed trainers come with
-data that needs them.
+On data of one node a task costs nothing beside a trainer's seconds of start-up; ``BoosterTrainer`` takes over where
+there are more rows.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import ray
 from kolray.lake.tables import Root
 from kolray.models.lifecycle import SEED, Kind, Submission, Trained, submit, train
 from kolray.models.registry import ModelRegistry
+from kolray.models.trust.members import BoosterFit, fit_booster
 
 
 @ray.remote(num_cpus=1, max_retries=1)
-def _train(kind: Kind, lake_root: Root, seed: int, params: dict[str, Any]) -> Trained:
-    return train(kind, lake_root, seed, params)
+def _train(kind: Kind, lake_root: Root, seed: int, params: dict[str, Any], fit: BoosterFit) -> Trained:
+    return train(kind, lake_root, seed, params, fit=fit)
 
 
 def train_on_ray(
@@ -27,13 +28,17 @@ def train_on_ray(
     registry: ModelRegistry,
     seed: int = SEED,
     on_submission: Callable[[Submission], None] = lambda _: None,
+    fit: BoosterFit = fit_booster,
 ) -> dict[str, Submission]:
     """Trains the kinds side by side and submits each as it is ready. Ray must be initialised.
+
+    Args:
+        fit: ``BoosterTrainer``, where there may be more rows than one node should hold.
 
     Raises:
         KolrayError: what the training raised, unwrapped from the task's error.
     """
-    running = {_train.remote(kind, lake_root, seed, registry.kept_params(kind)): kind for kind in kinds}
+    running = {_train.remote(kind, lake_root, seed, registry.kept_params(kind), fit): kind for kind in kinds}
     done: dict[str, Submission] = {}
     while running:
         [ready], _ = ray.wait(list(running), num_returns=1)

@@ -15,6 +15,7 @@ from kolray.cli.main import app
 from kolray.errors import InvalidInputError, NotFoundError
 from kolray.lake.scores import copy_scores
 from kolray.lake.tables import LakeTables
+from kolray.models.ablation import ablate_version
 from kolray.models.lifecycle import newest_features, submit, train
 from kolray.models.provenance import feature_schema
 from kolray.models.publish import score_all
@@ -95,6 +96,23 @@ def test_what_names_no_score_is_told_apart(home: Path) -> None:
         reproduce(registry, lake, store, "old")
     with pytest.raises(NotFoundError, match="trust:99"):
         reproduce(registry, lake, store, "gone")
+
+
+def test_a_version_has_its_plots_and_a_card_that_gains_the_ablation(home: Path, tmp_path: Path) -> None:
+    registry, lake = _parts(home)
+    client, _ = registry.experiment("kolray")
+    run_id = client.get_model_version("trust", "1").run_id
+    plots = {file.path for file in client.list_artifacts(run_id, "plots")}
+    assert plots == {f"plots/{name}.png" for name in ("reliability", "roc", "precision_recall")}
+
+    def card() -> str:
+        return Path(client.download_artifacts(run_id, "card.md", str(tmp_path))).read_text()
+
+    assert "kolray models ablate trust" in card()
+    assert "`gold.features` 0, `ref.labels` 0" in card()
+    whole, rows = ablate_version(registry, lake.root)
+    assert whole["auc"] == registry.report("trust", 1)["test"]["auc"]
+    assert all(row["without"] in card() for row in rows)
 
 
 def test_a_training_is_repeated_from_its_tags_whatever_came_after(home: Path) -> None:

@@ -63,13 +63,18 @@ def train_accounts(
             f"a model needs at least {MIN_OF_EACH_LABEL} accounts of each label; the table has {counts[0]} real and "
             f"{counts[1]} fake ones: add more, or judge by `kolray models evaluate`, which needs ten of each"
         )
-    features = account_features(table)
-    rows = pl.format("{}", pl.int_range(pl.len()).cast(pl.String).str.zfill(12))  # an id may occur twice
-    features = features.select("kol_id", *useful(features)).with_columns(kol_id=rows)
-    labels = pl.DataFrame({"kol_id": features["kol_id"], "label": table["label"]})
+    features, labels = learnable(table)
     trained = train_trust(features, labels, seed, params)
     model = replace(trained.model, seen=replace(trained.model.seen, as_of=as_of), version="")
     return replace(trained, model=model).among(features, {"accounts": rows_version(table)}, seed)
+
+
+def learnable(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Features and labels as ``train_trust`` takes them; an id may occur twice, so rows are numbered."""
+    features = account_features(table)
+    rows = pl.format("{}", pl.int_range(pl.len()).cast(pl.String).str.zfill(12))
+    features = features.select("kol_id", *useful(features)).with_columns(kol_id=rows)
+    return features, pl.DataFrame({"kol_id": features["kol_id"], "label": table["label"]})
 
 
 def useful(features: pl.DataFrame) -> tuple[str, ...]:

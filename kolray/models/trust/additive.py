@@ -44,7 +44,9 @@ class Additive:
 
     def scores(self, x: Floats) -> Floats:
         """Log-odds: (rows, folds)."""
-        return np.stack([fold.sum(axis=1) for fold in self._effects(x)], axis=1) + self.intercept
+        # In one layout, or the order of the sum, and so its last bit, would depend on how many rows there are.
+        sums = [np.ascontiguousarray(fold).sum(axis=1) for fold in self._effects(x)]
+        return np.stack(sums, axis=1) + self.intercept
 
     def contributions(self, x: Floats) -> Floats:
         """Mean over the folds of what each feature adds, and the base in the last column: (rows, features + 1)."""
@@ -120,6 +122,9 @@ def _heights(design: Floats, y: Labels, shape: tuple[int, ...]) -> tuple[Floats,
 
     mean, scale = design.mean(axis=0), design.std(axis=0)
     varies = scale > _EPS
+    if not varies.any():  # all are constant or missing: as likely as any row
+        odds = (y.sum() + 1.0) / (len(y) - y.sum() + 1.0)
+        return np.zeros(shape), np.zeros(shape[0]), float(np.log(odds))
     fitted = LogisticRegression(C=RIDGE_C, max_iter=200, tol=1e-3).fit((design - mean)[:, varies] / scale[varies], y)
     weights = np.zeros(design.shape[1])
     weights[varies] = fitted.coef_[0] / scale[varies]

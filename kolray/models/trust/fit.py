@@ -68,6 +68,7 @@ def fit_trust(
     params: dict[str, Any] | None = None,
     own: Accounts | None = None,
     fit: BoosterFit = fit_booster,
+    without: frozenset[str] = frozenset(),
 ) -> FittedTrust:
     """Exact per seed.
 
@@ -77,12 +78,13 @@ def fit_trust(
         own: rows for the calibration alone. None: the calibration is cross-fitted, that is, chosen and fitted on the
             log-odds of each row by members and a stack that did not see it; for tables too small to give rows away.
         fit: fits one booster; the trainers' one does it on several nodes.
+        without: members that are left out, to see what they are worth.
 
     Raises:
         InvalidInputError: a class has fewer rows than folds.
     """
     with threadpool_limits(1, "blas"):  # threads of tiny products spin for each other on shared cores
-        fitted = _out_of_fold(data, names, params or {}, seed, fit)
+        fitted = _out_of_fold(data, names, params or {}, seed, fit, without)
         return _stacked(data, fitted, names, seed, own)
 
 
@@ -120,7 +122,12 @@ def inner_folds(train: Accounts, seed: int) -> Rows:
 
 
 def _out_of_fold(
-    train: Accounts, names: tuple[str, ...], params: dict[str, Any], seed: int, fit: BoosterFit
+    train: Accounts,
+    names: tuple[str, ...],
+    params: dict[str, Any],
+    seed: int,
+    fit: BoosterFit,
+    without: frozenset[str],
 ) -> OutOfFold:
     folds = inner_folds(train, seed)
     boosters = []
@@ -132,6 +139,7 @@ def _out_of_fold(
     for member, own in columns.items():
         if len(own):
             members[member] = fit_additive(train.x, train.y, folds, own, seed)
+    members = {name: member for name, member in members.items() if name not in without}
     scores = [member.scores(train.x) for member in members.values()]
     unseen = [own[np.arange(len(own)), folds] if own.shape[1] > 1 else own[:, 0] for own in scores]
     return OutOfFold(members, np.stack(unseen, axis=1), folds)

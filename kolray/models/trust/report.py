@@ -17,6 +17,7 @@ class TrustReport:
 
     ``members``: for each its ``auc`` out of fold, ``gain`` (share by which the stack's log-loss rises without it),
     ``weight`` and whether it was ``kept``. ``importance``: mean absolute contribution to the log-odds.
+    ``curves``: see ``metrics.curves``. ``groups``: platform and tier → group → ``n, auc, ece``, where they are known.
     ``fake_share``: how often its interval covered the true share (see ``judge_fake_share``); None where none is known.
     """
 
@@ -31,6 +32,8 @@ class TrustReport:
     importance: dict[str, float]
     params: dict[str, Any] = field(default_factory=dict)
     fake_share: dict[str, float] | None = None
+    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    groups: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
 
     @property
     def beats_baseline(self) -> bool:

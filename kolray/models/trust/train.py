@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kolray.errors import InvalidInputError
-from kolray.models.metrics import ece, probability_metrics, reliability
+from kolray.models.metrics import by_group, curves, ece, probability_metrics, reliability
 from kolray.models.monitor import AtTraining
 from kolray.models.splits import stratified_folds
 from kolray.models.trust.calibration import IDENTITY
@@ -45,6 +45,14 @@ class TrainedTrust:
         """With what the night compares with (all KOLs of its time, labelled or not) and what it was trained from."""
         reference = AtTraining.of(features, self.model, self.report.test["auc"])
         return replace(self, reference=replace(reference, data=dict(data), seed=seed))
+
+    def by_groups(self, kols: pl.DataFrame) -> TrainedTrust:
+        """With the figures of each platform and tier; ``kols``: ``kol_id, platform, tier``."""
+        known = self.test.select("kol_id", "label").join(kols, on="kol_id", how="left", maintain_order="left")
+        labels = known["label"].to_numpy().astype(np.int8)
+        probability = self.model.score(self.test)["probability"].to_numpy()
+        groups = {kind: by_group(known[kind], labels, probability) for kind in ("platform", "tier")}
+        return replace(self, report=replace(self.report, groups={kind: own for kind, own in groups.items() if own}))
 
     @property
     def loss(self) -> float:
@@ -91,6 +99,7 @@ def train_trust(
     seed: int,
     params: dict[str, Any] | None = None,
     fit: BoosterFit = fit_booster,
+    without: frozenset[str] = frozenset(),
 ) -> TrainedTrust:
     """Fits and judges a trust model. Exact per seed.
 
@@ -100,13 +109,15 @@ def train_trust(
             ``at``, the newest label of a KOL counts.
         params: of the booster, over ``members.BOOSTER_DEFAULTS``.
         fit: fits one booster; the trainers' one does it on several nodes.
+        without: members that are left out.
 
     Raises:
         InvalidInputError: too few labelled KOLs, or only one kind.
     """
     table, names, data, test, calibration = parts = part(features, labels, seed)
     train = parts.train
-    fitted = fit_trust(train, names, seed, params, data.rows(calibration) if calibration.any() else None, fit)
+    own = data.rows(calibration) if calibration.any() else None
+    fitted = fit_trust(train, names, seed, params, own, fit, without)
     model = fitted.model
     unseen = table.filter(pl.Series(test))
     weights = dict(zip(model.stack.names, model.stack.weights.tolist(), strict=True))
@@ -129,6 +140,7 @@ def train_trust(
         importance=_importance(model, unseen),
         params=params or {},
         fake_share=_judged_share(model, data.rows(test)),
+        curves=curves(y_test, probability),
     )
     return TrainedTrust(model, report, unseen)
 

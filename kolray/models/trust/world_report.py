@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from kolray.connectors.generator import FRAUD_TYPES
-from kolray.models.metrics import Floats, Labels, ece
+from kolray.models.metrics import Floats, Labels, by_group
 from kolray.models.splits import Rows, stratified_folds
 from kolray.models.trust.cross_validation import MANY_FOLDS, cross_validate
 from kolray.models.trust.fit import Accounts, fit_trust, identical_rows
@@ -92,14 +92,7 @@ def _against_honest(fraud: np.ndarray, y: Labels, said: Floats) -> tuple[Labels,
 
 def _by_group(group: pl.Series, y: Labels, said: Floats, covered: np.ndarray) -> dict[str, dict[str, float]]:
     """``n, auc, ece, coverage`` of each group that has both labels."""
-    found: dict[str, dict[str, float]] = {}
-    for name in group.unique().sort():
-        mine = (group == name).to_numpy()
-        if len(np.unique(y[mine])) > 1:
-            found[name] = {
-                "n": int(mine.sum()),
-                "auc": _auc(y[mine], said[mine]),
-                "ece": ece(y[mine], said[mine]),
-                "coverage": float(covered[mine].mean()),
-            }
-    return found
+    return {
+        name: own | {"coverage": float(covered[group.eq_missing(name).to_numpy()].mean())}
+        for name, own in by_group(group, y, said).items()
+    }

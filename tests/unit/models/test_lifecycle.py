@@ -11,7 +11,7 @@ import pytest
 from kolray.errors import InvalidInputError, NotFoundError, PromotionRefusedError
 from kolray.features.window_metrics import SUMS
 from kolray.models.lifecycle import complete_hours, judge, newest_features, train
-from kolray.models.plots import forecast_plot, reliability_plot
+from kolray.models.plots import forecast_plot, precision_plot, reliability_plot, roc_plot
 from kolray.models.publish import score_all
 from kolray.models.registry import LoadedModel
 from kolray.stores.metrics import SCORE_SCHEMA
@@ -88,7 +88,8 @@ def test_an_empty_lake_says_what_to_run(kind, tmp_path):
 
 
 def test_plots_are_drawn_without_a_display(tmp_path):
-    for name, figure in (("r", reliability_plot(TRUST.report)), ("f", forecast_plot(SUCCESS.report))):
+    of_trust = [plot(TRUST.report) for plot in (reliability_plot, roc_plot, precision_plot)]
+    for name, figure in enumerate([*of_trust, forecast_plot(SUCCESS.report)]):
         figure.savefig(tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").stat().st_size > 5_000
 

@@ -111,6 +111,12 @@ def test_an_account_of_which_little_is_known_is_thin():
     assert TRAINED.model.thin(x).tolist() == [False, True]
 
 
+def test_a_score_does_not_depend_on_the_rows_beside_it_to_the_last_bit():
+    rows = FEATURES.head(60)
+    alone = pl.concat([TRAINED.model.answer(rows[i : i + 1]) for i in range(rows.height)])
+    assert_frame_equal(alone, TRAINED.model.answer(rows), check_exact=True)
+
+
 def test_saved_files_load_to_the_same_scores(tmp_path: Path):
     for name, data in TRAINED.model.to_files().items():
         (tmp_path / name).write_bytes(data)
@@ -215,6 +221,12 @@ def test_forest_arrays_score_as_scikit_learn():
     x = np.random.default_rng(0).normal(size=(400, 5))
     reference = Sklearn(n_estimators=100, max_samples=256, random_state=7).fit(x)
     assert IsolationForest.fit(x, seed=7).score(x) == pytest.approx(-reference.score_samples(x), abs=1e-12)
+
+
+def test_accounts_that_are_all_alike_make_no_folds():
+    y = (np.arange(100) % 2).astype(np.int8)
+    with pytest.raises(InvalidInputError, match="different rows"):
+        stratified_folds(y, 5, seed=1, groups=identical_rows(np.full((100, 3), np.nan)))
 
 
 def test_folds_keep_identical_rows_together_and_labels_spread():
