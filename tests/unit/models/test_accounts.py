@@ -114,7 +114,7 @@ def test_too_few_of_a_label_are_refused_with_advice():
     assert few["label"].sum() < 20
     with pytest.raises(InvalidInputError, match="at least 20 accounts of each label"):
         train_accounts(few, seed=1)
-    with pytest.raises(InvalidInputError, match="10 folds need as many rows of each label"):
+    with pytest.raises(InvalidInputError, match="10 folds need as many different rows of each label"):
         evaluate_accounts(accounts().sort("label").head(180), seed=1)
 
 
