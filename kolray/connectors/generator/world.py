@@ -72,17 +72,9 @@ def _traits(config: WorldConfig, cohort: int, rng: np.random.Generator) -> pl.Da
     fake = (law[:, 0] * fraud + force * law[:, 1] + anybody).clip(0, 0.98)
     strength = np.where(fraud, 0.35 + 0.65 * force, anybody)
     platform = rng.choice(list(PLATFORMS), n, p=[p.share for p in PLATFORMS.values()])
-    own = {
-        name: np.array([getattr(PLATFORMS[p], name) for p in platform])
-        for name in ("rate", "reach", "comments", "posts")
-    }
     size = np.array([PLATFORMS[p].followers for p in platform])
     followers = np.exp(rng.normal(size[:, 0], size[:, 1])).clip(2000, 2e7).astype(np.int64)
-    signs = draw_signs(rng, kind, strength, level)
-    signs["rate"] = signs["rate"] * np.exp(own["rate"]) * (followers / 30_000.0) ** -0.12
-    signs["reach"] *= np.exp(own["reach"])
-    signs["comment_ratio"] *= np.exp(own["comments"])
-    signs["posts_a_day"] = (signs["posts_a_day"] * np.exp(own["posts"])).clip(0.2, 9)
+    signs = _on_platforms(draw_signs(rng, kind, strength, level), platform, followers)
     known = (np.log10(followers) - 3.2).clip(0.02, 3) / 6 * np.exp(-level.shift * strength / 2)
     frame = pl.DataFrame(
         {
@@ -107,6 +99,20 @@ def _traits(config: WorldConfig, cohort: int, rng: np.random.Generator) -> pl.Da
     tier = pl.coalesce(pl.when(pl.col("followers") < limit).then(pl.lit(name)) for name, limit in TIERS)
     kol_id = pl.format("kol_{}", pl.col("index").cast(pl.String).str.zfill(6))
     return frame.with_columns(kol_id.alias("kol_id"), tier.alias("tier"))
+
+
+def _on_platforms(
+    signs: dict[str, Floats], platform: npt.NDArray[np.str_], followers: npt.NDArray[np.int64]
+) -> dict[str, Floats]:
+    """The traits as they are on each KOL's platform and for its size: large accounts are reacted to less."""
+    names = ("rate", "reach", "comments", "posts")
+    own = {name: np.exp([getattr(PLATFORMS[p], name) for p in platform]) for name in names}
+    return signs | {
+        "rate": signs["rate"] * own["rate"] * (followers / 30_000.0) ** -0.12,
+        "reach": signs["reach"] * own["reach"],
+        "comment_ratio": signs["comment_ratio"] * own["comments"],
+        "posts_a_day": (signs["posts_a_day"] * own["posts"]).clip(0.2, 9),
+    }
 
 
 def _bought(kind: npt.NDArray[np.str_], fraud: npt.NDArray[np.bool_], rng: np.random.Generator) -> Floats:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal, assert_series_equal
+from typer.testing import CliRunner
 
+from kolray.cli.main import app
 from kolray.clock import to_ms
 from kolray.connectors.generator import FRAUD_TYPES, EventBatch, WorldConfig, batches, build_world
 from kolray.connectors.generator.config import COHORT, LOOKALIKES
@@ -270,3 +274,14 @@ def test_hours_are_made_one_by_one() -> None:
     hours.close()
     assert first.social.height > 0
     assert peak < 20 << 20
+
+
+def test_the_command_writes_a_world_of_a_difficulty_into_files(tmp_path: Path) -> None:
+    command = ["generate", "--kols", "40", "--hours", "2", "--end", "2026-01-12T00:00:00Z", "--parquet", str(tmp_path)]
+    done = CliRunner().invoke(app, [*command, "--difficulty", "hard", "--json"])
+    config = WorldConfig(n_kols=40, hours=2, difficulty="hard")
+    assert json.loads(done.stdout)["events"] == sum(batch.social.height + batch.web.height for batch in run(config))
+    assert_frame_equal(pl.read_parquet(tmp_path / "truth.parquet"), build_world(config).truth)
+    assert pl.read_parquet(tmp_path / "labels.parquet")["fake_share"].null_count() == 0
+    refused = CliRunner().invoke(app, [*command, "--difficulty", "brutal"])
+    assert "choose easy, standard, hard" in str(refused.exception)
