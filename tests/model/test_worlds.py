@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from kolray.cli.main import app
 from kolray.connectors.generator import FRAUD_TYPES, WorldConfig
 from kolray.connectors.generator.config import COHORT
+from kolray.connectors.generator.signs import FAKE_LAWS, LEVELS
 from kolray.errors import InvalidInputError
 from kolray.features import compute_features
 from kolray.models.trust import world_report, worlds
@@ -86,3 +88,15 @@ def test_a_world_is_for_trust_alone() -> None:
     done = CliRunner().invoke(app, ["models", "evaluate", "success", "--world", "hard"])
     assert isinstance(done.exception, InvalidInputError)
     assert "--world is for trust" in str(done.exception)
+
+
+def test_the_docs_say_what_the_worlds_are() -> None:
+    said = (Path(__file__).parents[2] / "docs" / "worlds.md").read_text(encoding="utf-8")
+    for name, world in WORLDS.items():
+        c = world.config
+        assert f"| `{name}` | {c.n_kols:,} | {c.hours} | {c.difficulty} |" in said
+    for fraud, (least, gain) in FAKE_LAWS.items():
+        assert re.search(rf"\| `{fraud}` \| .* \| {least:.2f} \+ {gain:.2f} x strength \|", said)
+    for difficulty, level in LEVELS.items():
+        row = f"| {level.shift} σ | {level.shown:.0%} | {level.own} σ | {level.lookalikes:.0%} |".replace("%", " %")
+        assert f"| `{difficulty}` {row}" in said
