@@ -1,7 +1,8 @@
 """Labelled comments from files: what training and evaluation read.
 
-A label is a name (negative, neutral, positive, or a beginning such as ``neg``; in any case) or a number on one scale
-for the whole file: -1 … 1, or 0 … 2. A file that knows only 0 and 1 means negative and positive.
+A label is a name (negative, neutral, positive, a beginning such as ``neg``, or the same in Vietnamese; in any case) or
+a number on one scale for all files of a call: 0, 1, 2; -1, 0, 1; 0, 2, 4; or 1 to 5 stars. 0 and 1 alone mean negative
+and positive.
 """
 
 from __future__ import annotations
@@ -17,8 +18,15 @@ from kolray.connectors.files import load_table
 from kolray.errors import InvalidInputError
 
 NAMES = {-1: "negative", 0: "neutral", 1: "positive"}
-SCALES: tuple[dict[float, int], ...] = ({0: -1, 1: 1}, {0: -1, 1: 0, 2: 1}, {-1: -1, 0: 0, 1: 1})
+SCALES: tuple[dict[float, int], ...] = (
+    {0: -1, 1: 1},
+    {0: -1, 1: 0, 2: 1},
+    {-1: -1, 0: 0, 1: 1},
+    {0: -1, 2: 0, 4: 1},
+    {1: -1, 2: -1, 3: 0, 4: 1, 5: 1},
+)
 """Numbers of a file → sentiment; the first scale that holds all of them."""
+VIETNAMESE = {"tiêu cực": -1, "trung tính": 0, "trung lập": 0, "tích cực": 1}
 MIN_ROWS = 2
 
 
@@ -90,14 +98,15 @@ def _scale(told: pl.Series, files: list[Path]) -> dict[str, int]:
             return {text: label for text, label in found.items() if label is not None}
     shown = ", ".join(sorted(told.to_list())[:8])
     raise InvalidInputError(
-        f"{', '.join(map(str, files))}: labels {shown} are none of negative, neutral, positive, nor all of 0, 1, 2 or"
-        " of -1, 0, 1; another column is named with --map label=COLUMN"
+        f"{', '.join(map(str, files))}: labels {shown} are none of negative, neutral, positive, nor numbers of"
+        " one scale (0, 1, 2; -1, 0, 1; 0, 2, 4; 1 to 5 stars); another column is named with --map label=COLUMN"
     )
 
 
 def named(text: str) -> int | None:
     """The sentiment of a name in small letters, which may be cut short, but not below three; None for others."""
-    return next((label for label, name in NAMES.items() if len(text) > 2 and name.startswith(text)), None)
+    begun = (label for label, name in NAMES.items() if len(text) > 2 and name.startswith(text))
+    return VIETNAMESE.get(text, next(begun, None))
 
 
 def _typed(file: Path, raw: pl.DataFrame, scale: dict[str, int]) -> Labelled:

@@ -24,6 +24,8 @@ Hashes = NDArray[np.uint64]
 Floats = NDArray[np.floating[Any]]
 """Single precision wherever many are kept."""
 _SPACE = 32
+_ADDRESS, _MENTION = r"https?://\S+|www\.\S+", r"@[\p{L}\p{N}_.]+"
+"""Whoever and whatever they name was seldom named in training."""
 _PRIME32, _PRIME64 = np.uint32(0x01000193), np.uint64(0x100000001B3)
 _SPREAD = np.uint32(0x9E3779B1)
 
@@ -73,8 +75,9 @@ class Spelled:
 
 
 def lowered(texts: pl.Series) -> pl.Series:
-    """Lower case, composed, at most ``MAX_CHARS``; null is empty."""
-    return texts.cast(pl.String).fill_null("").str.slice(0, MAX_CHARS).str.to_lowercase().str.normalize("NFC")
+    """Lower case, composed, at most ``MAX_CHARS``, any address a ``/`` and any mention an ``@``; null is empty."""
+    plain = texts.cast(pl.String).fill_null("").str.slice(0, MAX_CHARS).str.to_lowercase().str.normalize("NFC")
+    return plain.str.replace_all(_ADDRESS, " / ").str.replace_all(_MENTION, " @ ")
 
 
 def folded(texts: pl.Series) -> pl.Series:

@@ -57,6 +57,11 @@ def test_n_grams_of_a_text_do_not_depend_on_its_neighbours(texts: list[str | Non
         assert (together[place] != count_grams(spelled(text))[0]).nnz == 0
 
 
+def test_whoever_is_named_reads_alike() -> None:
+    said = lowered(pl.Series(["@anna xem https://a.vn/x?y=1 nhé", "@Bình_2 xem WWW.b.com nhé"]))
+    assert Spelled.of(said).words.reshape(2, -1).tolist()[0] == Spelled.of(said).words.reshape(2, -1).tolist()[1]
+
+
 def test_folded_texts_have_no_marks() -> None:
     assert folded(lowered(pl.Series(["ĐẸP Quá"]))).to_list() == ["dep qua"]
 
