@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from kolray.cli import ablate, drift, reproduce, sentiment, tune, worlds
+from kolray.cli import ablate, backtest, drift, reproduce, sentiment, tune, worlds
 from kolray.cli import accounts as accounts_cli
 from kolray.cli.options import FIELD_COLUMN, pairs
 from kolray.errors import InvalidInputError
@@ -164,6 +164,7 @@ def _show(report: dict[str, Any]) -> None:
 
 def register(root: typer.Typer) -> None:
     """Adds ``kolray models``."""
+    backtest.register(app)
     tune.register(app)
     ablate.register(app)
     drift.register(app)

@@ -15,7 +15,7 @@ from kolray.errors import NotFoundError, ServiceUnavailableError
 from kolray.features.window_metrics import ratio_exprs
 from kolray.lake.tables import LakeTables
 from kolray.models.champions import Champions
-from kolray.models.success.design import LOOKBACK
+from kolray.models.success.design import HOURLY
 from kolray.models.success.series import METRICS
 from kolray.serving.contracts import FeatureSource, ForecastAnswer, ForecastPoint, ScoreAnswer
 from kolray.serving.explained import explained, fake_share_answer
@@ -151,7 +151,7 @@ class ScoringGraph:
     def hourly(self, kol_id: str, metric: str = "engagement") -> pl.DataFrame:
         """``kol_id, at, value`` of the KOL's hourly windows, from the stream's own rows."""
         end = self.clock.now() + timedelta(hours=1)
-        rows = self.store.windows(kol_id, "1h", end - timedelta(hours=LOOKBACK + 1), end)
+        rows = self.store.windows(kol_id, "1h", end - timedelta(hours=HOURLY.lookback + 1), end)
         columns = METRICS.get(metric, (metric,))
         known = [column for column in columns if column in rows.columns]
         value = pl.sum_horizontal(known) if known else pl.lit(0)

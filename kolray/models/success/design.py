@@ -1,98 +1,143 @@
-"""What the forecaster sees: one row a KOL and horizon, from hours before the origin only.
+"""What the global forecaster sees: one row a series and horizon, from steps before the origin only.
 
-The same function makes training rows and requests. Values enter as log1p, so that large and small accounts share one
-model, and as differences to the row's *level*, the KOL's own mean at the target's hour of day: what is learnt is how
-the hour ``origin + horizon - 1`` departs from it, and a model that knows nothing still answers with that mean.
+The same function makes training rows and requests. Values enter on the scale of ``scale.py``, so that large and small
+series share one model, and as differences to the row's *level*, the series' own mean at the target's place in the
+season: what is learnt is how the step ``origin + horizon - 1`` departs from it, and a model that knows nothing still
+answers with that mean.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kolray.models.metrics import Floats
-from kolray.models.success.series import Hourly
+from kolray.models.success.calendar import CALENDAR, calendar
+from kolray.models.success.series import Panel
 
-MAX_HORIZON = 24
-DAY, WEEK = 24, 168
-LOOKBACK = 4 * WEEK
-LAGS = (1, 2, 3, 6, 24)
-MEANS = (3, 6, 24, 72, WEEK)
-KNOWN_MAX = 2 * DAY
-"""Longer histories look alike: else the count would name the hour of training."""
-LOCAL = timedelta(hours=7)
-"""Vietnam: calendar features are of local time."""
-
-NAMES = (
-    "horizon",
-    "hour",
-    "weekday",
-    "known_hours",
-    "deviation_24",
-    *(f"lag_{lag}" for lag in LAGS),
-    *(f"mean_{hours}" for hours in MEANS),
-    "same_hour_1d",
-    "same_hour_2d",
-    "same_hour_7d",
-    "around_same_hour_1d",
-    "level",
-    "same_hour_deviation",
-)
+SEASONS = 7
+"""Seasons looked back at; as many make the long season (a week of hours, seven weeks of days)."""
+LONG_SEASONS = 4
+NEAR = (1, 2, 3)
+AROUND = (-2, -1, 1, 2)
 
 
-def design(history: Hourly, horizons: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Rows ordered by KOL, then horizon: (KOLs x horizons, ``NAMES``) and each row's level (log1p).
+@dataclass(frozen=True)
+class Design:
+    """How rows are made: steps of a ``season``, the largest horizon, and whether dates mean anything."""
 
-    NaN where history is too short; the level then is the mean of what is known, or 0.
+    season: int = 24
+    max_horizon: int = 24
+    calendar: bool = True
 
-    ``horizons``: hours ahead, 1 … ``MAX_HORIZON``; 1 is the hour that begins at ``history.end``.
-    """
-    y = np.log1p(history.values[:, -LOOKBACK:])
-    n_hours = y.shape[1]
-    target = n_hours + horizons - 1
-    by_kol = [
-        *(_hours(y, np.array([n_hours - lag]))[:, 0] for lag in LAGS),
-        *(_mean(y[:, -hours:], axis=1) for hours in MEANS),
-    ]
-    same_hour = np.stack([_hours(y, target - k * DAY) for k in range(1, LOOKBACK // DAY + 1)])
-    around = np.stack([_hours(y, target - DAY + shift) for shift in (-1, 0, 1)])
-    shape = (len(y), len(horizons))
-    level = _level(_mean(same_hour, axis=0), y)
-    calendar = [np.broadcast_to(c, shape) for c in (horizons, *_calendar(history.end, horizons))]
-    known_hours = np.minimum((~np.isnan(y)).sum(axis=1), KNOWN_MAX)
-    absolute = [np.broadcast_to(c[:, None], shape) for c in (known_hours, _deviation(y[:, -DAY:], axis=1))]
-    relative = [c[:, None] - level for c in by_kol]
-    relative += [c - level for c in (*same_hour[[0, 1, 6]], _mean(around, axis=0))]
-    columns = [*calendar, *absolute, *relative, level, _deviation(same_hour, axis=0)]
-    return np.stack(columns, axis=2).reshape(-1, len(NAMES)), level.ravel()
+    @property
+    def long_season(self) -> int:
+        """Steps of the long season."""
+        return SEASONS * self.season
+
+    @property
+    def lookback(self) -> int:
+        """Steps of history that count."""
+        return LONG_SEASONS * self.long_season
+
+    @property
+    def means(self) -> tuple[int, ...]:
+        """Newest steps whose means are features."""
+        return (3, max(self.season // 4, 2), self.season, 3 * self.season, self.long_season)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of ``rows``."""
+        return (
+            "horizon",
+            "place_in_season",
+            *(CALENDAR if self.calendar else ()),
+            "known_steps",
+            *(f"spread_{name}" for name in ("season", "long", "over_season", "over_long")),
+            *(f"change_{name}" for name in ("season", "long", "level", "long_level")),
+            *(f"lag_{lag}" for lag in (*NEAR, self.season)),
+            *(f"mean_{steps}" for steps in self.means),
+            *(f"season_{k}" for k in range(1, SEASONS + 1)),
+            *(f"long_{k}" for k in range(1, LONG_SEASONS + 1)),
+            *(f"season_1{shift:+d}" for shift in AROUND),
+            *(f"long_1{shift:+d}" for shift in AROUND),
+            "level",
+            "level_deviation",
+        )
+
+    def rows(self, history: Panel, horizons: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """Rows ordered by series, then horizon: (series x horizons, ``names``) and each row's level.
+
+        NaN where history is too short; the level then is the mean of what is known, or 0.
+
+        Args:
+            history: values on the model's scale.
+            horizons: steps ahead, 1 … ``max_horizon``; 1 is the step that begins at the history's end.
+        """
+        y = history.values[:, -self.lookback :]
+        n, shape = y.shape[1], (len(y), len(horizons))
+        back = [-(-(horizons) // size) * size for size in (self.season, self.long_season)]
+        target = n + horizons - 1
+        seasons = np.stack([_at(y, target - back[0] - k * self.season) for k in range(SEASONS)])
+        longs = np.stack([_at(y, target - back[1] - k * self.long_season) for k in range(LONG_SEASONS)])
+        around = [_at(y, target - size + shift) for size in back for shift in AROUND]
+        level = _level(np.concatenate([seasons, longs]), y)
+        dates = calendar(history, horizons) if self.calendar else []
+        ahead = [np.broadcast_to(c, shape) for c in (horizons, horizons % self.season, *dates)]
+        absolute = [np.broadcast_to(c[:, None], shape) for c in self._of_series(y)]
+        relative = [c[:, None] - level for c in self._lags(y)]
+        relative += [c - level for c in (*seasons, *longs, *around)]
+        columns = [*ahead, *absolute, *relative, level, deviation(seasons, axis=0)]
+        return np.stack(columns, axis=2).reshape(-1, len(self.names)), level.ravel()
+
+    def _of_series(self, y: Floats) -> list[Floats]:
+        """How much is known, how uneven it is, and how it moved of late."""
+        known = np.minimum((~np.isnan(y)).sum(axis=1), 2 * self.season)  # longer ones look alike, else it names a time
+        quarter = max(self.season // 4, 1)
+        moves = [lagged(y, size) for size in (self.season, self.long_season)]
+        newest = [mean(move[:, -quarter:], axis=1) for move in moves]
+        levels = [
+            mean(move[:, -size:], axis=1) for move, size in zip(moves, (self.season, self.long_season), strict=True)
+        ]
+        spreads = [deviation(y[:, -size:], axis=1) for size in (self.season, self.long_season)]
+        spreads += [deviation(move[:, -self.long_season :], axis=1) for move in moves]
+        return [known.astype(float), *spreads, *newest, *levels]
+
+    def _lags(self, y: Floats) -> list[Floats]:
+        last = [_at(y, np.array([y.shape[1] - lag]))[:, 0] for lag in (*NEAR, self.season)]
+        return last + [mean(y[:, -steps:], axis=1) for steps in self.means]
 
 
-def _level(same_hour_mean: Floats, y: Floats) -> Floats:
-    overall = np.nan_to_num(_mean(y, axis=1))[:, None]
-    return np.where(np.isnan(same_hour_mean), overall, same_hour_mean)
+HOURLY = Design()
+"""Of the success model: hours, a day ahead."""
 
 
-def _hours(y: Floats, columns: NDArray[np.int64]) -> Floats:
-    """Some hours of every KOL; NaN outside of what is known."""
+def _level(same_place: Floats, y: Floats) -> Floats:
+    overall = np.nan_to_num(mean(y, axis=1))[:, None]
+    found = mean(same_place, axis=0)
+    return np.where(np.isnan(found), overall, found)
+
+
+def _at(y: Floats, columns: NDArray[np.int64]) -> Floats:
+    """Some steps of every series; NaN outside of what is known."""
     known = (columns >= 0) & (columns < y.shape[1])
     return np.where(known, y[:, np.where(known, columns, 0)], np.nan)
 
 
-def _mean(values: Floats, axis: int) -> Floats:
+def lagged(y: Floats, steps: int) -> Floats:
+    """How each step differs from the one ``steps`` before; one NaN where there is no such pair."""
+    return y[:, steps:] - y[:, :-steps] if y.shape[1] > steps else np.full((len(y), 1), np.nan)
+
+
+def mean(values: Floats, axis: int) -> Floats:
     """Mean of what is known; NaN where nothing is."""
     count = (~np.isnan(values)).sum(axis=axis)
     return np.nansum(values, axis=axis) / np.where(count > 0, count, np.nan)
 
 
-def _deviation(values: Floats, axis: int) -> Floats:
-    mean = np.expand_dims(_mean(values, axis), axis)
-    return np.sqrt(_mean((values - mean) ** 2, axis))
-
-
-def _calendar(origin: datetime, horizons: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Local hour of the day and weekday (0 = Monday) of each target hour."""
-    local = origin + LOCAL
-    hours = local.weekday() * DAY + local.hour + horizons - 1
-    return (hours % DAY).astype(float), (hours // DAY % 7).astype(float)
+def deviation(values: Floats, axis: int) -> Floats:
+    """Standard deviation of what is known; NaN where nothing is."""
+    middle = np.expand_dims(mean(values, axis), axis)
+    return np.sqrt(mean((values - middle) ** 2, axis))

@@ -1,7 +1,8 @@
-"""Conformal intervals: the errors of forecasts that were not trained on, by horizon and level.
+"""Conformal intervals: the errors of forecasts that were not trained on, by horizon and restlessness of the series.
 
 Reference: Lei et al., Distribution-Free Predictive Inference for Regression, JASA 2018 (split conformal), applied
-within groups of horizon and predicted level, since small counts scatter more on a log scale than large ones.
+within groups of horizon and of how much a series departs from its own last season, which also says how small counts
+scatter. Series too young for that are a group of their own, and their intervals are wider.
 """
 
 from __future__ import annotations
@@ -9,49 +10,66 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kolray.models.metrics import Floats
+from kolray.models.success.design import deviation, lagged
+from kolray.models.success.series import Panel
 
-LEVELS = 5
+STRATA = 5
 MIN_ERRORS = 40
-"""A cell with fewer errors borrows those of all horizons at its level."""
+"""A cell with fewer errors borrows those of all horizons in its stratum, a stratum those of the most restless one."""
 
 
 @dataclass(frozen=True)
 class Intervals:
-    """``edges`` part predicted log1p levels; ``lower`` and ``upper`` (levels, horizons) are added to the prediction."""
+    """``edges`` part restlessness; ``lower`` and ``upper`` (strata and one of the young, horizons) are added."""
 
     alpha: float
     edges: Floats
     lower: Floats
     upper: Floats
 
-    def bounds(self, predicted: Floats, horizons: NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """Lower and upper log1p of forecasts of these horizons (1 …); the prediction is always between them."""
-        level = np.searchsorted(self.edges, predicted)
-        return predicted + self.lower[level, horizons - 1], predicted + self.upper[level, horizons - 1]
+    def bounds(self, predicted: Floats, restless: Floats) -> tuple[Floats, Floats]:
+        """Lower and upper of forecasts (series, horizons) on the model's scale; the forecast is between them."""
+        row, horizon = self.strata(restless), predicted.shape[1]
+        return predicted + self.lower[row, :horizon], predicted + self.upper[row, :horizon]
+
+    def strata(self, restless: Floats) -> np.ndarray:
+        """The row of each series; the last is of the young."""
+        return np.where(np.isnan(restless), len(self.edges) + 1, np.searchsorted(self.edges, restless))
 
 
-def fit_intervals(predicted: Floats, actual: Floats, horizons: NDArray[np.int64], alpha: float = 0.1) -> Intervals:
-    """From log1p forecasts and truths of a fold that the forecaster was not trained on (all three of one length)."""
-    edges = np.quantile(predicted, np.linspace(0, 1, LEVELS + 1)[1:-1])
-    level = np.searchsorted(edges, predicted)
-    errors = actual - predicted
-    n_horizons = int(horizons.max())
-    lower, upper = np.zeros((LEVELS, n_horizons)), np.zeros((LEVELS, n_horizons))
-    for row in range(LEVELS):
-        mine = level == row
-        for h in range(n_horizons):
-            cell = errors[mine & (horizons == h + 1)]
-            pool = cell if len(cell) >= MIN_ERRORS else errors[mine] if mine.sum() >= MIN_ERRORS else errors
-            lower[row, h], upper[row, h] = _quantiles(pool, alpha)
-    return Intervals(alpha, edges, np.minimum(lower, 0.0), np.maximum(upper, 0.0))
+def restlessness(scaled: Panel, season: int) -> Floats:
+    """Standard deviation of the change from season to season over the newest seven seasons; NaN below two seasons."""
+    move = lagged(scaled.values[:, -8 * season :], season)
+    enough = (~np.isnan(move)).sum(axis=1) >= season
+    return np.where(enough, deviation(move, axis=1), np.nan)
+
+
+def fit_intervals(errors: Floats, restless: Floats, alpha: float = 0.1) -> Intervals:
+    """From truth less forecast (series, horizons; NaN: not known) of a fold that no part of the model saw."""
+    told = restless[~np.isnan(restless)]
+    edges = np.quantile(told, np.linspace(0, 1, STRATA + 1)[1:-1]) if len(told) else np.zeros(STRATA - 1)
+    intervals = Intervals(alpha, edges, *np.zeros((2, STRATA + 1, errors.shape[1])))
+    row = intervals.strata(restless)
+    for stratum in range(STRATA + 1):
+        own = errors[row == stratum]
+        if np.isfinite(own).sum() < MIN_ERRORS:
+            own = errors[row == STRATA - 1] if np.isfinite(errors[row == STRATA - 1]).sum() >= MIN_ERRORS else errors
+        for h in range(errors.shape[1]):
+            cell = own[:, h][np.isfinite(own[:, h])]
+            pool = cell if len(cell) >= MIN_ERRORS else own[np.isfinite(own)]
+            intervals.lower[stratum, h], intervals.upper[stratum, h] = _quantiles(pool, alpha)
+    np.minimum(intervals.lower, 0.0, out=intervals.lower)
+    np.maximum(intervals.upper, 0.0, out=intervals.upper)
+    return intervals
 
 
 def _quantiles(errors: Floats, alpha: float) -> tuple[float, float]:
     """The outer order statistics that cover ``1 - alpha`` with the finite-sample correction."""
     ordered = np.sort(errors)
     n = len(ordered)
+    if not n:
+        return 0.0, 0.0
     beyond = max(int(np.floor((n + 1) * alpha / 2)) - 1, 0)
     return float(ordered[beyond]), float(ordered[n - 1 - beyond])

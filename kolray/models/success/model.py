@@ -1,11 +1,11 @@
-"""The success model: one LightGBM for all KOLs and horizons, with conformal intervals."""
+"""The success model: a forecaster of counts by hour as a registered model."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ import polars as pl
 
 from kolray.errors import InvalidInputError
 from kolray.events import TIME, Columns
-from kolray.models.metrics import Floats
-from kolray.models.success.design import LOOKBACK, MAX_HORIZON, NAMES, design
+from kolray.models.success.blend import Blend
+from kolray.models.success.design import Design
+from kolray.models.success.forecaster import Forecaster
 from kolray.models.success.intervals import Intervals
-from kolray.models.success.series import HOUR, Hourly, to_matrix
+from kolray.models.success.members import Global
+from kolray.models.success.series import HOUR, to_matrix
 
-HALF_A_COUNT = float(np.log1p(0.5))
 FORECAST: Columns = {"kol_id": pl.String, "at": TIME, **dict.fromkeys(("value", "lower", "upper"), pl.Float64)}
 
 
@@ -28,8 +29,7 @@ FORECAST: Columns = {"kol_id": pl.String, "at": TIME, **dict.fromkeys(("value", 
 class SuccessModel:
     """Forecasts 1 … 24 hours ahead, with 90 % intervals. ``metrics`` are those it was trained on."""
 
-    booster: Any
-    intervals: Intervals
+    forecaster: Forecaster
     metrics: tuple[str, ...]
     version: str = ""
 
@@ -54,41 +54,53 @@ class SuccessModel:
             raise InvalidInputError(
                 f"this model does not forecast {metric!r}; it was trained on {', '.join(self.metrics)}"
             )
-        if not 1 <= horizon_h <= MAX_HORIZON:
-            raise InvalidInputError(f"horizon_h is {horizon_h}; choose 1 to {MAX_HORIZON} hours")
-        series = to_matrix(history, end=origin, max_hours=LOOKBACK)
-        horizons = np.tile(np.arange(1, horizon_h + 1), len(series.ids))
-        predicted = self.predict(series, horizon_h).ravel()
-        lower, upper = self.intervals.bounds(predicted, horizons)
+        if not 1 <= horizon_h <= self.max_horizon:
+            raise InvalidInputError(f"horizon_h is {horizon_h}; choose 1 to {self.max_horizon} hours")
+        series = to_matrix(history, end=origin, max_hours=self.forecaster.design.lookback)
+        made = self.forecaster.forecast(series, horizon_h)
         at = [series.end + h * HOUR for h in range(horizon_h)]
-        values = {
-            name: np.maximum(np.expm1(v), 0.0) for name, v in (("value", predicted), ("lower", lower), ("upper", upper))
-        }
         ids = pl.Series(series.ids).repeat_by(horizon_h).explode()
+        values = {name: part.ravel() for name, part in made._asdict().items()}
         return pl.DataFrame({"kol_id": ids, "at": at * len(series.ids), **values}, schema=FORECAST)
 
-    def predict(self, series: Hourly, horizon_h: int = MAX_HORIZON) -> Floats:
-        """log1p forecasts (KOLs, horizons), never negative."""
-        return predict(self.booster, series, horizon_h)
+    @property
+    def max_horizon(self) -> int:
+        """Hours."""
+        return self.forecaster.design.max_horizon
 
     def to_files(self) -> dict[str, bytes]:
         """The model as named files in open formats: LightGBM's text, npz and JSON; no pickle."""
         packed = io.BytesIO()
-        i = self.intervals
-        np.savez_compressed(packed, edges=i.edges, lower=i.lower, upper=i.upper)
-        about = {"metrics": list(self.metrics), "alpha": i.alpha, "features": list(NAMES)}
-        text = self.booster.model_to_string()
+        np.savez_compressed(packed, **self._arrays())
         return {
-            "success.json": json.dumps(about).encode(),
-            "booster.txt": text.encode(),
+            "success.json": json.dumps(self._about()).encode(),
+            "booster.txt": self._booster().encode(),
             "intervals.npz": packed.getvalue(),
         }
 
     def digest(self) -> str:
         """A hash of the content: equal models have equal digests."""
-        i = self.intervals
-        parts = [self.booster.model_to_string().encode(), *(a.tobytes() for a in (i.edges, i.lower, i.upper))]
+        about = json.dumps(self._about(), sort_keys=True)
+        parts = [self._booster().encode(), about.encode(), *(a.tobytes() for a in self._arrays().values())]
         return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
+
+    def _about(self) -> dict[str, object]:
+        own = self.forecaster
+        return {
+            "metrics": list(self.metrics),
+            "alpha": own.intervals.alpha,
+            "weights": own.blend.weights,
+            "counts": own.counts,
+            "design": asdict(own.design),
+            "features": list(own.design.names),
+        }
+
+    def _arrays(self) -> dict[str, Any]:
+        i = self.forecaster.intervals
+        return {"edges": i.edges, "lower": i.lower, "upper": i.upper}
+
+    def _booster(self) -> str:
+        return str(self.forecaster.members.booster.model_to_string())
 
     @classmethod
     def load(cls, folder: Path) -> SuccessModel:
@@ -100,16 +112,11 @@ class SuccessModel:
         import lightgbm as lgb
 
         about = json.loads((folder / "success.json").read_text())
-        if tuple(about["features"]) != NAMES:
+        design = Design(**about.get("design", {}))
+        if tuple(about["features"]) != design.names:
             raise InvalidInputError("this success model was made for other features; train it again")
         with np.load(folder / "intervals.npz", allow_pickle=False) as a:
             intervals = Intervals(about["alpha"], a["edges"], a["lower"], a["upper"])
-        booster = lgb.Booster(model_str=(folder / "booster.txt").read_text())
-        return cls(booster, intervals, tuple(about["metrics"]))
-
-
-def predict(booster: Any, series: Hourly, horizon_h: int = MAX_HORIZON) -> Floats:
-    """log1p forecasts (KOLs, horizons) of a bare booster; less than half a count is 0."""
-    rows, level = design(series, np.arange(1, horizon_h + 1))
-    values = level + booster.predict(rows, num_threads=1)
-    return np.where(values < HALF_A_COUNT, 0.0, values).reshape(len(series.ids), horizon_h)
+        members = Global(lgb.Booster(model_str=(folder / "booster.txt").read_text()), design)
+        forecaster = Forecaster(members, Blend(about["weights"]), intervals, about["counts"])
+        return cls(forecaster, tuple(about["metrics"]))

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from kolray.models.metrics import Floats, coverage, mase, smape
-from kolray.models.success.intervals import Intervals
-from kolray.models.success.series import Hourly
+from kolray.models.success.forecaster import Forecast
+from kolray.models.success.members import seasonal_naive
+from kolray.models.success.series import Panel
 
 SEASON = 24
 
@@ -20,7 +21,7 @@ class SuccessReport:
 
     ``baseline``: the same of the seasonal naive (the value 24 hours before). ``by_horizon``: both, hour by hour.
     ``sample``: truth and forecast of a few KOLs, for the plot; ``rank`` is theirs by volume, as no id belongs into a
-    report, which outlives an erasure.
+    report, which outlives an erasure. ``weights``: what each member of the blend earned.
     """
 
     n_series: int
@@ -29,6 +30,7 @@ class SuccessReport:
     test: dict[str, float]
     baseline: dict[str, float]
     by_horizon: list[dict[str, float]]
+    weights: dict[str, float]
     importance: dict[str, float]
     sample: list[dict[str, Any]] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
@@ -46,12 +48,7 @@ class SuccessReport:
         return {**asdict(self), "beats_baseline": self.beats_baseline}
 
 
-def seasonal_naive(history: Hourly, horizon: int) -> Floats:
-    """The value one season before each of the next ``horizon`` (at most 24) hours; 0 where there was none."""
-    return np.nan_to_num(history.values[:, -SEASON:][:, :horizon])
-
-
-def point_metrics(actual: Floats, forecast: Floats, history: Hourly) -> dict[str, float]:
+def point_metrics(actual: Floats, forecast: Floats, history: Panel) -> dict[str, float]:
     """``smape, mase, rmsle`` of forecasts (KOLs, hours)."""
     return {
         "smape": smape(actual, forecast),
@@ -60,13 +57,11 @@ def point_metrics(actual: Floats, forecast: Floats, history: Hourly) -> dict[str
     }
 
 
-def judge(predicted: Floats, intervals: Intervals, history: Hourly, actual: Floats) -> dict[str, Any]:
-    """``test``, ``baseline``, ``by_horizon`` and ``sample`` of log1p forecasts made at the end of ``history``."""
+def judge(made: Forecast, history: Panel, actual: Floats) -> dict[str, Any]:
+    """``test``, ``baseline``, ``by_horizon`` and ``sample`` of forecasts made at the end of ``history``."""
     horizon = actual.shape[1]
-    horizons = np.tile(np.arange(1, horizon + 1), len(actual))
-    bounds = intervals.bounds(predicted.ravel(), horizons)
-    lower, upper = (np.maximum(np.expm1(b), 0.0).reshape(actual.shape) for b in bounds)
-    forecast, naive = np.expm1(predicted), seasonal_naive(history, horizon)
+    forecast, lower, upper = made
+    naive = np.nan_to_num(seasonal_naive(history.values, horizon, SEASON))
     test = point_metrics(actual, forecast, history)
     by_horizon = [
         {

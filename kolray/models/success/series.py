@@ -1,13 +1,14 @@
-"""Hourly series as a matrix: one row a KOL, one column an hour, silence as 0."""
+"""Series as a matrix: one row a series, one column a step; of KOLs by hour, silence as 0."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from kolray.errors import InvalidInputError
 from kolray.events import TIME
@@ -26,25 +27,36 @@ MAX_HOURS = 90 * 24
 
 
 @dataclass(frozen=True)
-class Hourly:
-    """``values`` (KOLs, hours) of the KOLs ``ids``; column 0 is the hour ``start``; NaN before a KOL's first hour."""
+class Panel:
+    """Series on one grid of steps: ``values`` (series, steps) of the series ``ids``, each ending in the last column.
+
+    NaN: not known (before a series' first step, or a gap). ``ends``: of each series the moment after its last step
+    (datetime64[ms], UTC).
+    """
 
     ids: list[str]
-    start: datetime
+    ends: NDArray[np.datetime64]
     values: Floats
+    step: timedelta = HOUR
 
     @property
     def end(self) -> datetime:
-        """The first hour after the last known."""
-        return self.start + self.values.shape[1] * HOUR
+        """The newest of ``ends``."""
+        newest: datetime = self.ends.max().astype(datetime)
+        return newest.replace(tzinfo=UTC)
 
-    def before(self, column: int) -> Hourly:
-        """What was known when hour ``column`` began."""
-        return Hourly(self.ids, self.start, self.values[:, :column])
+    def before(self, column: int) -> Panel:
+        """What was known when step ``column`` began."""
+        cut = np.timedelta64(self.step) * (self.values.shape[1] - column)
+        return Panel(self.ids, self.ends - cut, self.values[:, :column], self.step)
 
-    def of(self, rows: np.ndarray) -> Hourly:
-        """Some of the KOLs."""
-        return Hourly([self.ids[i] for i in rows], self.start, self.values[rows])
+    def of(self, rows: NDArray[np.int64]) -> Panel:
+        """Some of the series."""
+        return Panel([self.ids[i] for i in rows], self.ends[rows], self.values[rows], self.step)
+
+    def holding(self, values: Floats) -> Panel:
+        """The same series with other values."""
+        return replace(self, values=values)
 
 
 def hourly_history(kpi_hourly: pl.DataFrame, metric: str) -> pl.DataFrame:
@@ -59,7 +71,7 @@ def hourly_history(kpi_hourly: pl.DataFrame, metric: str) -> pl.DataFrame:
     return kpi_hourly.select("kol_id", pl.col("hour").cast(TIME).alias("at"), value)
 
 
-def to_matrix(history: pl.DataFrame, end: datetime | None = None, max_hours: int = MAX_HOURS) -> Hourly:
+def to_matrix(history: pl.DataFrame, end: datetime | None = None, max_hours: int = MAX_HOURS) -> Panel:
     """Series from ``kol_id, at, value``; repeated hours are added, missing ones are 0, negative sums count as 0.
 
     Args:
@@ -91,4 +103,5 @@ def to_matrix(history: pl.DataFrame, end: datetime | None = None, max_hours: int
     np.add.at(values, (kept["row"].to_numpy(), kept["column"].to_numpy()), kept["value"].to_numpy())
     values = np.maximum(values, 0.0)
     values[np.arange(n_hours)[None, :] < began[:, None]] = np.nan
-    return Hourly(ids.to_list(), start, values)
+    ends = np.full(len(ids), np.datetime64((last + HOUR).replace(tzinfo=None), "ms"))
+    return Panel(ids.to_list(), ends, values)

@@ -15,10 +15,10 @@ from polars.testing import assert_frame_equal
 from kolray.errors import InvalidInputError
 from kolray.models.splits import rolling_origins
 from kolray.models.success import SuccessModel, train_success
-from kolray.models.success.design import NAMES, design
+from kolray.models.success.design import HOURLY
 from kolray.models.success.intervals import fit_intervals
+from kolray.models.success.members import training_rows
 from kolray.models.success.series import HOUR, hourly_history, to_matrix
-from kolray.models.success.train import training_rows
 from tests.hourly import START, kpi_hourly
 
 KPI = kpi_hourly()
@@ -65,13 +65,13 @@ def test_the_future_changes_no_forecast():
 
 def test_training_rows_are_what_a_request_would_see():
     series = to_matrix(HISTORY)
-    x, y = training_rows(series, n_rows=10**9, seed=1)
+    x, y = training_rows(series, HOURLY, n_rows=10**9, seed=1)
     last = series.values.shape[1] - 1
-    row, level = design(series.before(last), np.array([1]))
-    row[:, NAMES.index("weekday")] = 0.0
-    assert x.shape[1] == len(NAMES)
+    row, level = HOURLY.rows(series.before(last), np.array([1]))
+    row[:, HOURLY.names.index("weekday")] = 0.0
+    assert x.shape[1] == len(HOURLY.names)
     assert np.array_equal(x[: len(series.ids)], row, equal_nan=True)
-    assert np.array_equal(y[: len(series.ids)], np.log1p(series.values[:, last]) - level)
+    assert np.array_equal(y[: len(series.ids)], series.values[:, last] - level)
 
 
 def test_one_kol_is_forecast_alike_alone_and_among_all():
@@ -134,17 +134,26 @@ def test_too_little_history_to_train_is_refused_with_advice():
 
 def test_conformal_intervals_cover_new_errors():
     rng = np.random.default_rng(0)
-    horizons = np.tile(np.arange(1, 25), 500)
-    predicted, new = rng.uniform(0, 6, 12_000), rng.uniform(0, 6, 12_000)
+    horizons = np.arange(1, 25)
 
-    def truth(p):
-        return p + rng.normal(size=len(p)) * (2 - p / 6) * horizons / 24
+    def errors(restless):
+        return rng.normal(size=(len(restless), 24)) * restless[:, None] * horizons / 24
 
-    lower, upper = fit_intervals(predicted, truth(predicted), horizons).bounds(new, horizons)
-    actual = truth(new)
-    for h in (1, 12, 24):
-        mine = horizons == h
-        assert np.mean((actual[mine] >= lower[mine]) & (actual[mine] <= upper[mine])) == pytest.approx(0.9, abs=0.05)
+    old, new = rng.uniform(0.5, 3, 1500), rng.uniform(0.5, 3, 1500)
+    lower, upper = fit_intervals(errors(old), old).bounds(np.zeros((1500, 24)), new)
+    actual = errors(new)
+    covered = (actual >= lower) & (actual <= upper)
+    for some in (new < 1, new > 2.5):
+        for h in (0, 11, 23):
+            assert covered[some, h].mean() == pytest.approx(0.9, abs=0.05)
+
+
+def test_young_series_have_wider_intervals():
+    rng = np.random.default_rng(1)
+    restless = np.concatenate([rng.uniform(0.5, 1, 300), np.full(300, np.nan)])
+    errors = rng.normal(size=(600, 4)) * np.where(np.isnan(restless), 3.0, 1.0)[:, None]
+    lower, upper = fit_intervals(errors, restless).bounds(np.zeros((2, 4)), np.array([0.7, np.nan]))
+    assert ((upper - lower)[1] > 1.5 * (upper - lower)[0]).all()
 
 
 def test_origins_roll_back_from_the_end_and_keep_enough_history():

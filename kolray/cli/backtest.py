@@ -1,0 +1,66 @@
+"""``kolray models backtest``: forecasts judged at origins of the past."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from kolray.cli.options import FIELD_COLUMN, pairs
+from kolray.errors import InvalidInputError
+from kolray.settings import load_settings
+
+
+def backtest(
+    kind: str = typer.Argument("success", help="success"),
+    series: Path | None = typer.Option(None, "--series", help="file of series_id, at, value; none: hourly gold"),
+    horizon: int = typer.Option(24, min=1, help="steps ahead"),
+    season: int = typer.Option(24, min=1, help="steps after which a series repeats itself"),
+    origins: int = typer.Option(1, min=1, help="how many origins, a horizon apart; 1: only the last steps are judged"),
+    calendar: bool = typer.Option(True, help="hour, weekday and holidays; no where the dates mean nothing"),
+    metric: str = typer.Option("engagement", help="of the lake"),
+    maps: list[str] = FIELD_COLUMN,
+    seed: int = typer.Option(7, help="exact per seed"),
+    as_json: bool = typer.Option(False, "--json", help="print JSON for machines"),
+) -> None:
+    """Fit on what was known at each origin, judge on what came, beside the seasonal naive."""
+    from kolray.models.lifecycle import complete_hours
+    from kolray.models.success.backtest import backtest as run
+    from kolray.models.success.design import Design
+    from kolray.models.success.series import hourly_history, to_matrix
+    from kolray.models.success.series_file import read_series
+
+    if kind != "success":
+        raise InvalidInputError(f"no backtest of {kind!r}: choose success")
+    if series is not None:
+        read = read_series(series, pairs(maps))
+        panel, left_out = read.panel, read.left_out
+    else:
+        panel, left_out = to_matrix(hourly_history(complete_hours(load_settings().lake_root), metric)), {}
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("origins", total=origins)
+        report = run(panel, Design(season, horizon, calendar), origins, seed, step=lambda: progress.advance(task))
+    told = report.to_dict()
+    told["left_out"] = left_out | told["left_out"]
+    if as_json:
+        print(json.dumps(told))
+        return
+    table = Table(f"{report.series} series, {report.origins} origins", "forecast", "seasonal naive")
+    table.add_row("sMAPE, %", f"{report.smape:.3f}", f"{report.baseline_smape:.3f}")
+    table.add_row("MASE", f"{report.mase:.3f}", f"{report.baseline_mase:.3f}")
+    table.add_row("90 % intervals cover", f"{report.coverage_90:.3f}", "")
+    Console().print(table)
+    print("weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in report.weights.items()))
+    for name, why in list(told["left_out"].items())[:5]:
+        print(f"left out {name}: {why}")
+    if len(told["left_out"]) > 5:
+        print(f"and {len(told['left_out']) - 5} more: --json lists them")
+
+
+def register(models: typer.Typer) -> None:
+    """Adds ``backtest`` to ``kolray models``."""
+    models.command()(backtest)

@@ -1,0 +1,59 @@
+"""How much each member counts: a ridge regression with weights >= 0 on forecasts that no member was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from kolray.models.metrics import Floats
+
+RIDGE = 0.01
+"""Pull of the weights towards the first member alone, as a part of the mean square of what is weighed."""
+MIN_WEIGHT = 0.03
+"""A member below it is not worth running."""
+
+
+@dataclass(frozen=True)
+class Blend:
+    """``weights`` by member; they are not negative and sum to 1."""
+
+    weights: dict[str, float]
+
+    def of(self, forecasts: Mapping[str, Floats]) -> Floats:
+        """The weighted mean; where a member says nothing (NaN), of those that do; 0 where none does."""
+        total = np.zeros(next(iter(forecasts.values())).shape)
+        weight = np.zeros(total.shape)
+        for name, own in self.weights.items():
+            told = ~np.isnan(forecasts[name])
+            total += np.where(told, forecasts[name], 0.0) * own
+            weight += told * own
+        return total / np.where(weight > 0, weight, 1.0)
+
+
+def fit_blend(forecasts: Mapping[str, Floats], actual: Floats) -> Blend:
+    """Weights of members (the first is the one that is trusted without evidence) from arrays of one shape.
+
+    Where a member says nothing or the truth is not known, a point does not count.
+    """
+    from scipy.optimize import nnls
+
+    names = list(forecasts)
+    table = np.stack([forecasts[name].ravel() for name in names], axis=1)
+    truth = actual.ravel()
+    known = ~np.isnan(truth) & ~np.isnan(table).any(axis=1)
+    first = np.eye(len(names))[0]
+    if not known.any():
+        return Blend({names[0]: 1.0})
+    # What is weighed is each member's departure from the first: where all agree nothing can be learnt.
+    centred, rest = table[known] - table[known][:, :1], truth[known] - table[known][:, 0]
+    pull = np.sqrt(RIDGE * np.mean(rest**2) + 1e-12)
+    square = centred.T @ centred / known.sum() + pull**2 * np.eye(len(names))
+    side = centred.T @ rest / known.sum() + pull**2 * first
+    root = np.linalg.cholesky(square)
+    weights, _ = nnls(root.T, np.linalg.solve(root, side))
+    weights[0] = max(1.0 - weights[1:].sum(), 0.0)
+    kept = np.where(weights / weights.sum() >= MIN_WEIGHT, weights, 0.0)
+    kept = kept if kept.any() else first
+    return Blend({name: float(w) for name, w in zip(names, kept / kept.sum(), strict=True) if w > 0})

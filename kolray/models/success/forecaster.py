@@ -1,0 +1,99 @@
+"""Members, their blend and its intervals as one forecaster of a panel, fitted on rolling origins.
+
+The blend and the intervals come from forecasts made at the newest two origins, a horizon apart, by members that were
+trained before the first of them; then the members are trained once more on all there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kolray.models.metrics import Floats
+from kolray.models.splits import rolling_origins
+from kolray.models.success.blend import Blend, fit_blend
+from kolray.models.success.design import Design
+from kolray.models.success.intervals import Intervals, fit_intervals, restlessness
+from kolray.models.success.members import LIGHTGBM, LONG_NAIVE, MIN_HISTORY, NAIVE, Global, fit_global, seasonal_naive
+from kolray.models.success.scale import from_scale, to_scale, units_of
+from kolray.models.success.series import Panel
+
+INNER_ORIGINS = 2
+HALF_A_COUNT = 0.5
+
+
+class Forecast(NamedTuple):
+    """Three arrays (series, horizons) in the series' own units; ``lower <= value <= upper``."""
+
+    value: Floats
+    lower: Floats
+    upper: Floats
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """Forecasts every series of a panel.
+
+    ``counts``: values are counts: their unit is 1, no forecast is negative, and less than half a one is none.
+    """
+
+    members: Global
+    blend: Blend
+    intervals: Intervals
+    counts: bool
+
+    @property
+    def design(self) -> Design:
+        return self.members.design
+
+    def forecast(self, panel: Panel, horizon: int | None = None) -> Forecast:
+        """The ``horizon`` (none: the largest) steps after the panel's end."""
+        units = self._units(panel)
+        scaled = panel.holding(to_scale(panel.values, units))
+        predicted = self.blend.of(run_members(self.members, scaled, horizon or self.design.max_horizon, self.blend))
+        bounds = self.intervals.bounds(predicted, restlessness(scaled, self.design.season))
+        value, lower, upper = (from_scale(part, units) for part in (predicted, *bounds))
+        if self.counts:
+            value = np.where(value < HALF_A_COUNT, 0.0, value)
+        if self.counts or not (panel.values < 0).any():
+            low = np.zeros((len(value), 1))
+        else:  # a series that was never negative is not forecast to be
+            low = np.where((panel.values < 0).any(axis=1, keepdims=True), -np.inf, 0.0)
+        value, lower, upper = (np.maximum(part, low) for part in (value, lower, upper))
+        return Forecast(value, np.minimum(lower, value), np.maximum(upper, value))
+
+    def _units(self, panel: Panel) -> Floats:
+        return np.ones((len(panel.ids), 1)) if self.counts else units_of(panel)
+
+
+def run_members(members: Global, scaled: Panel, horizon: int, only: Blend | None = None) -> dict[str, Floats]:
+    """Forecasts on the model's scale by member: all, or those that have a weight."""
+    design = members.design
+    ways: dict[str, Callable[[], Floats]] = {
+        LIGHTGBM: lambda: members.forecast(scaled, horizon),
+        NAIVE: lambda: seasonal_naive(scaled.values, horizon, design.season),
+        LONG_NAIVE: lambda: seasonal_naive(scaled.values, horizon, design.long_season),
+    }
+    return {name: way() for name, way in ways.items() if only is None or name in only.weights}
+
+
+def fit_forecaster(panel: Panel, design: Design, params: dict[str, Any], seed: int, *, counts: bool) -> Forecaster:
+    """Fits members, blend and intervals on all that the panel holds. Exact per seed."""
+    units = np.ones((len(panel.ids), 1)) if counts else units_of(panel)
+    scaled = panel.holding(to_scale(panel.values, units))
+    horizon, n = design.max_horizon, panel.values.shape[1]
+    cuts = rolling_origins(n, horizon, INNER_ORIGINS, min(MIN_HISTORY, n - horizon))
+    early = fit_global(scaled.before(cuts[0]), design, params, seed)
+    made = [run_members(early, scaled.before(cut), horizon) for cut in cuts]
+    truth = np.concatenate([scaled.values[:, cut : cut + horizon] for cut in cuts])
+    # A series that began after an origin was not there to be forecast.
+    unseen = np.concatenate([np.isnan(scaled.values[:, :cut]).all(axis=1) for cut in cuts])
+    truth[unseen] = np.nan
+    forecasts = {name: np.concatenate([part[name] for part in made]) for name in made[0]}
+    blend = fit_blend(forecasts, truth)
+    restless = np.concatenate([restlessness(scaled.before(cut), design.season) for cut in cuts])
+    intervals = fit_intervals(truth - blend.of(forecasts), restless)
+    return Forecaster(fit_global(scaled, design, params, seed), blend, intervals, counts)
