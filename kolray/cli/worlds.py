@@ -44,9 +44,11 @@ def show_world(report: dict[str, Any]) -> None:
     table.add_row("AUC of the forest alone", f"{report['forest_auc']:.4f}", "")
     console.print(table)
     show_beside(report)
-    groups = Table("platform or tier", "KOLs", "AUC", "ECE")
+    groups = Table("platform or tier", "KOLs", "AUC", "ECE", "by chance", "fake share covered")
     for name, found in (report["by_platform"] | report["by_tier"]).items():
-        groups.add_row(name, f"{found['n']:,}", *(f"{found[key]:.4f}" for key in ("auc", "ece", "coverage")))
+        groups.add_row(
+            name, f"{found['n']:,}", *(f"{found[key]:.4f}" for key in ("auc", "ece", "ece_by_chance", "coverage"))
+        )
     console.print(groups)
     types = Table("type of fraud", "AUC", "AUC when never seen")
     for name, auc in report["by_type"].items():

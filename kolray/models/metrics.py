@@ -85,6 +85,13 @@ def ece(labels: Labels, probability: Floats, bins: int = ECE_BINS) -> float:
     return float(gaps.sum()) / len(labels)
 
 
+def ece_by_chance(probability: Floats, seed: int, bins: int = ECE_BINS, draws: int = 100) -> float:
+    """What ``ece`` of as many rows is on average when every probability is exactly right: of few rows it is not 0."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.random((draws, len(probability))) < probability
+    return float(np.mean([ece(labels.astype(np.int8), probability, bins) for labels in drawn]))
+
+
 def smape(actual: Floats, forecast: Floats) -> float:
     """Symmetric mean absolute percentage error as in M4: 0-200 %; a point where both are 0 counts 0."""
     scale = np.abs(actual) + np.abs(forecast)

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -18,6 +19,7 @@ from kolray.connectors.generator.config import COHORT
 from kolray.connectors.generator.signs import FAKE_LAWS, LEVELS
 from kolray.errors import InvalidInputError
 from kolray.features import compute_features
+from kolray.models.metrics import ece, ece_by_chance
 from kolray.models.trust import world_report, worlds
 from kolray.models.trust.members import BOOSTER_DEFAULTS
 from kolray.models.trust.world_table import build_table, cohort_events, spread
@@ -82,6 +84,15 @@ def test_trust_is_judged_on_a_world(tmp_path: Path, small: FrozenWorld, monkeypa
     assert set(found["by_platform"]) == {"youtube", "tiktok", "weibo"}
     assert sum(group["n"] for group in found["by_tier"].values()) <= 600
     assert all(auc > 0.6 for auc in (*found["by_type"].values(), *found["leave_one_out"].values()))
+
+
+def test_the_ece_of_few_is_not_zero_by_chance_alone() -> None:
+    right = np.linspace(0.02, 0.98, 20_000)
+    few, many = ece_by_chance(right[::250], seed=1), ece_by_chance(right, seed=1)
+    assert few > 0.08
+    assert many < 0.01
+    labels = (np.random.default_rng(2).random(len(right)) < right).astype(np.int8)
+    assert ece(labels, right) == pytest.approx(many, abs=0.006)
 
 
 def test_a_world_is_for_trust_alone() -> None:

@@ -19,6 +19,7 @@ from kolray.models.trust.model import feature_matrix
 from kolray.models.trust.world_table import spread
 
 TREE_DEPTH = 3
+CHANCE_SEED = 1
 TEST_FOLDS = (0, 1)
 """Folds of the honest that judge a model which never saw one type of fraud; it learns from the others."""
 
@@ -33,9 +34,9 @@ def judge_world(
     """The figures of ``Judged.metrics`` from 5 folds (``fake_share`` among them), and
 
     ``tree_auc``: a tree of depth 3 on the same folds; ``forest_auc``: the Isolation Forest alone, fitted on all rows
-    without labels; ``by_platform``, ``by_tier``: ``n, auc, ece`` and the ``coverage`` of the fake share's interval;
-    ``by_type``: AUC of one type of fraud against the honest; ``leave_one_out``: the same by a model that never saw the
-    type, on honest KOLs it did not see either.
+    without labels; ``by_platform``, ``by_tier``: ``n, auc, ece``, the ``ece_by_chance`` of so few, and the ``coverage``
+    of the fake share's interval; ``by_type``: AUC of one type of fraud against the honest; ``leave_one_out``: the same
+    by a model that never saw the type, on honest KOLs it did not see either.
     """
     rows = truth.join(features, on="kol_id", maintain_order="left")
     x, y = feature_matrix(rows, names), rows["label"].to_numpy().astype(np.int8)
@@ -91,7 +92,7 @@ def _against_honest(fraud: np.ndarray, y: Labels, said: Floats) -> tuple[Labels,
 
 
 def _by_group(group: pl.Series, y: Labels, said: Floats, covered: np.ndarray) -> dict[str, dict[str, float]]:
-    """``n, auc, ece, coverage`` of each group that has both labels."""
+    """``n, auc, ece, ece_by_chance, coverage`` of each group that has both labels."""
     return {
         name: own | {"coverage": float(covered[group.eq_missing(name).to_numpy()].mean())}
         for name, own in by_group(group, y, said).items()
