@@ -12,6 +12,7 @@ import torch
 from kolray.errors import InvalidInputError
 from kolray.models.sentiment.phobert import TransformerClassifier
 from kolray.models.sentiment.phobert_fit import FineTuner, FineTuning, load_tuned
+from kolray.models.sentiment.stored import pack, unpack
 from kolray.protocols import TextClassifier
 from tests.heavy.transformers.twin import toy_comments
 
@@ -37,6 +38,7 @@ def test_a_twin_learns_and_is_kept_exactly(twin: str, request: pytest.FixtureReq
     texts = [*DEV["text"].to_list(), "", "một câu lạ"]
     np.testing.assert_array_equal(loaded.logits(texts), tuned.classifier.logits(texts))
     assert loaded.version == tuned.classifier.version
+    assert unpack(loaded.version, pack(loaded)).version == loaded.version
     classifier: TextClassifier = loaded
     assert classifier.classify(pl.Series(["shop tốt", None, "  "])).to_list() == [1, 0, 0]
 
