@@ -13,10 +13,9 @@ import polars as pl
 from kolray.errors import InvalidInputError
 from kolray.features.accounts import account_features
 from kolray.models.provenance import rows_version
-from kolray.models.splits import Rows
 from kolray.models.trust.baseline import fit_stump
 from kolray.models.trust.cross_validation import Judged, cross_validate, hold_out, judge
-from kolray.models.trust.fit import Accounts, identical_rows
+from kolray.models.trust.fit import Accounts, grouped
 from kolray.models.trust.model import TrustModel, feature_matrix
 from kolray.models.trust.train import MIN_OF_EACH_LABEL, TrainedTrust, train_trust
 
@@ -93,19 +92,4 @@ def useful(features: pl.DataFrame) -> tuple[str, ...]:
 
 def _data(features: pl.DataFrame, table: pl.DataFrame, names: tuple[str, ...]) -> Accounts:
     x = feature_matrix(features, names)
-    return Accounts(x, table["label"].to_numpy().astype(np.int8), _groups(x, table))
-
-
-def _groups(x: np.ndarray, table: pl.DataFrame) -> Rows:
-    """Rows that are identical or of one account stay together, and so do those that only others connect."""
-    twins = identical_rows(x)
-    if "account_id" not in table.columns:
-        return twins
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    ids = table["account_id"].fill_null(pl.Series([f"\x1f{row}" for row in range(table.height)]))
-    same = ids.rank("dense").to_numpy().astype(np.int64) - 1
-    n = len(x)
-    edges = coo_matrix((np.ones(n), (twins, n + same)), shape=(2 * n, 2 * n))
-    return connected_components(edges, directed=False)[1][twins].astype(np.int64)
+    return Accounts(x, table["label"].to_numpy().astype(np.int8), grouped(x, table))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -114,6 +115,21 @@ def _fake_share(data: Accounts, folds: Rows, seed: int, own: Accounts | None) ->
 def identical_rows(x: Floats) -> Rows:
     """A number for each row that identical rows share, so that no fold sees another's twin."""
     return np.unique(np.where(np.isnan(x), np.inf, x), axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def grouped(x: Floats, table: pl.DataFrame) -> Rows:
+    """A number that identical rows share, rows of one ``account_id``, and rows that only others connect."""
+    twins = identical_rows(x)
+    if "account_id" not in table.columns:
+        return twins
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    ids = table["account_id"].fill_null(pl.Series([f"\x1f{row}" for row in range(table.height)]))
+    same = ids.rank("dense").to_numpy().astype(np.int64) - 1
+    n = len(x)
+    edges = coo_matrix((np.ones(n), (twins, n + same)), shape=(2 * n, 2 * n))
+    return connected_components(edges, directed=False)[1][twins].astype(np.int64)
 
 
 def inner_folds(train: Accounts, seed: int) -> Rows:

@@ -180,8 +180,12 @@ def feature_matrix(features: pl.DataFrame, names: tuple[str, ...]) -> Floats:
     text = [name for name in names if schema.get(name) == pl.String]
     if text:
         raise InvalidInputError(f"features {', '.join(text)} hold text where numbers are needed: convert or drop them")
-    x = np.full((features.height, len(names)), np.nan)
-    for j, name in enumerate(names):
-        if name in schema:
-            x[:, j] = features.get_column(name).cast(pl.Float64).to_numpy()
+    if features.height == 1:  # what a request asks for: a row of Python's numbers is had in a tenth of the time
+        row = features.row(0, named=True)
+        x = np.array([[row.get(name) for name in names]], np.float64)  # None becomes NaN
+    else:
+        x = np.full((features.height, len(names)), np.nan)
+        for j, name in enumerate(names):
+            if name in schema:
+                x[:, j] = features.get_column(name).cast(pl.Float64).to_numpy()
     return np.clip(np.where(np.isfinite(x), x, np.nan), -LARGEST, LARGEST)

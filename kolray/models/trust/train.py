@@ -15,7 +15,7 @@ from kolray.models.metrics import by_group, curves, ece, probability_metrics, re
 from kolray.models.monitor import AtTraining
 from kolray.models.splits import stratified_folds
 from kolray.models.trust.calibration import IDENTITY
-from kolray.models.trust.fit import Accounts, fit_trust, identical_rows
+from kolray.models.trust.fit import Accounts, fit_trust, grouped
 from kolray.models.trust.members import BoosterFit, fit_booster
 from kolray.models.trust.model import TrustModel, feature_matrix
 from kolray.models.trust.report import TrustReport, baseline_metrics, judge_members
@@ -26,7 +26,7 @@ TENTHS = 10
 TEST_TENTHS, CALIBRATION_TENTHS = (0, 1), (2, 3)
 CROSS_FITTED_BELOW = 5_000
 MIN_OF_EACH_LABEL = 20
-SHARE = "fake_share"
+SHARE, ACCOUNT = "fake_share", "account_id"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def part(features: pl.DataFrame, labels: pl.DataFrame, seed: int) -> Parts:
     table, names = labelled(features, labels)
     x = feature_matrix(table, names)
     share = table[SHARE].to_numpy().astype(np.float64) if SHARE in table.columns else None
-    every = Accounts(x, table["label"].to_numpy().astype(np.int8), identical_rows(x), share)
+    every = Accounts(x, table["label"].to_numpy().astype(np.int8), grouped(x, table), share)
     tenth = stratified_folds(every.y, TENTHS, seed, every.groups)
     calibration = np.isin(tenth, CALIBRATION_TENTHS) & (len(every.y) >= CROSS_FITTED_BELOW)
     return Parts(table, names, every, np.isin(tenth, TEST_TENTHS), calibration)
@@ -106,7 +106,7 @@ def train_trust(
     Args:
         features: ``kol_id`` and features (numeric columns), one row a KOL; ``as_of`` is ignored.
         labels: ``kol_id, label`` (1 = bought audience) and, where known, ``fake_share`` (0-1, of the followers); with
-            ``at``, the newest label of a KOL counts.
+            ``at``, the newest label of a KOL counts. Rows of one ``account_id``, if there is that, are never parted.
         params: of the booster, over ``members.BOOSTER_DEFAULTS``.
         fit: fits one booster; the trainers' one does it on several nodes.
         without: members that are left out.
@@ -148,16 +148,16 @@ def train_trust(
 def labelled(features: pl.DataFrame, labels: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Features with ``label``, ordered by ``kol_id``, and the names of the features."""
     newest = labels.sort("at", maintain_order=True) if "at" in labels.columns else labels
-    told = [name for name in ("label", SHARE) if name in labels.columns]
+    told = [name for name in ("label", SHARE, ACCOUNT) if name in labels.columns]
     newest = newest.unique("kol_id", keep="last", maintain_order=True).select("kol_id", *told)
-    table = features.drop("label", SHARE, strict=False).join(newest, on="kol_id").sort("kol_id")
+    table = features.drop("label", SHARE, ACCOUNT, strict=False).join(newest, on="kol_id").sort("kol_id")
     counts = [int((table["label"] == label).sum()) for label in (0, 1)]
     if min(counts) < MIN_OF_EACH_LABEL:
         raise InvalidInputError(
             f"training needs at least {MIN_OF_EACH_LABEL} KOLs of each label with features; there are {counts[0]} with "
             f"label 0 and {counts[1]} with label 1, of {labels.height} labels. Import more with `kolray ingest labels`."
         )
-    aside = {"kol_id", "as_of", "label", SHARE}
+    aside = {"kol_id", "as_of", "label", SHARE, ACCOUNT}
     names = [n for n, t in table.schema.items() if n not in aside and (t.is_numeric() or t == pl.Boolean)]
     return table.filter(pl.col("label").is_in([0, 1])), tuple(names)
 

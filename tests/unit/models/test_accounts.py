@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from kolray.cli.main import app
 from kolray.connectors.accounts import labelled_accounts, read_accounts
 from kolray.errors import InvalidInputError
-from kolray.models.trust.accounts import _groups, evaluate_accounts, evaluate_on_test, train_accounts, useful
+from kolray.models.trust.accounts import evaluate_accounts, evaluate_on_test, train_accounts, useful
 from kolray.models.trust.baseline import fit_stump
 from kolray.models.trust.cross_validation import cross_validate, plan
-from kolray.models.trust.fit import Accounts
+from kolray.models.trust.fit import Accounts, grouped
 
 KEYS = {"auc", "pr_auc", "accuracy", "f1", "brier", "ece", "baseline_auc", "baseline_accuracy", "n", "folds"}
 FAST = {"rounds": 20}
@@ -35,7 +35,7 @@ def accounts(n: int = 300, seed: int = 5) -> pl.DataFrame:
 
 def matrix(table: pl.DataFrame) -> Accounts:
     x = table.select("following", "bio_length").to_numpy()
-    return Accounts(x, table["label"].to_numpy().astype(np.int8), _groups(x, table))
+    return Accounts(x, table["label"].to_numpy().astype(np.int8), grouped(x, table))
 
 
 def test_cross_validation_judges_every_row_once_a_repeat_and_is_exact_per_seed():
@@ -65,7 +65,7 @@ def test_a_test_table_is_judged_by_what_was_learnt_elsewhere():
 def test_rows_of_one_account_and_identical_rows_are_never_parted():
     table = pl.DataFrame({"account_id": ["a", "b", "b", "c", None, None]})
     x = np.array([[1.0], [1.0], [2.0], [3.0], [4.0], [5.0]])
-    groups = _groups(x, table)
+    groups = grouped(x, table)
     assert len(set(groups[:3])) == 1
     assert len(set(groups)) == 4
 
