@@ -4,6 +4,8 @@ Each KOL with probability p counts p times as a bought audience and 1 - p times 
 weighted halves is the one to expect. That is confidence-based performance estimation (CBPE; Kivimäki, Białek, Kuberski
 and Nurminen, Performance Estimation in Binary Classification Using Calibrated Confidence, 2025). It holds as far as
 the calibration does: it sees KOLs become harder to tell apart, not a world in which the same features mean otherwise.
+Probabilities that are clipped (``calibration.CLIP``) never promise certainty, so neither does the estimate: of a model
+that is nearly perfect it says about 0.99.
 """
 
 from __future__ import annotations
