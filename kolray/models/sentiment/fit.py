@@ -28,7 +28,7 @@ FOLDS = 4
 MIN_MARKED = 0.1
 """Below this share of training texts with diacritics, nobody reads them as they stand."""
 MAX_WORDS = 1_500_000
-"""Training texts with more words than this together have no networks: n-grams alone do well there, in minutes."""
+"""Training texts with more words than this together have no networks, which would take long."""
 Members = dict[tuple[bool, bool], Floats]
 Learnt = dict[bool, tuple[Readers, Members]]
 """By whether they read texts as they stand: readers, and their answers on the texts of other folds."""
