@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import typer
 from rich.console import Console
@@ -120,12 +120,16 @@ def _evaluate_on_lake(settings: Settings, kind: Any, seed: int, *, champion: boo
 
 @app.command()
 def promote(
-    kind: str = KIND, version: int = typer.Option(None, help="which version; default: the newest challenger")
+    kind: str = typer.Argument(help="trust, trust-accounts, success or sentiment"),
+    version: int = typer.Option(None, help="which version; default: the newest challenger"),
 ) -> None:
     """Make a challenger champion; refused when it did not win on its untouched fold."""
+    from kolray.models.lifecycle import Registered
     from kolray.models.lifecycle import promote as make_champion
 
-    reason = make_champion(_registry(load_settings()), "sentiment" if kind == "sentiment" else _kind(kind), version)
+    if kind not in get_args(Registered):
+        raise InvalidInputError(f"no model {kind!r}: choose {' or '.join(get_args(Registered))}")
+    reason = make_champion(_registry(load_settings()), kind, version)  # type: ignore[arg-type]
     print(f"{kind} has a new champion: {reason}")
 
 

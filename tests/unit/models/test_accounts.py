@@ -149,5 +149,8 @@ def test_the_commands_train_a_champion_and_score_by_it(tmp_path: Path, monkeypat
     scored = json.loads(run(app, ["score", "--accounts", "b.csv", "--json"], catch_exceptions=False).stdout)
     assert scored["model"] == "trust-accounts:1"
     assert [row["account_id"] for row in scored["scores"]] == [f"a{i}" for i in range(100)]
+    again = run(app, ["models", "promote", "trust-accounts"])
+    assert "is the champion already" in str(again.exception)
+    assert "choose trust or trust-accounts" in str(run(app, ["models", "promote", "luck"]).exception)
     judged = run(app, ["models", "evaluate", "trust", "--accounts", "a.csv", "--champion", "--json"])
     assert json.loads(judged.stdout)["auc"] > 0.8
