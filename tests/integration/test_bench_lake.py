@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from kolray.benchmarks.lake.many import many
 from kolray.benchmarks.lake.medallion import medallion
 from kolray.benchmarks.lake.raw import make_raw
@@ -17,6 +19,7 @@ def test_silver_quarantine_and_gold_are_one_grouping_of_the_raw_rows(tmp_path: P
     assert found.peak_rss_mb > 0
 
 
+@pytest.mark.heavy
 def test_every_query_is_asked_of_a_lake_that_has_all_it_reads() -> None:
     found = many(n_rows=40_000)
     assert abs(found.rows_10m - 40_000) < 10

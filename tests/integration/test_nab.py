@@ -15,6 +15,7 @@ from kolray.errors import InvalidInputError
 
 
 @pytest.mark.realdata
+@pytest.mark.heavy
 def test_the_report_is_complete_and_the_pattern_beats_silence(data: Path) -> None:
     done = CliRunner().invoke(bench.app, ["nab", "--data", str(data), "--json"])
     assert done.exit_code == 0, done.output
