@@ -94,7 +94,7 @@ class ScoreAnswer(BaseModel):
     features: FeatureSource
     contributions: list[Contribution] | None = None
     calibration: CalibrationAnswer | None = None
-    counterfactual: CounterfactualAnswer | None = None
+    counterfactual: CounterfactualAnswer | None = Field(None, description="none: the score can hardly rise")
 
 
 class ForecastRequest(_Body):

@@ -17,10 +17,11 @@ from kolray.serving.contracts import CalibrationAnswer, Contribution, Counterfac
 def explained(model: TrustModel, features: pl.DataFrame) -> dict[str, Any]:
     """The fields of ``ScoreAnswer`` that ``explain`` asks for, of the first row."""
     found = explain(model, features)
+    other = found.counterfactual
     return {
         "contributions": [Contribution(**asdict(part)) for part in found.parts],
         "calibration": CalibrationAnswer(**asdict(found.calibration)),
-        "counterfactual": CounterfactualAnswer(**asdict(found.counterfactual)),
+        "counterfactual": None if other is None else CounterfactualAnswer(**asdict(other)),
     }
 
 

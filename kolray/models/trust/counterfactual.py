@@ -41,15 +41,18 @@ class Counterfactual:
     reached: bool
 
 
-def nearest_counterfactual(model: TrustModel, x: Floats) -> Counterfactual:
+def nearest_counterfactual(model: TrustModel, x: Floats) -> Counterfactual | None:
     """For one row (1, features): greedy by the log-odds gained, then each move cut back to what is needed.
 
-    An account called fake asks for not being called so, any other for ``GAIN`` points more, as far as the calibration
-    goes. Features that are unknown, given (``GIVEN``) or were never seen to vary stay as they are.
+    An account called fake asks for not being called so, any other for ``GAIN`` points more; None: there are not as many
+    left below the most that the calibration gives. Features that are unknown, given (``GIVEN``) or were never seen to
+    vary stay as they are.
     """
     score = _trust(model, x)[0]
     best = float(100.0 * (1.0 - model.calibrator.probability(np.array([-1e9]))[0]))
-    asked = 100.0 * (1.0 - FAKE_FROM) if score < 100.0 * (1.0 - FAKE_FROM) else min(score + GAIN, best)
+    asked = 100.0 * (1.0 - FAKE_FROM) if score < 100.0 * (1.0 - FAKE_FROM) else score + GAIN
+    if asked > best:
+        return None
     moved: list[int] = []
     row = x[0].copy()
     for _ in range(MOST):

@@ -31,11 +31,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Explanation:
-    """``parts``, strongest first, sum to ``calibration.log_odds``."""
+    """``parts``, strongest first, sum to ``calibration.log_odds``; no counterfactual: the score can hardly rise."""
 
     parts: tuple[Part, ...]
     calibration: Calibration
-    counterfactual: Counterfactual
+    counterfactual: Counterfactual | None
 
 
 def explain(model: TrustModel, features: pl.DataFrame) -> Explanation:
