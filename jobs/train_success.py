@@ -13,7 +13,7 @@ from kolray.stores.open import open_feature_store
 
 if __name__ == "__main__":
     settings = load_settings()
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     with ray.init(ignore_reinit_error=True, log_to_driver=False):
         submission = train_on_ray(["success"], settings.lake_root, registry)["success"]
     n_ranked = publish_rankings(settings.lake_root, registry, open_feature_store(settings.redis))

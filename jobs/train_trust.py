@@ -14,7 +14,7 @@ from kolray.stores.open import open_feature_store, open_metrics_store
 
 if __name__ == "__main__":
     settings = load_settings()
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     with ray.init(ignore_reinit_error=True, log_to_driver=False):
         submission = train_on_ray(["trust"], settings.lake_root, registry, fit=BoosterTrainer.of(settings))["trust"]
     store, lookup = open_metrics_store(settings), open_feature_store(settings.redis)

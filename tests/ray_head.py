@@ -1,4 +1,4 @@
-"""A Ray head of a test's own, that takes jobs."""
+"""Ray of a test's own: a head that takes jobs, or one in this process."""
 
 from __future__ import annotations
 
@@ -12,11 +12,23 @@ from pathlib import Path
 
 import httpx
 import psutil
+import ray
 
 from kolray.local.ports import choose_port
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
+
+
+@contextmanager
+def own_ray() -> Iterator[None]:
+    """A quiet one in this process."""
+    ray.init(
+        address="local", num_cpus=3, include_dashboard=False, object_store_memory=200 << 20,
+        log_to_driver=False, logging_level="error",
+    )  # fmt: skip
+    yield
+    ray.shutdown()
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def ablate(
         if any(given):
             whole, rows = _of_table(settings, reader(kind, maps, None, None), *given, seed, on_part)
         else:
-            registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+            registry = ModelRegistry.of(settings)
             whole, rows = ablate_version(registry, settings.lake_root, version, on_part)
     if as_json:
         print(json.dumps({"whole": whole, "without": rows}))

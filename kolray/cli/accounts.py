@@ -115,7 +115,7 @@ def train_accounts(settings: Settings, reader: Reader, file: Path, seed: int) ->
     for note in table.notes:
         Console(stderr=True).print(f"note: {note}")
     trained = accounts.train_accounts(table.table, seed, as_of=table.as_of)
-    return submit(ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts), accounts.MODEL, trained)
+    return submit(ModelRegistry.of(settings), accounts.MODEL, trained)
 
 
 def score_accounts(settings: Settings, reader: Reader, file: Path, *, explain: bool) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _champion(settings: Settings) -> Any:
     from kolray.models.registry import ModelRegistry
     from kolray.models.trust.accounts import MODEL
 
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     if registry.alias_version(MODEL) is None:
         raise NotFoundError(
             "no model of account tables yet: train one with `kolray models train trust --accounts FILE`"

@@ -9,8 +9,8 @@ import polars as pl
 import typer
 from rich.console import Console
 
-from kolray.cli.lake import parse_time, print_rows
-from kolray.cli.options import FIELD_COLUMN, pairs
+from kolray.cli.lake import print_rows
+from kolray.cli.options import FIELD_COLUMN, pairs, parse_time
 from kolray.errors import InvalidInputError
 from kolray.settings import load_settings
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
 import polars as pl
 import typer
 from rich.console import Console
 
+from kolray.cli.options import parse_time
 from kolray.cli.quality import quality
 from kolray.errors import InvalidInputError
 from kolray.settings import Settings, load_settings
@@ -222,17 +223,6 @@ def parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise InvalidInputError(f"{text!r} is no day, e.g. 2026-01-31") from error
-
-
-def parse_time(text: str | None) -> datetime | None:
-    """An ISO time as the options take it, UTC where it says nothing."""
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInputError(f"{text!r} is no ISO time, e.g. 2026-01-31T12:00:00Z") from error
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 app.command()(quality)

@@ -144,7 +144,7 @@ def _kind(kind: str) -> Any:
 def _registry(settings: Settings) -> Any:
     from kolray.models.registry import ModelRegistry
 
-    return ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    return ModelRegistry.of(settings)
 
 
 @contextmanager

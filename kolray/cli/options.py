@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import typer
 
@@ -24,3 +25,14 @@ def pairs(texts: Iterable[str] | None) -> dict[str, str]:
             raise InvalidInputError(f"{text!r}: write FIELD=VALUE")
         found[field] = value
     return found
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """An ISO time as the options take it, UTC where it says nothing."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInputError(f"{text!r} is no ISO time, e.g. 2026-01-31T12:00:00Z") from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from datetime import UTC, datetime
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from kolray.cli.options import parse_time
 from kolray.errors import InvalidInputError
 from kolray.settings import load_settings
 
@@ -31,9 +31,9 @@ def reproduce(
         raise InvalidInputError(f"no scores of {kind!r} are kept: choose trust")
     label = f"{kind}:{model}" if model is not None and model.isdigit() else model
     settings = load_settings()
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     with closing(open_metrics_store(settings)) as store:
-        made = again(registry, LakeTables(settings.lake_root), store, kol, _time(as_of), label)
+        made = again(registry, LakeTables(settings.lake_root), store, kol, parse_time(as_of), label)
     if as_json:
         print(json.dumps(made.to_dict(), default=str))
     else:
@@ -44,16 +44,6 @@ def reproduce(
         print("the same to the last bit" if made.same else f"not the same; libraries that changed: {made.libraries}")
     if not made.same:
         raise typer.Exit(1)
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInputError(f"{text!r} is no time: write it as 2026-01-31T12:00:00") from error
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 def register(models: typer.Typer) -> None:

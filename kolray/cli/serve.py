@@ -67,7 +67,7 @@ def _score_kol(settings: Settings, kol_id: str, *, explain: bool, as_json: bool)
     from kolray.stores.open import open_feature_store, open_metrics_store
     from kolray.stream.denied import open_deny_list
 
-    champions = Champions(ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts))
+    champions = Champions(ModelRegistry.of(settings))
     champions.refresh()
     stores = open_feature_store(settings.redis), open_metrics_store(settings), LakeTables(settings.lake_root)
     graph = ScoringGraph(champions, *stores, SystemClock(), open_deny_list(settings))

@@ -112,7 +112,7 @@ class Demo:
             say(f"{verdict.differences.height} differences in {verdict.windows:,} windows")
 
     def _models(self, settings: Settings) -> None:
-        registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+        registry = ModelRegistry.of(settings)
         with self.stage("train and register") as say:
             figures = self.train(settings, registry)
             self.report.trust, self.report.success = figures["trust"], figures["success"]

@@ -68,7 +68,7 @@ class ChampionScorer:
 
 def champion_scorer(settings: Settings) -> ChampionScorer:
     """A scorer on the servers the settings name; nothing is asked before its first batch."""
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     champions = Champions(registry, names=("trust",))
     lookup, lake = open_feature_store(settings.redis), LakeTables(settings.lake_root)
     return ChampionScorer(champions, lookup, lake, SystemClock())

@@ -164,7 +164,7 @@ def _stores(settings: Settings, trace: Trace) -> dict[str, Any]:
 
 def _artifacts(settings: Settings, trace: Trace) -> dict[str, Any]:
     polled = sum(forget_polled(file, trace.in_text) for file in _polled(settings))
-    return {"polled": polled, "reports": forget_reports(_registry(settings), trace.in_json)}
+    return {"polled": polled, "reports": forget_reports(ModelRegistry.of(settings), trace.in_json)}
 
 
 def _scan(settings: Settings, trace: Trace) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def _scan(settings: Settings, trace: Trace) -> dict[str, Any]:
     places = files_with(tables, trace)
     places += snapshots_with(open_checkpoints(settings), trace)
     places += [str(file) for file in _polled(settings) if trace.in_bytes(file.read_bytes())]
-    places += reports_with(_registry(settings), trace.in_json)
+    places += reports_with(ModelRegistry.of(settings), trace.in_json)
     with closing(open_metrics_store(settings)) as store, closing(open_feature_store(settings.redis)) as lookup:
         rows, keys = store.traces(trace.kol_id), lookup.traces(trace.kol_id)
     return {"found": len(places) + rows + keys, "places": places[:20], "metrics_rows": rows, "redis_keys": keys}
@@ -181,7 +181,3 @@ def _scan(settings: Settings, trace: Trace) -> dict[str, Any]:
 
 def _polled(settings: Settings) -> list[Path]:
     return sorted((settings.home / "poll").glob("*.json"))
-
-
-def _registry(settings: Settings) -> ModelRegistry:
-    return ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)

@@ -94,8 +94,13 @@ def ece_by_chance(probability: Floats, seed: int, bins: int = ECE_BINS, draws: i
 
 def smape(actual: Floats, forecast: Floats) -> float:
     """Symmetric mean absolute percentage error as in M4: 0-200 %; a point where both are 0 counts 0."""
-    scale = np.abs(actual) + np.abs(forecast)
-    return float(200.0 * np.mean(np.abs(actual - forecast) / np.where(scale > 0, scale, 1.0)))
+    return float(np.mean(percentage_errors(actual, forecast)))
+
+
+def percentage_errors(actual: Floats, forecast: Floats) -> Floats:
+    """What ``smape`` is the mean of: of each point, 0-200 %."""
+    size = np.abs(actual) + np.abs(forecast)
+    return 200.0 * np.abs(actual - forecast) / np.where(size > 0, size, 1.0)
 
 
 def mase(actual: Floats, forecast: Floats, history: Floats, season: int) -> float:
@@ -103,10 +108,22 @@ def mase(actual: Floats, forecast: Floats, history: Floats, season: int) -> floa
 
     ``actual`` and ``forecast``: (series, horizon); ``history``: (series, hours). Series whose scale is 0 are left out.
     """
-    scale = np.abs(history[:, season:] - history[:, :-season]).mean(axis=1)
+    scale = seasonal_scale(history, season)
+    known = ~np.isnan(scale)
     error = np.abs(actual - forecast).mean(axis=1)
-    known = scale > 0
     return float(np.mean(error[known] / scale[known])) if known.any() else float("nan")
+
+
+def seasonal_scale(history: Floats, season: int) -> Floats:
+    """Mean absolute change over a season of each series (series, steps; NaN: not known); NaN where it is 0."""
+    scale = known_mean(np.abs(history[:, season:] - history[:, :-season]), axis=1)
+    return np.where(scale > 0, scale, np.nan)
+
+
+def known_mean(values: Floats, axis: int) -> Floats:
+    """Mean of what is not NaN; NaN where nothing is."""
+    count = (~np.isnan(values)).sum(axis=axis)
+    return np.asarray(np.nansum(values, axis=axis) / np.where(count > 0, count, np.nan))
 
 
 def coverage(actual: Floats, lower: Floats, upper: Floats) -> float:

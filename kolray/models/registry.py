@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from kolray.clock import from_ms
 from kolray.errors import NotFoundError, ServiceUnavailableError
+from kolray.settings import Settings
 
 EXPERIMENT = "kolray"
 REPORT = "report.json"
@@ -58,6 +59,11 @@ class ModelRegistry:
         tracking_uri: an MLflow server (``http…``) or a database (``sqlite:///PATH``).
         artifacts: folder for files of a database-backed store; a server knows its own.
     """
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The one that the settings name."""
+        return cls(settings.mlflow_uri, settings.mlflow_artifacts)
 
     def __init__(self, tracking_uri: str, artifacts: str) -> None:
         self._uri, self._artifacts = tracking_uri, artifacts

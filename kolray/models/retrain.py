@@ -26,7 +26,7 @@ def retrain(settings: Settings, clock: Clock, kind: Kind) -> dict[str, Any]:
     That is done each night, trained or not: the features are new, and a run that was killed in between is made up for.
     A lake that has too little to train on, as one without labels, is no failure of the night.
     """
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     try:
         told = _train_if_due(registry, settings, clock, kind)
     except (InvalidInputError, NotFoundError) as lack:
@@ -65,12 +65,12 @@ def judge_due(
         return True, "never trained"
     if clock.now() - last >= timedelta(days=settings.retrain_after_days):
         return True, f"trained {last:%Y-%m-%d %H:%M}, {settings.retrain_after_days:g} days ago or more"
-    drifts = []
-    for alias in (CHAMPION, CHALLENGER):
-        told = registry.reference(kind, alias)
-        if told is None:
-            return False, f"trained {last:%Y-%m-%d %H:%M}; its features were not kept, so drift is not known"
-        drifts.append(AtTraining.from_dict(told).features.drifted(newest_features(lake_root), settings.drift_psi))
+    held = [registry.reference(kind, alias) for alias in (CHAMPION, CHALLENGER)]
+    known = [AtTraining.from_dict(told) for told in held if told is not None]
+    if len(known) < len(held):
+        return False, f"trained {last:%Y-%m-%d %H:%M}; its features were not kept, so drift is not known"
+    features = newest_features(lake_root)
+    drifts = [then.features.drifted(features, settings.drift_psi) for then in known]
     if all(drifts):
         return True, f"drifted (PSI): {_told(drifts[0])}"
     if drifts[0]:

@@ -67,7 +67,7 @@ def tune_trust(
     from kolray.local.cluster import join_ray
     from kolray.models.tuner import search
 
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     held = LakeTables(settings.lake_root).versions(*SOURCES["trust"])
     features = newest_features(settings.lake_root, held.get("gold.features"))
     labels = current(settings.lake_root, "labels", version=held.get("ref.labels"))

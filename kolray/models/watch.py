@@ -32,7 +32,7 @@ def watch_models(settings: Settings, clock: Clock) -> dict[str, Any]:
     Returns:
         for each model its label, how many features drifted, its estimated AUC and the alerts' rules; or what lacks.
     """
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     try:
         features = newest_features(settings.lake_root)
     except NotFoundError as nothing:

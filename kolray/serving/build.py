@@ -22,7 +22,7 @@ from kolray.stream.denied import open_deny_list
 
 def build(settings: Settings) -> FastAPI:
     """The application on the servers the settings name, with the champions loaded and watched."""
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     champions = Champions(registry)
     champions.refresh()
     champions.watch()

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import ray
 
 from kolray import local
 from kolray.settings import Settings, load_settings
 from kolray.stores.open import open_metrics_store
 from kolray.stream.topics import ensure_topics
+from tests.ray_head import own_ray
 
 
 def ready(profile: str, home: Path) -> Settings:
@@ -62,12 +62,8 @@ def local_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
     """One Ray for all tests of this process."""
-    ray.init(
-        address="local", num_cpus=3, include_dashboard=False, object_store_memory=200 << 20,
-        log_to_driver=False, logging_level="error",
-    )  # fmt: skip
-    yield
-    ray.shutdown()
+    with own_ray():
+        yield
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def test_the_night_retrains_when_features_drift_and_not_again_after_a_refusal(la
     assert "refused" in retrain(settings, clock, "trust")["skipped"]
 
     old = FakeClock(clock.now() + timedelta(days=8))
-    assert judge_due(_registry(settings), "trust", root, settings.models, old)[0]
+    assert judge_due(ModelRegistry.of(settings), "trust", root, settings.models, old)[0]
 
 
 def _check_that_the_night_says_so(settings: Settings, clock: SystemClock) -> None:
@@ -145,10 +145,6 @@ def _check_that_the_night_says_so(settings: Settings, clock: SystemClock) -> Non
     assert json.loads(evidence)["psi"].keys() == set(MOVED)
     run_bronze(settings)
     assert sorted(tables.scan("bronze.alerts").collect()["alert_id"]) == sorted(alerts["alert_id"])
-
-
-def _registry(settings: Settings) -> ModelRegistry:
-    return ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
 
 
 def test_a_sentiment_champion_judges_as_it_was_trained(registry, monkeypatch):

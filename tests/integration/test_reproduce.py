@@ -33,7 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A champion and its scores: in the lake, and of the newest KOL in the metrics store alone."""
     home = tmp_path_factory.mktemp("home")
     settings = lake_at(home, n=300)
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     submit(registry, "trust", train("trust", settings.lake_root))
     store = open_metrics_store(settings)
     store.migrate()

@@ -69,7 +69,7 @@ class HurriedClock(SystemClock):
 
 
 def hurried_scorer(settings: Settings) -> ChampionScorer:
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     champions = Champions(registry, ("trust",), HurriedClock())
     return ChampionScorer(champions, open_feature_store(settings.redis), LakeTables(settings.lake_root), SystemClock())
 
@@ -110,7 +110,7 @@ def test_closed_windows_bring_scores_that_follow_the_alias(settings: Settings) -
     shard.restore()
     assert closed(shard, settings, next(hours)) == 0, "there is no champion yet"
     assert not Path(settings.mlflow_uri.removeprefix("sqlite:///")).exists(), "and no registry is made to find that out"
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     assert submit(registry, "trust", fit("trust", settings.lake_root)).promoted
     assert closed(shard, settings, next(hours)) == len(KOLS)
     _check(settings, registry, "trust:1")
@@ -123,7 +123,7 @@ def test_closed_windows_bring_scores_that_follow_the_alias(settings: Settings) -
 
 
 def test_a_bounded_run_scores_before_it_ends_unless_told_not_to(settings: Settings) -> None:
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     assert submit(registry, "trust", fit("trust", settings.lake_root)).promoted
     send(settings, SystemClock().now() - timedelta(hours=2))
     factory = pickle.loads(pickle.dumps(partial(champion_scorer, settings)))  # noqa: S301 - as Ray sends it

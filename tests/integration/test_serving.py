@@ -9,14 +9,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import psutil
 import pytest
 from fastapi.testclient import TestClient
 
 from kolray import local
 from kolray.clock import SystemClock, to_ms
-from kolray.features import compute_features
 from kolray.lake.erasure.trace import Trace
 from kolray.models.forget import forget
 from kolray.models.lifecycle import submit
@@ -26,45 +24,10 @@ from kolray.models.registry import ModelRegistry
 from kolray.serving.build import build
 from kolray.serving.tokens import TokenFile
 from kolray.settings import Settings, load_settings
-from kolray.stores.metrics import ALERT_SCHEMA, MetricsStore, Version
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.denied import LOOK_S
-from kolray.stream.windows import PANE_SCHEMA, WindowSpec, conform_panes, pane_rows, windows_of
-from tests.hourly import kpi_hourly
-from tests.silver import START, silver_world
-
-KOL = "kol-0001"
-CLOSED = SystemClock().now().replace(minute=0, second=0, microsecond=0)
-"""Windows that end by this hour are closed; two panes behind it are still open."""
-FIVE = timedelta(minutes=5)
-
-
-def _lake(root: Path) -> None:
-    social, web = silver_world(n_kols=240, events_per_kol=60)
-    features = compute_features(social.lazy(), web.lazy(), START + timedelta(hours=96))
-    features.write_delta(str(root / "gold" / "features"))
-    kpi_hourly(n_kols=60).write_delta(str(root / "gold" / "kpi_hourly"))
-    number = pl.col("kol_id").str.slice(4).cast(pl.Int64)
-    at = pl.lit(START).cast(pl.Datetime("ms", "UTC"))
-    labels = features.select("kol_id", label=(number % 3 == 0).cast(pl.Int8), source=pl.lit("t"), at=at, valid_from=at)
-    labels.write_delta(str(root / "ref" / "labels"))
-    kols = features.select(
-        "kol_id", platform=pl.lit("tiktok"), category=pl.lit("food"), tier=pl.lit("micro"), language=pl.lit("vi")
-    )
-    kols.with_columns(valid_from=at).write_delta(str(root / "ref" / "kols"))
-
-
-def _windows(store: MetricsStore) -> None:
-    """Two likes of ten impressions in every pane of a day and of the ten minutes after."""
-    starts = [to_ms(CLOSED) + i * 300_000 for i in range(-288, 2)]
-    panes = pl.DataFrame({"kol_id": KOL, "pane": starts, "events": 1, "likes": 2, "impressions": 10})
-    panes = conform_panes(panes).select(*PANE_SCHEMA)
-    version = Version(1, 1)
-    for name in ("5m", "15m/5m", "1h"):
-        store.upsert_windows(windows_of(panes, WindowSpec.parse(name), end_ms=to_ms(CLOSED)), version)
-    store.upsert_windows(pane_rows(panes.filter(pl.col("pane") >= to_ms(CLOSED) - 3_600_000)), version)
-    alerts = [(f"a{i}", "spike", KOL, "1h", CLOSED, "high", '{"sigma": 5}', CLOSED + i * FIVE) for i in range(3)]
-    store.upsert_alerts(pl.DataFrame(alerts, schema=ALERT_SCHEMA, orient="row"), version)
+from tests.served import CLOSED, FIVE, KOL, write_lake, write_windows
+from tests.silver import START
 
 
 @pytest.fixture(scope="module")
@@ -73,15 +36,15 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     home = tmp_path_factory.mktemp("serving")
     local.up("embedded", home, owner_pid=os.getpid())
     settings = load_settings(home=home)
-    _lake(Path(settings.lake_root))
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    write_lake(Path(settings.lake_root))
+    registry = ModelRegistry.of(settings)
     store, lookup = open_metrics_store(settings), open_feature_store(settings.redis)
     store.migrate()
     for kind in ("trust", "success"):
         assert submit(registry, kind, fit(kind, settings.lake_root)).promoted
     publish_scores(settings.lake_root, registry, store, lookup)
     publish_rankings(settings.lake_root, registry, lookup)
-    _windows(store)
+    write_windows(store)
     yield settings
     local.down(home)
 
@@ -297,7 +260,7 @@ def test_the_dashboard_signs_in_with_a_token(app: TestClient, token: Any) -> Non
 
 
 def test_models_move_with_their_alias(settings: Settings, app: TestClient, ask: Callable[..., Any]) -> None:
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     submit(registry, "trust", fit("trust", settings.lake_root))
     registry.set_alias("trust", 2, "champion")
     app.app.state.services.graph.champions.refresh()
@@ -308,7 +271,7 @@ def test_an_erased_kol_is_unknown_and_reports_of_older_versions_name_nobody(
     settings: Settings, app: TestClient, ask: Callable[..., Any], token: Any
 ) -> None:
     gone, other = "kol-0007", "kol-0008"
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     run_id, report = next((run_id, held) for run_id, held in registry.reports() if "sample" in held)
     assert not Trace("kol-0001").in_json(report), "today's reports hold ranks"
     named = [{"kol_id": kol_id, **shown} for kol_id, shown in zip((gone, other, KOL), report["sample"], strict=True)]

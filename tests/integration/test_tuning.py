@@ -39,7 +39,7 @@ def lake_at(home: Path, n: int) -> Settings:
 
 def runs(settings: Settings) -> tuple[list[Any], list[Any]]:
     """Parents and trials of all searches in MLflow."""
-    client, experiment = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts).experiment(EXPERIMENT)
+    client, experiment = ModelRegistry.of(settings).experiment(EXPERIMENT)
     found = client.search_runs([experiment])
     trials = [run for run in found if f"mlflow.{CHILD}" in run.data.tags]
     return [run for run in found if run not in trials], trials
@@ -57,7 +57,7 @@ def test_a_search_is_one_run_with_its_trials_below_and_what_wins_is_kept(tmp_pat
     assert all(run.info.status == "FINISHED" and run.data.metrics["loss"] > 0 for run in trials)
     assert parent.data.metrics["test_log_loss_tuned"] == report.test["tuned"]["log_loss"]
     assert any(run.data.params == {name: str(value) for name, value in defaults().items()} for run in trials)
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     assert registry.kept_params("trust") == (report.params if report.kept else {})
     assert (submission is not None) is report.kept
 

@@ -76,5 +76,5 @@ def _name(version: str) -> str:
 
 def kept_classifiers(settings: Settings) -> KeptClassifiers:
     """Those of the checkpoints and of the registry the settings name."""
-    registry = ModelRegistry(settings.mlflow_uri, settings.mlflow_artifacts)
+    registry = ModelRegistry.of(settings)
     return KeptClassifiers(settings.checkpoints, settings.s3, registry)

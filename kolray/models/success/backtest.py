@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kolray.errors import InvalidInputError
-from kolray.models.metrics import Floats
+from kolray.models.metrics import Floats, known_mean, percentage_errors, seasonal_scale
 from kolray.models.splits import rolling_origins
 from kolray.models.success.design import Design
 from kolray.models.success.forecaster import Forecast, Forecaster, fit_forecaster
@@ -98,7 +98,7 @@ def _judged(fitted: Forecaster, history: Panel, actual: Floats, fit_s: float, *,
     ms = 1000 * (time.monotonic() - started) / len(history.ids)
     naive = seasonal_naive(history.values, actual.shape[1], fitted.design.season)
     naive = np.where(np.isnan(naive), np.nan_to_num(np.nanmean(history.values, axis=1))[:, None], naive)
-    scale = in_sample_scale(history.values, fitted.design.season)
+    scale = seasonal_scale(history.values, fitted.design.season)
     errors = {"": _errors(actual, made.value, scale), "baseline_": _errors(actual, naive, scale)}
     logs = _log_errors(actual, made) if counts else None
     covered = np.where(np.isnan(actual), np.nan, (actual >= made.lower) & (actual <= made.upper))
@@ -112,18 +112,9 @@ def _judged(fitted: Forecaster, history: Panel, actual: Floats, fit_s: float, *,
     }
 
 
-def in_sample_scale(values: Floats, season: int) -> Floats:
-    """Mean absolute change over a season of each series; NaN where it is 0 or not known."""
-    moves = np.abs(values[:, season:] - values[:, :-season])
-    count = (~np.isnan(moves)).sum(axis=1)
-    scale = np.nansum(moves, axis=1) / np.maximum(count, 1)
-    return np.where(scale > 0, scale, np.nan)
-
-
 def _errors(actual: Floats, forecast: Floats, scale: Floats) -> dict[str, Floats]:
-    size = np.abs(actual) + np.abs(forecast)
-    miss = np.abs(actual - forecast)
-    return {"smape": 200.0 * miss / np.where(size > 0, size, 1.0), "mase": miss / scale[:, None]}
+    missed = np.abs(actual - forecast)
+    return {"smape": percentage_errors(actual, forecast), "mase": missed / scale[:, None]}
 
 
 def _log_errors(actual: Floats, made: Forecast) -> Floats:
@@ -132,7 +123,7 @@ def _log_errors(actual: Floats, made: Forecast) -> Floats:
 
 def _report(parts: list[dict[str, Any]], series: int, left_out: dict[str, str]) -> BacktestReport:
     names = list(parts[0]["cells"])
-    figures = {name: _mean([_mean(list(_mean_rows(part["cells"][name]))) for part in parts]) for name in names}
+    figures = {name: _mean([_mean(list(known_mean(part["cells"][name], axis=1))) for part in parts]) for name in names}
     horizons = parts[0]["cells"][names[0]].shape[1]
     logs = [np.sqrt(np.nanmean(part["logs"])) for part in parts if part["logs"] is not None]
     return BacktestReport(
@@ -150,12 +141,6 @@ def _report(parts: list[dict[str, Any]], series: int, left_out: dict[str, str]) 
         left_out=left_out,
         **figures,
     )
-
-
-def _mean_rows(cells: Floats) -> Floats:
-    """The mean of each series over its horizons that are known."""
-    count = (~np.isnan(cells)).sum(axis=1)
-    return np.where(count > 0, np.nansum(cells, axis=1) / np.maximum(count, 1), np.nan)
 
 
 def _mean(values: list[Any]) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kolray.models.metrics import Floats
+from kolray.models.metrics import Floats, known_mean
 from kolray.models.success.calendar import CALENDAR, calendar
 from kolray.models.success.series import Panel
 
@@ -78,7 +78,7 @@ class Design:
         """
         y = history.values[:, -self.lookback :]
         n, shape = y.shape[1], (len(y), len(horizons))
-        back = [-(-(horizons) // size) * size for size in (self.season, self.long_season)]
+        back = [seasons_back(horizons, size) for size in (self.season, self.long_season)]
         target = n + horizons - 1
         seasons = np.stack([_at(y, target - back[0] - k * self.season) for k in range(SEASONS)])
         longs = np.stack([_at(y, target - back[1] - k * self.long_season) for k in range(LONG_SEASONS)])
@@ -97,9 +97,10 @@ class Design:
         known = np.minimum((~np.isnan(y)).sum(axis=1), 2 * self.season)  # longer ones look alike, else it names a time
         quarter = max(self.season // 4, 1)
         moves = [lagged(y, size) for size in (self.season, self.long_season)]
-        newest = [mean(move[:, -quarter:], axis=1) for move in moves]
+        newest = [known_mean(move[:, -quarter:], axis=1) for move in moves]
         levels = [
-            mean(move[:, -size:], axis=1) for move, size in zip(moves, (self.season, self.long_season), strict=True)
+            known_mean(move[:, -size:], axis=1)
+            for move, size in zip(moves, (self.season, self.long_season), strict=True)
         ]
         spreads = [deviation(y[:, -size:], axis=1) for size in (self.season, self.long_season)]
         spreads += [deviation(move[:, -self.long_season :], axis=1) for move in moves]
@@ -107,7 +108,7 @@ class Design:
 
     def _lags(self, y: Floats) -> list[Floats]:
         last = [_at(y, np.array([y.shape[1] - lag]))[:, 0] for lag in (*NEAR, self.season)]
-        return last + [mean(y[:, -steps:], axis=1) for steps in self.means]
+        return last + [known_mean(y[:, -steps:], axis=1) for steps in self.means]
 
 
 HOURLY = Design()
@@ -115,8 +116,8 @@ HOURLY = Design()
 
 
 def _level(same_place: Floats, y: Floats) -> Floats:
-    overall = np.nan_to_num(mean(y, axis=1))[:, None]
-    found = mean(same_place, axis=0)
+    overall = np.nan_to_num(known_mean(y, axis=1))[:, None]
+    found = known_mean(same_place, axis=0)
     return np.where(np.isnan(found), overall, found)
 
 
@@ -131,13 +132,12 @@ def lagged(y: Floats, steps: int) -> Floats:
     return y[:, steps:] - y[:, :-steps] if y.shape[1] > steps else np.full((len(y), 1), np.nan)
 
 
-def mean(values: Floats, axis: int) -> Floats:
-    """Mean of what is known; NaN where nothing is."""
-    count = (~np.isnan(values)).sum(axis=axis)
-    return np.nansum(values, axis=axis) / np.where(count > 0, count, np.nan)
+def seasons_back(horizons: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
+    """How far before each target the newest known step at its place in a season of ``steps`` lies."""
+    return -(-horizons // steps) * steps
 
 
 def deviation(values: Floats, axis: int) -> Floats:
     """Standard deviation of what is known; NaN where nothing is."""
-    middle = np.expand_dims(mean(values, axis), axis)
-    return np.sqrt(mean((values - middle) ** 2, axis))
+    middle = np.expand_dims(known_mean(values, axis), axis)
+    return np.sqrt(known_mean((values - middle) ** 2, axis))

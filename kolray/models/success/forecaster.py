@@ -51,7 +51,7 @@ class Forecaster:
 
     def forecast(self, panel: Panel, horizon: int | None = None) -> Forecast:
         """The ``horizon`` (none: the largest) steps after the panel's end."""
-        units = self._units(panel)
+        units = units_of(panel, counts=self.counts)
         scaled = panel.holding(to_scale(panel.values, units))
         predicted = self.blend.of(run_members(self.members, scaled, horizon or self.design.max_horizon, self.blend))
         bounds = self.intervals.bounds(predicted, restlessness(scaled, self.design.season))
@@ -64,9 +64,6 @@ class Forecaster:
             low = np.where((panel.values < 0).any(axis=1, keepdims=True), -np.inf, 0.0)
         value, lower, upper = (np.maximum(part, low) for part in (value, lower, upper))
         return Forecast(value, np.minimum(lower, value), np.maximum(upper, value))
-
-    def _units(self, panel: Panel) -> Floats:
-        return np.ones((len(panel.ids), 1)) if self.counts else units_of(panel)
 
 
 def run_members(members: Global, scaled: Panel, horizon: int, only: Blend | None = None) -> dict[str, Floats]:
@@ -82,7 +79,7 @@ def run_members(members: Global, scaled: Panel, horizon: int, only: Blend | None
 
 def fit_forecaster(panel: Panel, design: Design, params: dict[str, Any], seed: int, *, counts: bool) -> Forecaster:
     """Fits members, blend and intervals on all that the panel holds. Exact per seed."""
-    units = np.ones((len(panel.ids), 1)) if counts else units_of(panel)
+    units = units_of(panel, counts=counts)
     scaled = panel.holding(to_scale(panel.values, units))
     horizon, n = design.max_horizon, panel.values.shape[1]
     cuts = rolling_origins(n, horizon, INNER_ORIGINS, min(MIN_HISTORY, n - horizon))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kolray.models.metrics import Floats
-from kolray.models.success.design import Design
+from kolray.models.success.design import Design, seasons_back
 from kolray.models.success.series import Panel
 
 LIGHTGBM, NAIVE, LONG_NAIVE = "lightgbm", "seasonal_naive", "long_seasonal_naive"
@@ -88,7 +88,7 @@ def seasonal_naive(values: Floats, horizon: int, season: int) -> Floats:
     n = values.shape[1]
     out = np.full((len(values), horizon), np.nan)
     target = n + np.arange(horizon)
-    first = -(-np.arange(1, horizon + 1) // season) * season
+    first = seasons_back(np.arange(1, horizon + 1), season)
     for back in range(n // season + 1):
         columns = target - first - back * season
         inside = columns >= 0

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from kolray.models.metrics import Floats
+from kolray.models.metrics import Floats, known_mean
 from kolray.models.success.series import Panel
 
 PART_OF_MEAN = 0.05
 
 
-def units_of(panel: Panel) -> Floats:
-    """``PART_OF_MEAN`` of each series' mean absolute value (series, 1); 1 where it is 0 or nothing is known."""
-    size = np.abs(panel.values)
-    count = (~np.isnan(size)).sum(axis=1, keepdims=True)
-    unit = PART_OF_MEAN * np.nansum(size, axis=1, keepdims=True) / np.maximum(count, 1)
+def units_of(panel: Panel, *, counts: bool) -> Floats:
+    """``PART_OF_MEAN`` of each series' mean absolute value (series, 1); 1 of counts, and where it is 0 or not known."""
+    if counts:
+        return np.ones((len(panel.ids), 1))
+    unit = PART_OF_MEAN * known_mean(np.abs(panel.values), axis=1)[:, None]
     return np.where(unit > 0, unit, 1.0)
 
 

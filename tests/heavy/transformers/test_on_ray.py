@@ -21,6 +21,7 @@ from kolray.models.sentiment.phobert_fit import FineTuning
 from kolray.models.sentiment.phobert_ray import classify_dataset, fine_tune_on_ray
 from kolray.serving.sentiment import app
 from tests.heavy.transformers.twin import toy_comments
+from tests.ray_head import own_ray
 
 pytestmark = pytest.mark.heavy
 TRAIN, DEV = toy_comments(240, seed=1), toy_comments(60, seed=2)
@@ -29,12 +30,8 @@ TEXTS = [*toy_comments(40, seed=3)["text"].to_list(), None, ""]
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    ray.init(
-        address="local", num_cpus=3, include_dashboard=False, object_store_memory=200 << 20,
-        log_to_driver=False, logging_level="error",
-    )  # fmt: skip
-    yield
-    ray.shutdown()
+    with own_ray():
+        yield
 
 
 @pytest.fixture(scope="module")
