@@ -14,7 +14,10 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 def kpi_hourly(n_kols: int = 120, hours: int = 96, seed: int = 1) -> pl.DataFrame:
-    """``gold.kpi_hourly`` of KOLs of different sizes with Poisson noise; silent hours are left out."""
+    """``gold.kpi_hourly`` of KOLs of different sizes with Poisson noise; silent hours are left out.
+
+    Likes and impressions of all, tracked clicks of the first third; no views, no conversions.
+    """
     rng = np.random.default_rng(seed)
     hour = np.arange(hours)
     rhythm = 1.2 + np.sin(2 * np.pi * (hour[None, :] - rng.integers(8, 14, (n_kols, 1))) / 24)
@@ -24,7 +27,9 @@ def kpi_hourly(n_kols: int = 120, hours: int = 96, seed: int = 1) -> pl.DataFram
             "kol_id": np.repeat([f"kol-{k:04d}" for k in range(n_kols)], hours),
             "hour": [START + timedelta(hours=int(h)) for h in hour] * n_kols,
             "likes": likes.ravel(),
+            "impressions": rng.poisson(20.0 * likes + 1).ravel(),
+            "web_clicks": (rng.poisson(likes / 4) * (np.arange(n_kols)[:, None] < n_kols // 3)).ravel(),
         }
     ).filter(pl.col("likes") > 0)
-    rest = [pl.lit(0, pl.Int64).alias(c) for c in SUMS if c != "likes"]
+    rest = [pl.lit(0, pl.Int64).alias(c) for c in SUMS if c not in frame.columns]
     return frame.with_columns(pl.col("hour").cast(TIME), *rest, platform=pl.lit("tiktok"), dt=pl.col("hour").dt.date())

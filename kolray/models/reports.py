@@ -10,6 +10,7 @@ from kolray.models.plots import forecast_plot
 from kolray.models.registry import ModelRegistry
 from kolray.models.success.report import SuccessReport, sample_places
 
+ONE_METRIC = ("test", "baseline", "by_horizon", "weights")
 Names = Callable[[Any], bool]
 """Whether a JSON value names the KOL."""
 
@@ -35,4 +36,6 @@ def _without_names(held: dict[str, Any]) -> SuccessReport:
         for place, kol in zip(places, held["sample"], strict=True)
     ]
     known = {field.name: held[field.name] for field in fields(SuccessReport) if field.name in held}
+    if "weights" in held:  # of a time when a report was of one metric
+        known["by_metric"] = {"engagement": {name: held[name] for name in ONE_METRIC if name in held}}
     return SuccessReport(**{**known, "sample": sample})

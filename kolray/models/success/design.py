@@ -26,11 +26,15 @@ AROUND = (-2, -1, 1, 2)
 
 @dataclass(frozen=True)
 class Design:
-    """How rows are made: steps of a ``season``, the largest horizon, and whether dates mean anything."""
+    """How rows are made: steps of a ``season``, the largest horizon, and whether dates mean anything.
+
+    ``metrics``: the series are of several metrics, and each row says of which.
+    """
 
     season: int = 24
     max_horizon: int = 24
     calendar: bool = True
+    metrics: bool = False
 
     @property
     def long_season(self) -> int:
@@ -54,6 +58,7 @@ class Design:
             "horizon",
             "place_in_season",
             *(CALENDAR if self.calendar else ()),
+            *(("metric",) if self.metrics else ()),
             "known_steps",
             *(f"spread_{name}" for name in ("season", "long", "over_season", "over_long")),
             *(f"change_{name}" for name in ("season", "long", "level", "long_level")),
@@ -86,11 +91,17 @@ class Design:
         level = _level(np.concatenate([seasons, longs]), y)
         dates = calendar(history, horizons) if self.calendar else []
         ahead = [np.broadcast_to(c, shape) for c in (horizons, horizons % self.season, *dates)]
-        absolute = [np.broadcast_to(c[:, None], shape) for c in self._of_series(y)]
+        about = [*self._of_metric(history), *self._of_series(y)]
+        absolute = [np.broadcast_to(c[:, None], shape) for c in about]
         relative = [c[:, None] - level for c in self._lags(y)]
         relative += [c - level for c in (*seasons, *longs, *around)]
         columns = [*ahead, *absolute, *relative, level, deviation(seasons, axis=0)]
         return np.stack(columns, axis=2).reshape(-1, len(self.names)), level.ravel()
+
+    def _of_metric(self, history: Panel) -> list[Floats]:
+        if not self.metrics:
+            return []
+        return [np.full(len(history.ids), np.nan) if history.metric is None else history.metric.astype(float)]
 
     def _of_series(self, y: Floats) -> list[Floats]:
         """How much is known, how uneven it is, and how it moved of late."""
@@ -111,8 +122,8 @@ class Design:
         return last + [known_mean(y[:, -steps:], axis=1) for steps in self.means]
 
 
-HOURLY = Design()
-"""Of the success model: hours, a day ahead."""
+HOURLY = Design(metrics=True)
+"""Of the success model: hours of several metrics, a day ahead."""
 
 
 def _level(same_place: Floats, y: Floats) -> Floats:

@@ -6,7 +6,7 @@ trained before the first of them; then the members are trained once more on all 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from kolray.models.success.design import Design
 from kolray.models.success.intervals import Intervals, fit_intervals, restlessness
 from kolray.models.success.members import LIGHTGBM, LONG_NAIVE, MIN_HISTORY, NAIVE, Global, fit_global, seasonal_naive
 from kolray.models.success.scale import from_scale, to_scale, units_of
-from kolray.models.success.series import Panel
+from kolray.models.success.series import Panel, stacked
 
 INNER_ORIGINS = 2
 HALF_A_COUNT = 0.5
@@ -79,11 +79,28 @@ def run_members(members: Global, scaled: Panel, horizon: int, only: Blend | None
 
 def fit_forecaster(panel: Panel, design: Design, params: dict[str, Any], seed: int, *, counts: bool) -> Forecaster:
     """Fits members, blend and intervals on all that the panel holds. Exact per seed."""
-    units = units_of(panel, counts=counts)
-    scaled = panel.holding(to_scale(panel.values, units))
-    horizon, n = design.max_horizon, panel.values.shape[1]
+    return fit_forecasters({"": panel}, design, params, seed, counts=counts)[""]
+
+
+def fit_forecasters(
+    panels: Mapping[str, Panel], design: Design, params: dict[str, Any], seed: int, *, counts: bool
+) -> dict[str, Forecaster]:
+    """One forecaster a panel, all on one grid: members of all panels together, blend and intervals of each."""
+    scaled = {
+        name: panel.holding(to_scale(panel.values, units_of(panel, counts=counts))) for name, panel in panels.items()
+    }
+    together = stacked(list(scaled.values()))
+    horizon, n = design.max_horizon, together.values.shape[1]
     cuts = rolling_origins(n, horizon, INNER_ORIGINS, min(MIN_HISTORY, n - horizon))
-    early = fit_global(scaled.before(cuts[0]), design, params, seed)
+    early = fit_global(together.before(cuts[0]), design, params, seed)
+    judged = {name: judge_members(early, panel, cuts) for name, panel in scaled.items()}
+    members = fit_global(together, design, params, seed)
+    return {name: Forecaster(members, *found, counts) for name, found in judged.items()}
+
+
+def judge_members(early: Global, scaled: Panel, cuts: Sequence[int]) -> tuple[Blend, Intervals]:
+    """What forecasts at ``cuts`` by members that were trained before the first of them tell of weights and errors."""
+    horizon = early.design.max_horizon
     made = [run_members(early, scaled.before(cut), horizon) for cut in cuts]
     truth = np.concatenate([scaled.values[:, cut : cut + horizon] for cut in cuts])
     # A series that began after an origin was not there to be forecast.
@@ -91,6 +108,5 @@ def fit_forecaster(panel: Panel, design: Design, params: dict[str, Any], seed: i
     truth[unseen] = np.nan
     forecasts = {name: np.concatenate([part[name] for part in made]) for name in made[0]}
     blend = fit_blend(forecasts, truth)
-    restless = np.concatenate([restlessness(scaled.before(cut), design.season) for cut in cuts])
-    intervals = fit_intervals(truth - blend.of(forecasts), restless)
-    return Forecaster(fit_global(scaled, design, params, seed), blend, intervals, counts)
+    restless = np.concatenate([restlessness(scaled.before(cut), early.design.season) for cut in cuts])
+    return blend, fit_intervals(truth - blend.of(forecasts), restless)

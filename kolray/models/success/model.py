@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,13 +25,14 @@ from kolray.models.success.series import HOUR, to_matrix
 
 FORECAST: Columns = {"kol_id": pl.String, "at": TIME, **dict.fromkeys(("value", "lower", "upper"), pl.Float64)}
 
+INTERVALS = ("edges", "lower", "upper")
+
 
 @dataclass
 class SuccessModel:
-    """Forecasts 1 … 24 hours ahead, with 90 % intervals. ``metrics`` are those it was trained on."""
+    """Forecasts 1 … 24 hours ahead, with 90 % intervals: a forecaster a metric, all with the same booster."""
 
-    forecaster: Forecaster
-    metrics: tuple[str, ...]
+    forecasters: Mapping[str, Forecaster]
     version: str = ""
 
     def __post_init__(self) -> None:
@@ -56,17 +58,31 @@ class SuccessModel:
             )
         if not 1 <= horizon_h <= self.max_horizon:
             raise InvalidInputError(f"horizon_h is {horizon_h}; choose 1 to {self.max_horizon} hours")
-        series = to_matrix(history, end=origin, max_hours=self.forecaster.design.lookback)
-        made = self.forecaster.forecast(series, horizon_h)
+        series = to_matrix(history, end=origin, max_hours=self.design.lookback).measuring(metric)
+        made = self.forecasters[metric].forecast(series, horizon_h)
         at = [series.end + h * HOUR for h in range(horizon_h)]
         ids = pl.Series(series.ids).repeat_by(horizon_h).explode()
         values = {name: part.ravel() for name, part in made._asdict().items()}
         return pl.DataFrame({"kol_id": ids, "at": at * len(series.ids), **values}, schema=FORECAST)
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        """What it was trained on, in the order of ``METRICS``."""
+        return tuple(self.forecasters)
+
+    @property
+    def design(self) -> Design:
+        """How its features are made."""
+        return self._members.design
+
+    @property
     def max_horizon(self) -> int:
         """Hours."""
-        return self.forecaster.design.max_horizon
+        return self.design.max_horizon
+
+    @property
+    def _members(self) -> Global:
+        return next(iter(self.forecasters.values())).members
 
     def to_files(self) -> dict[str, bytes]:
         """The model as named files in open formats: LightGBM's text, npz and JSON; no pickle."""
@@ -85,22 +101,21 @@ class SuccessModel:
         return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 
     def _about(self) -> dict[str, object]:
-        own = self.forecaster
         return {
-            "metrics": list(self.metrics),
-            "alpha": own.intervals.alpha,
-            "weights": own.blend.weights,
-            "counts": own.counts,
-            "design": asdict(own.design),
-            "features": list(own.design.names),
+            "metrics": {
+                metric: {"alpha": own.intervals.alpha, "weights": own.blend.weights, "counts": own.counts}
+                for metric, own in self.forecasters.items()
+            },
+            "design": asdict(self.design),
+            "features": list(self.design.names),
         }
 
     def _arrays(self) -> dict[str, Any]:
-        i = self.forecaster.intervals
-        return {"edges": i.edges, "lower": i.lower, "upper": i.upper}
+        parts = {metric: own.intervals for metric, own in self.forecasters.items()}
+        return {f"{metric}/{name}": getattr(i, name) for metric, i in parts.items() for name in INTERVALS}
 
     def _booster(self) -> str:
-        return str(self.forecaster.members.booster.model_to_string())
+        return str(self._members.booster.model_to_string())
 
     @classmethod
     def load(cls, folder: Path) -> SuccessModel:
@@ -113,10 +128,12 @@ class SuccessModel:
 
         about = json.loads((folder / "success.json").read_text())
         design = Design(**about.get("design", {}))
-        if tuple(about["features"]) != design.names:
+        if tuple(about["features"]) != design.names or not isinstance(about["metrics"], dict):
             raise InvalidInputError("this success model was made for other features; train it again")
-        with np.load(folder / "intervals.npz", allow_pickle=False) as a:
-            intervals = Intervals(about["alpha"], a["edges"], a["lower"], a["upper"])
         members = Global(lgb.Booster(model_str=(folder / "booster.txt").read_text()), design)
-        forecaster = Forecaster(members, Blend(about["weights"]), intervals, about["counts"])
-        return cls(forecaster, tuple(about["metrics"]))
+        forecasters = {}
+        with np.load(folder / "intervals.npz", allow_pickle=False) as held:
+            for metric, own in about["metrics"].items():
+                intervals = Intervals(own["alpha"], *(held[f"{metric}/{name}"] for name in INTERVALS))
+                forecasters[metric] = Forecaster(members, Blend(own["weights"]), intervals, own["counts"])
+        return cls(forecasters)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from kolray.models.metrics import Floats, coverage, mase, smape
+from kolray.models.metrics import Floats, coverage, known_mean, mase, smape
 from kolray.models.success.forecaster import Forecast
 from kolray.models.success.members import seasonal_naive
 from kolray.models.success.series import Panel
@@ -17,11 +18,12 @@ SEASON = 24
 
 @dataclass(frozen=True)
 class SuccessReport:
-    """``test``: ``smape`` (0-200 %), ``mase``, ``rmsle``, ``coverage_90``, ``width_90`` (median, in counts).
+    """``test``: ``smape`` (0-200 %), ``mase``, ``rmsle``, ``coverage_90``, means over the metrics that are forecast.
 
-    ``baseline``: the same of the seasonal naive (the value 24 hours before). ``by_horizon``: both, hour by hour.
-    ``sample``: truth and forecast of a few KOLs, for the plot; ``rank`` is theirs by volume, as no id belongs into a
-    report, which outlives an erasure. ``weights``: what each member of the blend earned.
+    ``baseline``: the same of the seasonal naive (the value 24 hours before). ``by_metric``: of each metric ``test`` and
+    ``baseline``, ``by_horizon`` (both, hour by hour), ``weights`` (what each member earned) and ``series`` (how many).
+    ``sample``: truth and forecast of a few KOLs in the first metric, for the plot; ``rank`` is theirs by volume, as no
+    id belongs into a report, which outlives an erasure.
     """
 
     n_series: int
@@ -29,9 +31,8 @@ class SuccessReport:
     origin: str
     test: dict[str, float]
     baseline: dict[str, float]
-    by_horizon: list[dict[str, float]]
-    weights: dict[str, float]
     importance: dict[str, float]
+    by_metric: dict[str, dict[str, Any]] = field(default_factory=dict)
     sample: list[dict[str, Any]] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
 
@@ -41,11 +42,29 @@ class SuccessReport:
         return self.test["mase"] < self.baseline["mase"]
 
     def metrics(self) -> dict[str, float]:
-        """The figures of the untouched hours and, prefixed ``baseline_``, those of the seasonal naive."""
-        return {**self.test, **{f"baseline_{name}": value for name, value in self.baseline.items()}}
+        """The figures of the untouched hours and, prefixed ``baseline_``, those of the seasonal naive.
+
+        Means, then those of each metric under its name (``clicks_mase``).
+        """
+        figures = _beside_baseline(self.test, self.baseline)
+        for metric, own in self.by_metric.items():
+            of_metric = _beside_baseline(own["test"], own["baseline"])
+            figures |= {f"{metric}_{name}": value for name, value in of_metric.items()}
+        return figures
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "beats_baseline": self.beats_baseline}
+
+
+def _beside_baseline(test: dict[str, float], baseline: dict[str, float]) -> dict[str, float]:
+    figures = test | {f"baseline_{name}": value for name, value in baseline.items()}
+    return {name: value for name, value in figures.items() if not np.isnan(value)}
+
+
+def means(of: Iterable[dict[str, float]]) -> dict[str, float]:
+    """The mean of each figure over metrics; NaN where none has it."""
+    rows = list(of)
+    return {name: float(known_mean(np.array([row[name] for row in rows]), axis=0)) for name in rows[0]}
 
 
 def point_metrics(actual: Floats, forecast: Floats, history: Panel) -> dict[str, float]:
@@ -76,6 +95,7 @@ def judge(made: Forecast, history: Panel, actual: Floats) -> dict[str, Any]:
     largest = np.argsort(-np.nansum(history.values, axis=1), kind="stable")[places]
     shown = {"actual": actual, "forecast": forecast, "lower": lower, "upper": upper}
     return {
+        "series": len(actual),
         "test": test | {"coverage_90": coverage(actual, lower, upper), "width_90": float(np.median(upper - lower))},
         "baseline": point_metrics(actual, naive, history),
         "by_horizon": by_horizon,

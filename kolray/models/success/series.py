@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -31,13 +31,14 @@ class Panel:
     """Series on one grid of steps: ``values`` (series, steps) of the series ``ids``, each ending in the last column.
 
     NaN: not known (before a series' first step, or a gap). ``ends``: of each series the moment after its last step
-    (datetime64[ms], UTC).
+    (datetime64[ms], UTC). ``metric``: of each series its place in ``METRICS``; none: of no metric.
     """
 
     ids: list[str]
     ends: NDArray[np.datetime64]
     values: Floats
     step: timedelta = HOUR
+    metric: NDArray[np.int64] | None = None
 
     @property
     def end(self) -> datetime:
@@ -48,15 +49,36 @@ class Panel:
     def before(self, column: int) -> Panel:
         """What was known when step ``column`` began."""
         cut = np.timedelta64(self.step) * (self.values.shape[1] - column)
-        return Panel(self.ids, self.ends - cut, self.values[:, :column], self.step)
+        return replace(self, ends=self.ends - cut, values=self.values[:, :column])
 
     def of(self, rows: NDArray[np.int64]) -> Panel:
         """Some of the series."""
-        return Panel([self.ids[i] for i in rows], self.ends[rows], self.values[rows], self.step)
+        metric = None if self.metric is None else self.metric[rows]
+        return Panel([self.ids[i] for i in rows], self.ends[rows], self.values[rows], self.step, metric)
 
     def holding(self, values: Floats) -> Panel:
         """The same series with other values."""
         return replace(self, values=values)
+
+    def told(self) -> Panel:
+        """The series that are not 0 throughout: of silence nothing can be learnt."""
+        return self.of(np.flatnonzero(np.nan_to_num(self.values).any(axis=1)))
+
+    def measuring(self, metric: str) -> Panel:
+        """The same series as those of a metric in ``METRICS``."""
+        return replace(self, metric=np.full(len(self.ids), list(METRICS).index(metric)))
+
+
+def stacked(panels: Sequence[Panel]) -> Panel:
+    """The series of several panels on one grid as one."""
+    metrics = [np.full(len(p.ids), -1) if p.metric is None else p.metric for p in panels]
+    return Panel(
+        [name for p in panels for name in p.ids],
+        np.concatenate([p.ends for p in panels]),
+        np.concatenate([p.values for p in panels]),
+        panels[0].step,
+        np.concatenate(metrics),
+    )
 
 
 def hourly_history(kpi_hourly: pl.DataFrame, metric: str) -> pl.DataFrame:

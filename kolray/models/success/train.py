@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,74 +14,103 @@ from kolray.models.metrics import Floats
 from kolray.models.monitor import AtTraining
 from kolray.models.splits import rolling_origins
 from kolray.models.success.design import HOURLY
-from kolray.models.success.forecaster import fit_forecaster
+from kolray.models.success.forecaster import Forecaster, fit_forecasters
 from kolray.models.success.members import DEFAULTS, MIN_HISTORY, Global
 from kolray.models.success.model import SuccessModel
-from kolray.models.success.report import SuccessReport, judge, point_metrics
-from kolray.models.success.series import Panel, hourly_history, to_matrix
+from kolray.models.success.report import SuccessReport, judge, means, point_metrics
+from kolray.models.success.series import METRICS, Panel, hourly_history, to_matrix
 
 MIN_HOURS = 72
 
 
 @dataclass(frozen=True)
-class TrainedSuccess:
-    """A model and its report; ``actual`` are the hours after ``history`` that no part of the judged model saw.
+class Untouched:
+    """Series of a metric up to the origin, and the hours after it, which no part of the judged model saw."""
 
-    ``reference`` is what the night compares with.
-    """
+    history: Panel
+    actual: Floats
+
+
+@dataclass(frozen=True)
+class TrainedSuccess:
+    """A model, its report, and by metric what it was judged on; ``reference`` is what the night compares with."""
 
     model: SuccessModel
     report: SuccessReport
-    history: Panel
-    actual: Floats
+    untouched: Mapping[str, Untouched]
     reference: AtTraining | None = None
 
     @property
     def loss(self) -> float:
-        """MASE on the untouched hours: what a challenger is compared by."""
+        """Mean of the metrics' MASE on the untouched hours: what a challenger is compared by."""
         return self.report.test["mase"]
 
     def loss_of(self, other: SuccessModel) -> float:
-        """The same of another model. Hours it was trained on flatter it: the comparison errs on the champion's side."""
-        forecast = other.forecaster.forecast(self.history, self.actual.shape[1]).value
-        return point_metrics(self.actual, forecast, self.history)["mase"]
+        """The same of another model; a metric that it does not forecast counts as by the seasonal naive.
+
+        Hours that it was trained on flatter it: the comparison errs on the champion's side.
+        """
+        losses = []
+        for metric, own in self.untouched.items():
+            figures = self.report.by_metric[metric]["baseline"]
+            if metric in other.metrics:
+                forecast = other.forecasters[metric].forecast(own.history, own.actual.shape[1]).value
+                figures = point_metrics(own.actual, forecast, own.history)
+            losses.append({"mase": figures["mase"]})
+        return means(losses)["mase"]
 
 
-def train_success(
-    kpi_hourly: pl.DataFrame, seed: int, metric: str = "engagement", params: dict[str, Any] | None = None
-) -> TrainedSuccess:
-    """Fits and judges a forecaster of ``metric``. Exact per seed.
+def train_success(kpi_hourly: pl.DataFrame, seed: int, params: dict[str, Any] | None = None) -> TrainedSuccess:
+    """Fits and judges forecasters of all metrics in ``METRICS`` that the rows tell anything of. Exact per seed.
 
     Args:
         kpi_hourly: rows of ``gold.kpi_hourly``; the newest hour should be complete.
         params: over ``members.DEFAULTS``.
 
     Raises:
-        InvalidInputError: fewer than ``MIN_HOURS`` hours.
+        InvalidInputError: fewer than ``MIN_HOURS`` hours, or nothing but zeros.
     """
     own = {**DEFAULTS, **(params or {})}
-    series = to_matrix(hourly_history(kpi_hourly, metric))
-    n_hours = series.values.shape[1]
+    panels = {metric: to_matrix(hourly_history(kpi_hourly, metric)).measuring(metric).told() for metric in METRICS}
+    n_hours = panels["engagement"].values.shape[1]
     if n_hours < MIN_HOURS:
         raise InvalidInputError(
             f"training needs {MIN_HOURS} hours of gold.kpi_hourly: a day to learn from, one for intervals, one to"
             f" judge; there are {n_hours}. Let the stream run longer, then `kolray lake gold`."
         )
     [cut] = rolling_origins(n_hours, HOURLY.max_horizon, 1, MIN_HISTORY)
-    untouched = series.of(np.flatnonzero(~np.isnan(series.values[:, cut - 1])))
-    history, actual = untouched.before(cut), untouched.values[:, cut:]
-    judged = fit_forecaster(series.before(cut), HOURLY, own, seed, counts=True)
+    untouched = {metric: _untouched(panel, cut) for metric, panel in panels.items()}
+    untouched = {metric: found for metric, found in untouched.items() if found.history.ids}
+    if not untouched:
+        raise InvalidInputError("gold.kpi_hourly holds nothing but zeros: no metric can be forecast from it")
+    before = {metric: panels[metric].before(cut).told() for metric in untouched}
+    judged = fit_forecasters(before, HOURLY, own, seed, counts=True)
+    found = {metric: judge(judged[metric].forecast(u.history), u.history, u.actual) for metric, u in untouched.items()}
     report = SuccessReport(
-        n_series=len(history.ids),
+        n_series=max(len(u.history.ids) for u in untouched.values()),
         n_hours=n_hours,
-        origin=history.end.isoformat(),
-        weights=judged.blend.weights,
-        importance=_importance(judged.members),
+        origin=next(iter(untouched.values())).history.end.isoformat(),
+        test=means(part["test"] for part in found.values()),
+        baseline=means(part["baseline"] for part in found.values()),
+        by_metric={metric: _of_metric(part, judged[metric]) for metric, part in found.items()},
+        importance=_importance(next(iter(judged.values())).members),
+        sample=next(iter(found.values()))["sample"],
         params=own,
-        **judge(judged.forecast(history), history, actual),
     )
-    shipped = fit_forecaster(series, HOURLY, own, seed, counts=True)
-    return TrainedSuccess(SuccessModel(shipped, (metric,)), report, history, actual)
+    shipped = fit_forecasters({metric: panels[metric] for metric in untouched}, HOURLY, own, seed, counts=True)
+    return TrainedSuccess(SuccessModel(shipped), report, untouched)
+
+
+def _untouched(panel: Panel, cut: int) -> Untouched:
+    """Of the series that were there just before the origin and had told something."""
+    there = panel.of(np.flatnonzero(~np.isnan(panel.values[:, cut - 1])))
+    told = np.flatnonzero(np.nan_to_num(there.values[:, :cut]).any(axis=1))
+    return Untouched(there.of(told).before(cut), there.values[told, cut:])
+
+
+def _of_metric(found: dict[str, Any], judged: Forecaster) -> dict[str, Any]:
+    kept = {name: found[name] for name in ("test", "baseline", "by_horizon")}
+    return kept | {"weights": judged.blend.weights, "series": found["series"]}
 
 
 def _importance(members: Global) -> dict[str, float]:

@@ -28,11 +28,28 @@ TRAINED = train_success(KPI, seed=1, params=FAST)
 
 
 def test_it_beats_the_seasonal_naive_on_the_untouched_day():
-    report = TRAINED.report
-    assert report.beats_baseline
-    assert report.test["mase"] < 0.9 * report.baseline["mase"]
-    assert 0.85 < report.test["coverage_90"] < 0.95
-    assert [row["horizon"] for row in report.by_horizon] == list(range(1, 25))
+    assert TRAINED.report.beats_baseline
+    for report in TRAINED.report.by_metric.values():
+        assert report["test"]["mase"] < 0.9 * report["baseline"]["mase"]
+        assert 0.85 < report["test"]["coverage_90"] < 0.95
+        assert [row["horizon"] for row in report["by_horizon"]] == list(range(1, 25))
+
+
+def test_one_training_covers_every_metric_that_tells_something():
+    assert TRAINED.model.metrics == ("engagement", "impressions", "clicks")
+    assert TRAINED.report.by_metric["clicks"]["series"] == 40
+    assert TRAINED.report.metrics()["clicks_mase"] == TRAINED.report.by_metric["clicks"]["test"]["mase"]
+    sums = [
+        TRAINED.model.forecast(hourly_history(KPI, metric), metric)["value"].sum() for metric in TRAINED.model.metrics
+    ]
+    last = KPI.filter(pl.col("hour") >= START + 72 * HOUR)
+    for forecast, columns in zip(sums, (["likes"], ["impressions"], ["web_clicks"]), strict=True):
+        assert forecast == pytest.approx(last.select(columns).sum().item(), rel=0.1)
+
+
+def test_a_metric_that_a_rival_lacks_counts_as_by_the_seasonal_naive():
+    rival = SuccessModel({"clicks": TRAINED.model.forecasters["clicks"]})
+    assert TRAINED.loss < TRAINED.loss_of(rival) < TRAINED.report.baseline["mase"]
 
 
 @settings(max_examples=20, deadline=None)
@@ -64,7 +81,7 @@ def test_the_future_changes_no_forecast():
 
 
 def test_training_rows_are_what_a_request_would_see():
-    series = to_matrix(HISTORY)
+    series = to_matrix(HISTORY).measuring("engagement")
     x, y = training_rows(series, HOURLY, n_rows=10**9, seed=1)
     last = series.values.shape[1] - 1
     row, level = HOURLY.rows(series.before(last), np.array([1]))
