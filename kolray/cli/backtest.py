@@ -24,10 +24,14 @@ def backtest(
     calendar: bool = typer.Option(True, help="hour, weekday and holidays; no where the dates mean nothing"),
     metric: str = typer.Option("engagement", help="of the lake"),
     maps: list[str] = FIELD_COLUMN,
+    task: str = typer.Option("series", help="series, or young-posts: a post's count --horizon hours after posting"),
+    known: float = typer.Option(1.0, "--known-h", help="young-posts: hours after posting that are known"),
+    step_minutes: float = typer.Option(20.0, help="young-posts: minutes between two counts of a file"),
     seed: int = typer.Option(7, help="exact per seed"),
     as_json: bool = typer.Option(False, "--json", help="print JSON for machines"),
 ) -> None:
     """Fit on what was known at each origin, judge on what came, beside the seasonal naive."""
+    from kolray.cli.young_posts import backtest_young_posts, show_young_posts
     from kolray.models.lifecycle import complete_hours
     from kolray.models.success.backtest import backtest as run
     from kolray.models.success.design import Design
@@ -36,14 +40,20 @@ def backtest(
 
     if kind != "success":
         raise InvalidInputError(f"no backtest of {kind!r}: choose success")
+    if task == "young-posts":
+        hours = (known, float(horizon))
+        show_young_posts(backtest_young_posts(series, pairs(maps), metric, hours, step_minutes, seed), as_json=as_json)
+        return
+    if task != "series":
+        raise InvalidInputError(f"no task {task!r}: choose series or young-posts")
     if series is not None:
         read = read_series(series, pairs(maps))
         panel, left_out = read.panel, read.left_out
     else:
         panel, left_out = to_matrix(hourly_history(complete_hours(load_settings().lake_root), metric)), {}
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("origins", total=origins)
-        report = run(panel, Design(season, horizon, calendar), origins, seed, step=lambda: progress.advance(task))
+        bar = progress.add_task("origins", total=origins)
+        report = run(panel, Design(season, horizon, calendar), origins, seed, step=lambda: progress.advance(bar))
     told = report.to_dict()
     told["left_out"] = left_out | told["left_out"]
     if as_json:
