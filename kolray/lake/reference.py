@@ -88,11 +88,18 @@ def _append(path: str, rows: Any, options: dict[str, str] | None) -> None:
 def current(root: Root, name: str, as_of: datetime | None = None, version: int | None = None) -> pl.DataFrame:
     """The newest row of each key known at ``as_of`` (default: now) in the table's newest or a given version."""
     schema, key = REFERENCE[name]
-    tables = LakeTables(root)
-    if not tables.exists(f"ref.{name}"):
-        return pl.DataFrame(schema=schema)
-    rows = scan_table(tables.path(f"ref.{name}"), version)
+    rows = recorded(root, name, version)
     if as_of is not None:
         rows = rows.filter(pl.col("valid_from") <= as_of)
-    newest = rows.sort("valid_from").unique(key, keep="last", maintain_order=True)
-    return newest.select(conform(schema, rows.collect_schema().names())).collect()
+    return rows.sort("valid_from").unique(key, keep="last", maintain_order=True).select(*schema).collect()
+
+
+def recorded(root: Root, name: str, version: int | None = None) -> pl.LazyFrame:
+    """All rows with ``valid_from``, since when each was known."""
+    schema, _ = REFERENCE[name]
+    tables = LakeTables(root)
+    if not tables.exists(f"ref.{name}"):
+        return pl.LazyFrame(schema={**schema, "valid_from": TIME})
+    rows = scan_table(tables.path(f"ref.{name}"), version)
+    columns = rows.collect_schema().names()
+    return rows.select(*conform(schema, columns), pl.col("valid_from").cast(TIME))

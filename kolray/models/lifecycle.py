@@ -20,6 +20,7 @@ from kolray.models.provenance import provenance
 from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
 from kolray.models.sentiment.trained import TrainedSentiment
 from kolray.models.success import TrainedSuccess, train_success
+from kolray.models.success.covariates import lake_covariates
 from kolray.models.success.series import HOUR
 from kolray.models.trust import TrainedTrust, train_trust
 from kolray.models.trust.members import BoosterFit, fit_booster
@@ -29,7 +30,7 @@ SEED = 7
 KINDS: tuple[Kind, ...] = ("trust", "success")
 SOURCES: dict[Kind, tuple[str, ...]] = {
     "trust": ("gold.features", "ref.labels"),
-    "success": ("gold.kpi_hourly", "gold.features"),
+    "success": ("gold.kpi_hourly", "gold.features", "gold.scores", "ref.kols", "ref.campaigns"),
 }
 """Tables that a training reads; the version of each is noted with the model."""
 Trained = TrainedTrust | TrainedSuccess
@@ -95,7 +96,7 @@ def train(
         labels = current(lake_root, "labels", version=held.get("ref.labels"))
         judged = train_trust(features, labels, seed, params, fit).among(features, held, seed)
         return judged.by_groups(current(lake_root, "kols"))
-    trained = train_success(complete_hours(lake_root, held), seed, params=params)
+    trained = train_success(complete_hours(lake_root, held), seed, params, lake_covariates(lake_root, held))
     try:
         then = Reference.of(newest_features(lake_root, held.get("gold.features")))
     except NotFoundError:  # hours are enough to train it

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kolray.models.metrics import Floats, known_mean
+from kolray.models.success.beside import BESIDE
 from kolray.models.success.calendar import CALENDAR, calendar
 from kolray.models.success.series import Panel
 
@@ -28,13 +29,13 @@ AROUND = (-2, -1, 1, 2)
 class Design:
     """How rows are made: steps of a ``season``, the largest horizon, and whether dates mean anything.
 
-    ``metrics``: the series are of several metrics, and each row says of which.
+    ``covariates``: series are by hour and of several metrics; rows say of which, and hold ``BESIDE``.
     """
 
     season: int = 24
     max_horizon: int = 24
     calendar: bool = True
-    metrics: bool = False
+    covariates: bool = False
 
     @property
     def long_season(self) -> int:
@@ -58,7 +59,7 @@ class Design:
             "horizon",
             "place_in_season",
             *(CALENDAR if self.calendar else ()),
-            *(("metric",) if self.metrics else ()),
+            *(("metric", *BESIDE) if self.covariates else ()),
             "known_steps",
             *(f"spread_{name}" for name in ("season", "long", "over_season", "over_long")),
             *(f"change_{name}" for name in ("season", "long", "level", "long_level")),
@@ -91,17 +92,26 @@ class Design:
         level = _level(np.concatenate([seasons, longs]), y)
         dates = calendar(history, horizons) if self.calendar else []
         ahead = [np.broadcast_to(c, shape) for c in (horizons, horizons % self.season, *dates)]
-        about = [*self._of_metric(history), *self._of_series(y)]
-        absolute = [np.broadcast_to(c[:, None], shape) for c in about]
+        ahead += self._covariates(history, horizons)
+        absolute = [np.broadcast_to(c[:, None], shape) for c in self._of_series(y)]
         relative = [c[:, None] - level for c in self._lags(y)]
         relative += [c - level for c in (*seasons, *longs, *around)]
         columns = [*ahead, *absolute, *relative, level, deviation(seasons, axis=0)]
         return np.stack(columns, axis=2).reshape(-1, len(self.names)), level.ravel()
 
-    def _of_metric(self, history: Panel) -> list[Floats]:
-        if not self.metrics:
+    def _covariates(self, history: Panel, horizons: NDArray[np.int64]) -> list[Floats]:
+        """The metric and ``BESIDE``; NaN where they are not known."""
+        if not self.covariates:
             return []
-        return [np.full(len(history.ids), np.nan) if history.metric is None else history.metric.astype(float)]
+        unknown = np.full((len(history.ids), len(horizons)), np.nan)
+        metric = (
+            unknown if history.metric is None else np.broadcast_to(history.metric[:, None].astype(float), unknown.shape)
+        )
+        if history.beside is None:
+            return [metric, *[unknown] * len(BESIDE)]
+        first = horizons - 1 - seasons_back(horizons, self.season)
+        back = first[None, :] - self.season * np.arange(SEASONS)[:, None]
+        return [metric, *history.beside.columns(history.ends, horizons - 1, back)]
 
     def _of_series(self, y: Floats) -> list[Floats]:
         """How much is known, how uneven it is, and how it moved of late."""
@@ -122,7 +132,7 @@ class Design:
         return last + [known_mean(y[:, -steps:], axis=1) for steps in self.means]
 
 
-HOURLY = Design(metrics=True)
+HOURLY = Design(covariates=True)
 """Of the success model: hours of several metrics, a day ahead."""
 
 

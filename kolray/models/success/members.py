@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kolray.models.metrics import Floats
+from kolray.models.success.beside import BESIDE
 from kolray.models.success.design import Design, seasons_back
 from kolray.models.success.series import Panel
 
@@ -25,6 +26,8 @@ DEFAULTS: dict[str, Any] = {
     "rows": 160_000,
 }
 """LightGBM's parameters, boosting ``rounds`` and the largest number of training ``rows``."""
+HIDDEN = 0.1
+"""Part of the training rows that do not see the covariates."""
 MIN_HISTORY = 12
 """Steps before the first origin that is learnt from."""
 
@@ -78,6 +81,9 @@ def training_rows(scaled: Panel, design: Design, n_rows: int, seed: int) -> tupl
         xs.append(rows[told])
         ys.append(departs[told])
     x = np.concatenate(xs)
+    if design.covariates:  # so that a KOL of whom nothing is known is no stranger
+        hidden = np.flatnonzero(rng.random(len(x)) < HIDDEN)
+        x[np.ix_(hidden, np.flatnonzero(np.isin(design.names, BESIDE)))] = np.nan
     if design.calendar and n < 2 * design.long_season:  # a weekday seen once is only a date
         x[:, design.names.index("weekday")] = 0.0
     return x, np.concatenate(ys)

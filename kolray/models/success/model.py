@@ -16,7 +16,9 @@ import polars as pl
 
 from kolray.errors import InvalidInputError
 from kolray.events import TIME, Columns
+from kolray.models.success.beside import Beside
 from kolray.models.success.blend import Blend
+from kolray.models.success.covariates import Covariates
 from kolray.models.success.design import Design
 from kolray.models.success.forecaster import Forecaster
 from kolray.models.success.intervals import Intervals
@@ -39,7 +41,12 @@ class SuccessModel:
         self.version = self.version or f"success-{self.digest()}"
 
     def forecast(
-        self, history: pl.DataFrame, metric: str = "engagement", horizon_h: int = 24, origin: datetime | None = None
+        self,
+        history: pl.DataFrame,
+        metric: str = "engagement",
+        horizon_h: int = 24,
+        origin: datetime | None = None,
+        covariates: Covariates | None = None,
     ) -> pl.DataFrame:
         """``kol_id, at, value, lower, upper`` for the ``horizon_h`` hours after the history, by KOL and time.
 
@@ -48,6 +55,7 @@ class SuccessModel:
             metric: one of ``metrics``.
             horizon_h: 1 … 24.
             origin: first hour to forecast, for histories that end in silence; none: the hour after the newest row.
+            covariates: what else is known of the KOLs, campaigns to come among it; rows known later are not used.
 
         Raises:
             InvalidInputError: unknown metric, horizon out of range, or no history.
@@ -58,7 +66,8 @@ class SuccessModel:
             )
         if not 1 <= horizon_h <= self.max_horizon:
             raise InvalidInputError(f"horizon_h is {horizon_h}; choose 1 to {self.max_horizon} hours")
-        series = to_matrix(history, end=origin, max_hours=self.design.lookback).measuring(metric)
+        series = to_matrix(history, end=origin, max_hours=self.design.lookback)
+        series = series.measuring(metric, None if covariates is None else Beside.of(covariates, series.ids))
         made = self.forecasters[metric].forecast(series, horizon_h)
         at = [series.end + h * HOUR for h in range(horizon_h)]
         ids = pl.Series(series.ids).repeat_by(horizon_h).explode()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from kolray.errors import InvalidInputError
 from kolray.events import TIME
 from kolray.models.metrics import Floats
+from kolray.models.success.beside import Beside
 
 METRICS: Mapping[str, tuple[str, ...]] = {
     "engagement": ("likes", "comments", "shares"),
@@ -32,6 +33,7 @@ class Panel:
 
     NaN: not known (before a series' first step, or a gap). ``ends``: of each series the moment after its last step
     (datetime64[ms], UTC). ``metric``: of each series its place in ``METRICS``; none: of no metric.
+    ``beside``: what else is known of the series; none: nothing.
     """
 
     ids: list[str]
@@ -39,6 +41,7 @@ class Panel:
     values: Floats
     step: timedelta = HOUR
     metric: NDArray[np.int64] | None = None
+    beside: Beside | None = None
 
     @property
     def end(self) -> datetime:
@@ -54,7 +57,8 @@ class Panel:
     def of(self, rows: NDArray[np.int64]) -> Panel:
         """Some of the series."""
         metric = None if self.metric is None else self.metric[rows]
-        return Panel([self.ids[i] for i in rows], self.ends[rows], self.values[rows], self.step, metric)
+        beside = None if self.beside is None else self.beside.take(rows)
+        return Panel([self.ids[i] for i in rows], self.ends[rows], self.values[rows], self.step, metric, beside)
 
     def holding(self, values: Floats) -> Panel:
         """The same series with other values."""
@@ -64,20 +68,23 @@ class Panel:
         """The series that are not 0 throughout: of silence nothing can be learnt."""
         return self.of(np.flatnonzero(np.nan_to_num(self.values).any(axis=1)))
 
-    def measuring(self, metric: str) -> Panel:
-        """The same series as those of a metric in ``METRICS``."""
-        return replace(self, metric=np.full(len(self.ids), list(METRICS).index(metric)))
+    def measuring(self, metric: str, beside: Beside | None = None) -> Panel:
+        """The same series as those of a metric in ``METRICS``, with what else is known of them."""
+        return replace(self, metric=np.full(len(self.ids), list(METRICS).index(metric)), beside=beside)
 
 
 def stacked(panels: Sequence[Panel]) -> Panel:
-    """The series of several panels on one grid as one."""
+    """The series of several panels on one grid, and of one source of covariates, as one."""
     metrics = [np.full(len(p.ids), -1) if p.metric is None else p.metric for p in panels]
+    rows = [p.beside.row for p in panels if p.beside is not None]
+    beside = panels[0].beside
     return Panel(
         [name for p in panels for name in p.ids],
         np.concatenate([p.ends for p in panels]),
         np.concatenate([p.values for p in panels]),
         panels[0].step,
         np.concatenate(metrics),
+        None if beside is None else replace(beside, row=np.concatenate(rows)),
     )
 
 

@@ -13,6 +13,8 @@ from kolray.errors import InvalidInputError
 from kolray.models.metrics import Floats
 from kolray.models.monitor import AtTraining
 from kolray.models.splits import rolling_origins
+from kolray.models.success.beside import Beside
+from kolray.models.success.covariates import Covariates
 from kolray.models.success.design import HOURLY
 from kolray.models.success.forecaster import Forecaster, fit_forecasters
 from kolray.models.success.members import DEFAULTS, MIN_HISTORY, Global
@@ -60,18 +62,21 @@ class TrainedSuccess:
         return means(losses)["mase"]
 
 
-def train_success(kpi_hourly: pl.DataFrame, seed: int, params: dict[str, Any] | None = None) -> TrainedSuccess:
+def train_success(
+    kpi_hourly: pl.DataFrame, seed: int, params: dict[str, Any] | None = None, covariates: Covariates | None = None
+) -> TrainedSuccess:
     """Fits and judges forecasters of all metrics in ``METRICS`` that the rows tell anything of. Exact per seed.
 
     Args:
         kpi_hourly: rows of ``gold.kpi_hourly``; the newest hour should be complete.
         params: over ``members.DEFAULTS``.
+        covariates: what else is known of the KOLs; of the rows, each origin sees those that were known then.
 
     Raises:
         InvalidInputError: fewer than ``MIN_HOURS`` hours, or nothing but zeros.
     """
     own = {**DEFAULTS, **(params or {})}
-    panels = {metric: to_matrix(hourly_history(kpi_hourly, metric)).measuring(metric).told() for metric in METRICS}
+    panels = metric_panels(kpi_hourly, covariates)
     n_hours = panels["engagement"].values.shape[1]
     if n_hours < MIN_HOURS:
         raise InvalidInputError(
@@ -99,6 +104,14 @@ def train_success(kpi_hourly: pl.DataFrame, seed: int, params: dict[str, Any] | 
     )
     shipped = fit_forecasters({metric: panels[metric] for metric in untouched}, HOURLY, own, seed, counts=True)
     return TrainedSuccess(SuccessModel(shipped), report, untouched)
+
+
+def metric_panels(kpi_hourly: pl.DataFrame, covariates: Covariates | None) -> dict[str, Panel]:
+    """The series of each metric that are not 0 throughout, on one grid."""
+    panels = {metric: to_matrix(hourly_history(kpi_hourly, metric)) for metric in METRICS}
+    ids = panels["engagement"].ids
+    beside = None if covariates is None else Beside.of(covariates, ids)
+    return {metric: panel.measuring(metric, beside).told() for metric, panel in panels.items()}
 
 
 def _untouched(panel: Panel, cut: int) -> Untouched:
