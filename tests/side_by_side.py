@@ -1,4 +1,5 @@
-"""Runs the suite as two pytest processes: integration tests mostly wait, so the others run beside them, nicely.
+"""Runs the suite as two pytest processes: integration tests mostly wait, so the others run beside them, nicely, and
+then those of the integration tests that need no server but Ray.
 
 Arguments go to both; with a path among them there is but one. Exits with 1 where either failed. What `make test-heavy`
 runs is left out, unless an argument `-m` says otherwise.
@@ -15,6 +16,8 @@ import psutil
 
 TESTS = Path(__file__).parent
 WAITING = "integration"
+AFTERWARDS = ("bench_lake", "jobs", "lake_chaos", "models", "nab", "nightly", "real_input", "reproduce", "tuning")
+"""Integration tests that follow the others, so that both processes end at about the same time."""
 NOTHING_COLLECTED = 5
 
 
@@ -23,11 +26,13 @@ def main() -> int:
     if any(Path(argument.partition("::")[0]).exists() for argument in sys.argv[1:]):
         return subprocess.run(_pytest(), check=False).returncode
     others = [str(path.parent) for path in sorted(TESTS.glob("*/__init__.py")) if path.parent.name != WAITING]
+    files = [str(TESTS / WAITING / f"test_{name}.py") for name in AFTERWARDS]
     with tempfile.TemporaryFile("w+") as said:
-        beside = subprocess.Popen(_pytest(*others), stdout=said, stderr=said)
+        beside = subprocess.Popen(_pytest(*others, *files), stdout=said, stderr=said)
         psutil.Process(beside.pid).nice(10)
         try:
-            codes = {subprocess.run(_pytest(str(TESTS / WAITING)), check=False).returncode, beside.wait()}
+            first = _pytest(str(TESTS / WAITING), *(f"--ignore={file}" for file in files))
+            codes = {subprocess.run(first, check=False).returncode, beside.wait()}
         finally:
             beside.kill()
         said.seek(0)
