@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -23,6 +24,7 @@ def backtest(
     origins: int = typer.Option(1, min=1, help="how many origins, a horizon apart; 1: only the last steps are judged"),
     calendar: bool = typer.Option(True, help="hour, weekday and holidays; no where the dates mean nothing"),
     metric: str = typer.Option("engagement", help="of the lake"),
+    prophet: int = typer.Option(0, min=0, help="fit Prophet to so many series of the largest volume, as Ray tasks"),
     maps: list[str] = FIELD_COLUMN,
     task: str = typer.Option("series", help="series, or young-posts: a post's count --horizon hours after posting"),
     known: float = typer.Option(1.0, "--known-h", help="young-posts: hours after posting that are known"),
@@ -51,9 +53,11 @@ def backtest(
         panel, left_out = read.panel, read.left_out
     else:
         panel, left_out = to_matrix(hourly_history(complete_hours(load_settings().lake_root), metric)), {}
+    prophets = _prophets(prophet)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("origins", total=origins)
-        report = run(panel, Design(season, horizon, calendar), origins, seed, step=lambda: progress.advance(bar))
+        design, step = Design(season, horizon, calendar), lambda: progress.advance(bar)
+        report = run(panel, design, origins, seed, step=step, prophets=prophets)
     told = report.to_dict()
     told["left_out"] = left_out | told["left_out"]
     if as_json:
@@ -64,11 +68,26 @@ def backtest(
     table.add_row("MASE", f"{report.mase:.3f}", f"{report.baseline_mase:.3f}")
     table.add_row("90 % intervals cover", f"{report.coverage_90:.3f}", "")
     Console().print(table)
-    print("weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in report.weights.items()))
+    print(f"weights: {_told(report.weights)}")
+    if prophet:
+        print(f"of the {prophet} largest: {_told(report.important_weights) or 'the same; Prophet earned none'}")
     for name, why in list(told["left_out"].items())[:5]:
         print(f"left out {name}: {why}")
     if len(told["left_out"]) > 5:
         print(f"and {len(told['left_out']) - 5} more: --json lists them")
+
+
+def _told(weights: dict[str, float]) -> str:
+    return ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
+
+
+def _prophets(important: int) -> Any:
+    if not important:
+        return None
+    from kolray.models.success.prophet import Prophets
+    from kolray.models.success.prophet_ray import fit_on_ray
+
+    return Prophets(important, fit_on_ray)
 
 
 def register(models: typer.Typer) -> None:

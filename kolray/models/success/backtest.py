@@ -19,6 +19,7 @@ from kolray.models.splits import rolling_origins
 from kolray.models.success.design import Design
 from kolray.models.success.forecaster import Forecast, Forecaster, fit_forecaster
 from kolray.models.success.members import seasonal_naive
+from kolray.models.success.prophet import Prophets
 from kolray.models.success.series import Panel
 
 THOROUGH: dict[str, Any] = {"rounds": 600, "learning_rate": 0.04, "num_leaves": 63, "rows": 450_000}
@@ -31,7 +32,8 @@ class BacktestReport:
     """Means over series, then origins; sMAPE in 0-200 %, MASE as in M4 (scaled by the seasonal naive in sample).
 
     ``fit_s``: of one origin. ``forecast_ms_per_series``: all horizons of a series, in a batch. ``by_horizon``: the
-    same figures, step by step. ``weights``: of the newest origin. ``left_out``: series → why.
+    same figures, step by step. ``weights``: of the newest origin; ``important_weights``: of the series that Prophet was
+    run for, empty where it earned none. ``left_out``: series → why.
     """
 
     series: int
@@ -45,6 +47,7 @@ class BacktestReport:
     fit_s: float
     forecast_ms_per_series: float
     weights: dict[str, float]
+    important_weights: dict[str, float] = field(default_factory=dict)
     by_horizon: list[dict[str, float]] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -59,12 +62,14 @@ def backtest(
     seed: int,
     params: dict[str, Any] | None = None,
     step: Callable[[], None] = lambda: None,
+    prophets: Prophets | None = None,
 ) -> BacktestReport:
     """Fits and judges at the newest ``origins``; series too short for the oldest one are left out with a reason.
 
     Args:
         params: of LightGBM, over ``THOROUGH``.
         step: called after each origin.
+        prophets: fits Prophet to important series.
 
     Raises:
         InvalidInputError: no series is long enough.
@@ -85,16 +90,19 @@ def backtest(
     for cut in cuts:
         history, actual = mine.before(cut), mine.values[:, cut : cut + horizon]
         started = time.monotonic()
-        fitted = fit_forecaster(history, design, THOROUGH | (params or {}), seed, counts=False)
+        own = THOROUGH | (params or {})
+        fitted = fit_forecaster(history, design, own, seed, counts=False, prophets=prophets)
         fit_s = time.monotonic() - started
-        parts.append(_judged(fitted, history, actual, fit_s, counts=counts))
+        parts.append(_judged(fitted, history, actual, fit_s, prophets, counts=counts))
         step()
     return _report(parts, len(mine.ids), left_out)
 
 
-def _judged(fitted: Forecaster, history: Panel, actual: Floats, fit_s: float, *, counts: bool) -> dict[str, Any]:
+def _judged(
+    fitted: Forecaster, history: Panel, actual: Floats, fit_s: float, prophets: Prophets | None, *, counts: bool
+) -> dict[str, Any]:
     started = time.monotonic()
-    made = fitted.forecast(history)
+    made = fitted.forecast(history, fit=prophets.fit if prophets else None)
     ms = 1000 * (time.monotonic() - started) / len(history.ids)
     naive = seasonal_naive(history.values, actual.shape[1], fitted.design.season)
     naive = np.where(np.isnan(naive), np.nan_to_num(np.nanmean(history.values, axis=1))[:, None], naive)
@@ -109,6 +117,7 @@ def _judged(fitted: Forecaster, history: Panel, actual: Floats, fit_s: float, *,
         "fit_s": fit_s,
         "ms": ms,
         "weights": fitted.blend.weights,
+        "important": fitted.important.blend.weights if fitted.important else {},
     }
 
 
@@ -133,6 +142,7 @@ def _report(parts: list[dict[str, Any]], series: int, left_out: dict[str, str]) 
         fit_s=round(_mean([part["fit_s"] for part in parts]), 2),
         forecast_ms_per_series=round(_mean([part["ms"] for part in parts]), 3),
         weights=parts[-1]["weights"],
+        important_weights=parts[-1]["important"],
         by_horizon=[
             {"horizon": h + 1}
             | {name: _mean([np.nanmean(part["cells"][name][:, h]) for part in parts]) for name in names}

@@ -39,11 +39,25 @@ def _told(day: int) -> tuple[float, float]:
     return float(day in holidays), float(near) if abs(near) <= TET_DAYS else float("nan")
 
 
+def holidays_between(first: np.datetime64, last: np.datetime64) -> list[tuple[np.datetime64, str]]:
+    """Vietnam's public holidays of local days ``first`` … ``last``, with their English names."""
+    days = [moment.astype("datetime64[D]") for moment in (first, last)]
+    years = tuple(range(*(int(str(day)[:4]) + more for day, more in zip(days, (0, 1), strict=True))))
+    found = ((np.datetime64(day, "D"), name) for day, name in _named(years).items())
+    return sorted((day, name) for day, name in found if days[0] <= day <= days[1])
+
+
 @lru_cache(maxsize=64)
 def _holidays(years: tuple[int, ...]) -> tuple[frozenset[int], tuple[int, ...]]:
     """Vietnam's public holidays, and its lunar new year's days, as days since the epoch."""
+    days = _named(years)
+    return frozenset(days), tuple(day for day, name in days.items() if name == "Lunar New Year")
+
+
+@lru_cache(maxsize=64)
+def _named(years: tuple[int, ...]) -> dict[int, str]:
+    """Days since the epoch → names of Vietnam's public holidays."""
     import holidays
 
     found = holidays.country_holidays("VN", years=years, language="en_US")
-    days = {int(np.datetime64(day, "D").astype(np.int64)): name for day, name in found.items()}
-    return frozenset(days), tuple(day for day, name in days.items() if name == "Lunar New Year")
+    return {int(np.datetime64(day, "D").astype(np.int64)): name for day, name in found.items()}

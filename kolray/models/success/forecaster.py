@@ -6,7 +6,7 @@ trained before the first of them; then the members are trained once more on all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from kolray.models.success.blend import Blend, fit_blend
 from kolray.models.success.design import Design
 from kolray.models.success.intervals import Intervals, fit_intervals, restlessness
 from kolray.models.success.members import LIGHTGBM, LONG_NAIVE, MIN_HISTORY, NAIVE, Global, fit_global, seasonal_naive
+from kolray.models.success.prophet import PROPHET, Fit, Important, Prophets
 from kolray.models.success.scale import from_scale, to_scale, units_of
 from kolray.models.success.series import Panel, stacked
 
@@ -38,22 +39,29 @@ class Forecaster:
     """Forecasts every series of a panel.
 
     ``counts``: values are counts: their unit is 1, no forecast is negative, and less than half a one is none.
+    ``important``: none where Prophet was not run or earned nothing.
     """
 
     members: Global
     blend: Blend
     intervals: Intervals
     counts: bool
+    important: Important | None = None
 
     @property
     def design(self) -> Design:
         return self.members.design
 
-    def forecast(self, panel: Panel, horizon: int | None = None) -> Forecast:
-        """The ``horizon`` (none: the largest) steps after the panel's end."""
+    def forecast(self, panel: Panel, horizon: int | None = None, fit: Fit | None = None) -> Forecast:
+        """The ``horizon`` (none: the largest) steps after the panel's end.
+
+        Args:
+            fit: fits Prophet to the panel's important series, where it earned a weight; none: all do without it.
+        """
+        horizon = horizon or self.design.max_horizon
         units = units_of(panel, counts=self.counts)
         scaled = panel.holding(to_scale(panel.values, units))
-        predicted = self.blend.of(run_members(self.members, scaled, horizon or self.design.max_horizon, self.blend))
+        predicted = self._blended(panel, scaled, horizon, fit)
         bounds = self.intervals.bounds(predicted, restlessness(scaled, self.design.season))
         value, lower, upper = (from_scale(part, units) for part in (predicted, *bounds))
         if self.counts:
@@ -65,27 +73,52 @@ class Forecaster:
         value, lower, upper = (np.maximum(part, low) for part in (value, lower, upper))
         return Forecast(value, np.minimum(lower, value), np.maximum(upper, value))
 
+    def _blended(self, panel: Panel, scaled: Panel, horizon: int, fit: Fit | None) -> Floats:
+        if self.important is None or fit is None:
+            return self.blend.of(run_members(self.members, scaled, horizon, self.blend.weights))
+        own = self.important
+        made = run_members(self.members, scaled, horizon, {*self.blend.weights, *own.blend.weights})
+        said = Prophets(own.series, fit).say(scaled, volumes(panel), self.design, horizon)
+        return own.blended(self.blend.of(made), made, said.of(scaled, horizon))
 
-def run_members(members: Global, scaled: Panel, horizon: int, only: Blend | None = None) -> dict[str, Floats]:
-    """Forecasts on the model's scale by member: all, or those that have a weight."""
+
+def run_members(members: Global, scaled: Panel, horizon: int, only: Collection[str] | None = None) -> dict[str, Floats]:
+    """Forecasts on the model's scale by member: all, or those that are named."""
     design = members.design
     ways: dict[str, Callable[[], Floats]] = {
         LIGHTGBM: lambda: members.forecast(scaled, horizon),
         NAIVE: lambda: seasonal_naive(scaled.values, horizon, design.season),
         LONG_NAIVE: lambda: seasonal_naive(scaled.values, horizon, design.long_season),
     }
-    return {name: way() for name, way in ways.items() if only is None or name in only.weights}
+    return {name: way() for name, way in ways.items() if only is None or name in only}
 
 
-def fit_forecaster(panel: Panel, design: Design, params: dict[str, Any], seed: int, *, counts: bool) -> Forecaster:
+def volumes(panel: Panel) -> Floats:
+    """How much each series holds, by which the important ones are chosen."""
+    return np.asarray(np.nansum(np.abs(panel.values), axis=1))
+
+
+def fit_forecaster(
+    panel: Panel, design: Design, params: dict[str, Any], seed: int, *, counts: bool, prophets: Prophets | None = None
+) -> Forecaster:
     """Fits members, blend and intervals on all that the panel holds. Exact per seed."""
-    return fit_forecasters({"": panel}, design, params, seed, counts=counts)[""]
+    return fit_forecasters({"": panel}, design, params, seed, counts=counts, prophets=prophets)[""]
 
 
 def fit_forecasters(
-    panels: Mapping[str, Panel], design: Design, params: dict[str, Any], seed: int, *, counts: bool
+    panels: Mapping[str, Panel],
+    design: Design,
+    params: dict[str, Any],
+    seed: int,
+    *,
+    counts: bool,
+    prophets: Prophets | None = None,
 ) -> dict[str, Forecaster]:
-    """One forecaster a panel, all on one grid: members of all panels together, blend and intervals of each."""
+    """One forecaster a panel, all on one grid: members of all panels together, blend and intervals of each.
+
+    Args:
+        prophets: fits Prophet to each panel's important series, which then have a blend of their own.
+    """
     scaled = {
         name: panel.holding(to_scale(panel.values, units_of(panel, counts=counts))) for name, panel in panels.items()
     }
@@ -93,20 +126,37 @@ def fit_forecasters(
     horizon, n = design.max_horizon, together.values.shape[1]
     cuts = rolling_origins(n, horizon, INNER_ORIGINS, min(MIN_HISTORY, n - horizon))
     early = fit_global(together.before(cuts[0]), design, params, seed)
-    judged = {name: judge_members(early, panel, cuts) for name, panel in scaled.items()}
+    judged = {
+        name: judge_members(early, own, cuts, prophets, volumes(panels[name].before(cuts[0])))
+        for name, own in scaled.items()
+    }
     members = fit_global(together, design, params, seed)
-    return {name: Forecaster(members, *found, counts) for name, found in judged.items()}
+    return {
+        name: Forecaster(members, blend, intervals, counts, important)
+        for name, (blend, intervals, important) in judged.items()
+    }
 
 
-def judge_members(early: Global, scaled: Panel, cuts: Sequence[int]) -> tuple[Blend, Intervals]:
+def judge_members(
+    early: Global, scaled: Panel, cuts: Sequence[int], prophets: Prophets | None, volume: Floats
+) -> tuple[Blend, Intervals, Important | None]:
     """What forecasts at ``cuts`` by members that were trained before the first of them tell of weights and errors."""
     horizon = early.design.max_horizon
-    made = [run_members(early, scaled.before(cut), horizon) for cut in cuts]
+    pasts = [scaled.before(cut) for cut in cuts]
+    made = [run_members(early, past, horizon) for past in pasts]
     truth = np.concatenate([scaled.values[:, cut : cut + horizon] for cut in cuts])
     # A series that began after an origin was not there to be forecast.
-    unseen = np.concatenate([np.isnan(scaled.values[:, :cut]).all(axis=1) for cut in cuts])
+    unseen = np.concatenate([np.isnan(past.values).all(axis=1) for past in pasts])
     truth[unseen] = np.nan
     forecasts = {name: np.concatenate([part[name] for part in made]) for name in made[0]}
-    blend = fit_blend(forecasts, truth)
-    restless = np.concatenate([restlessness(scaled.before(cut), early.design.season) for cut in cuts])
-    return blend, fit_intervals(truth - blend.of(forecasts), restless)
+    blend, important = fit_blend(forecasts, truth), None
+    predicted = blend.of(forecasts)
+    if prophets is not None:
+        said = prophets.say(pasts[0], volume, early.design, horizon * len(cuts))
+        told = np.concatenate([said.of(past, horizon) for past in pasts])
+        own = fit_blend({**forecasts, PROPHET: told}, truth)
+        if PROPHET in own.weights:
+            important = Important(prophets.important, own)
+            predicted = important.blended(predicted, forecasts, told)
+    restless = np.concatenate([restlessness(past, early.design.season) for past in pasts])
+    return blend, fit_intervals(truth - predicted, restless), important

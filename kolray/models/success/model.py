@@ -23,6 +23,7 @@ from kolray.models.success.design import Design
 from kolray.models.success.forecaster import Forecaster
 from kolray.models.success.intervals import Intervals
 from kolray.models.success.members import Global
+from kolray.models.success.prophet import Fit, Important
 from kolray.models.success.series import HOUR, to_matrix
 
 FORECAST: Columns = {"kol_id": pl.String, "at": TIME, **dict.fromkeys(("value", "lower", "upper"), pl.Float64)}
@@ -47,6 +48,7 @@ class SuccessModel:
         horizon_h: int = 24,
         origin: datetime | None = None,
         covariates: Covariates | None = None,
+        fit: Fit | None = None,
     ) -> pl.DataFrame:
         """``kol_id, at, value, lower, upper`` for the ``horizon_h`` hours after the history, by KOL and time.
 
@@ -56,6 +58,7 @@ class SuccessModel:
             horizon_h: 1 … 24.
             origin: first hour to forecast, for histories that end in silence; none: the hour after the newest row.
             covariates: what else is known of the KOLs, campaigns to come among it; rows known later are not used.
+            fit: fits Prophet to the largest series of the history, where it earned a weight; seconds, for batches only.
 
         Raises:
             InvalidInputError: unknown metric, horizon out of range, or no history.
@@ -68,7 +71,7 @@ class SuccessModel:
             raise InvalidInputError(f"horizon_h is {horizon_h}; choose 1 to {self.max_horizon} hours")
         series = to_matrix(history, end=origin, max_hours=self.design.lookback)
         series = series.measuring(metric, None if covariates is None else Beside.of(covariates, series.ids))
-        made = self.forecasters[metric].forecast(series, horizon_h)
+        made = self.forecasters[metric].forecast(series, horizon_h, fit)
         at = [series.end + h * HOUR for h in range(horizon_h)]
         ids = pl.Series(series.ids).repeat_by(horizon_h).explode()
         values = {name: part.ravel() for name, part in made._asdict().items()}
@@ -112,7 +115,12 @@ class SuccessModel:
     def _about(self) -> dict[str, object]:
         return {
             "metrics": {
-                metric: {"alpha": own.intervals.alpha, "weights": own.blend.weights, "counts": own.counts}
+                metric: {
+                    "alpha": own.intervals.alpha,
+                    "weights": own.blend.weights,
+                    "counts": own.counts,
+                    "important": own.important and asdict(own.important),
+                }
                 for metric, own in self.forecasters.items()
             },
             "design": asdict(self.design),
@@ -144,5 +152,7 @@ class SuccessModel:
         with np.load(folder / "intervals.npz", allow_pickle=False) as held:
             for metric, own in about["metrics"].items():
                 intervals = Intervals(own["alpha"], *(held[f"{metric}/{name}"] for name in INTERVALS))
-                forecasters[metric] = Forecaster(members, Blend(own["weights"]), intervals, own["counts"])
+                earned = own.get("important")
+                important = earned and Important(earned["series"], Blend(**earned["blend"]))
+                forecasters[metric] = Forecaster(members, Blend(own["weights"]), intervals, own["counts"], important)
         return cls(forecasters)

@@ -1,0 +1,142 @@
+"""Prophet for the important series, those of the largest volume: one fit a series, blended in where it helps them.
+
+It is fitted where there is time: in training, to learn whether it earns a weight among the important series, and in
+the batch that forecasts them, if it did. Never in a request: without it, or where a fit fails or takes too long, the
+blend of all series answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kolray.models.metrics import Floats
+from kolray.models.success.blend import Blend
+from kolray.models.success.calendar import LOCAL, holidays_between
+from kolray.models.success.design import Design
+from kolray.models.success.series import Panel
+
+PROPHET = "prophet"
+ORDER = 8
+"""Sine waves of a season, and of a long one; half its steps at most. Prophet's own 4 and 3 are too smooth for hours."""
+LIMIT_S = 30
+"""Seconds of a fit after which it is given up; a month of hours takes a third of one."""
+MIN_SEASONS = 2
+"""Seasons a series must be known for."""
+_DAY = np.timedelta64(1, "D")
+
+Fit = Callable[[Panel, Design, int], Floats]
+"""Forecasts (series, steps) after a panel's end, on the panel's scale; rows of NaN where a fit failed."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What Prophet says of some series: ``values`` (series, steps) on the model's scale, each from its start on."""
+
+    ids: tuple[str, ...]
+    starts: NDArray[np.datetime64]
+    values: Floats
+
+    def of(self, panel: Panel, horizon: int) -> Floats:
+        """(series, horizon) of the steps after the panel's end; NaN where nothing is said."""
+        made = np.full((len(panel.ids), horizon), np.nan)
+        place = {name: i for i, name in enumerate(self.ids)}
+        there = np.array([(row, place[name]) for row, name in enumerate(panel.ids) if name in place], int).reshape(
+            -1, 2
+        )
+        rows, mine = there.T
+        first = (panel.ends[rows] - self.starts[mine]) // np.timedelta64(panel.step)
+        columns = first[:, None] + np.arange(horizon)
+        told = (columns >= 0) & (columns < self.values.shape[1])
+        made[rows] = np.where(told, self.values[mine[:, None], np.where(told, columns, 0)], np.nan)
+        return made
+
+
+@dataclass(frozen=True)
+class Prophets:
+    """How many series of the largest volume are fitted, and what fits them (``fit_here`` or Ray tasks)."""
+
+    important: int
+    fit: Fit
+
+    def say(self, scaled: Panel, volume: Floats, design: Design, steps: int) -> Said:
+        """Fits the important ones of a panel on the model's scale; ``volume`` (series) ranks them."""
+        chosen = scaled.of(np.sort(np.argsort(-volume, kind="stable")[: self.important]))
+        return Said(tuple(chosen.ids), chosen.ends, self.fit(chosen, design, steps))
+
+
+@dataclass(frozen=True)
+class Important:
+    """What Prophet earned: the blend of the ``series`` of the largest volume, in which it has a weight."""
+
+    series: int
+    blend: Blend
+
+    def blended(self, predicted: Floats, made: Mapping[str, Floats], told: Floats) -> Floats:
+        """``predicted`` with the series that Prophet (``told``) says something of by their own blend."""
+        own = self.blend.of({**made, PROPHET: told})
+        return np.where(np.isnan(told).all(axis=1, keepdims=True), predicted, own)
+
+
+def fit_here(panel: Panel, design: Design, steps: int) -> Floats:
+    """One after the other in this process."""
+    said = [
+        forecast_one(values, end, panel, design, steps) for values, end in zip(panel.values, panel.ends, strict=True)
+    ]
+    return np.stack(said) if said else np.empty((0, steps))
+
+
+def forecast_one(values: Floats, end: np.datetime64, panel: Panel, design: Design, steps: int) -> Floats:
+    """A series' next ``steps``, or NaN where Prophet cannot tell; of ``panel`` only the step is used."""
+    silent = np.full(steps, np.nan)
+    values = values[-design.lookback :]
+    if (~np.isnan(values)).sum() < MIN_SEASONS * design.season:
+        return silent
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pandas' about Prophet's way of using it
+            return _fitted(values, end, np.timedelta64(panel.step), design, steps)
+    except Exception:  # one series that Prophet, pandas or Stan cannot take stops no other
+        logging.getLogger(__name__).warning("a Prophet fit failed and is left out", exc_info=True)
+        return silent
+
+
+def _fitted(values: Floats, end: np.datetime64, step: np.timedelta64, design: Design, steps: int) -> Floats:
+    import pandas as pd
+
+    at = end + np.timedelta64(LOCAL) + step * np.arange(-len(values), steps)
+    model = _quiet_prophet()(
+        daily_seasonality=False,
+        weekly_seasonality=False,
+        yearly_seasonality=False,
+        uncertainty_samples=0,
+        holidays=_holidays(at) if design.calendar else None,
+    )
+    known = np.flatnonzero(~np.isnan(values))
+    for name, size in (("season", design.season), ("long", design.long_season)):
+        if len(values) - known[0] >= MIN_SEASONS * size and size > 1:
+            model.add_seasonality(name, period=size * float(step / _DAY), fourier_order=min(ORDER, size // 2))
+    model.fit(pd.DataFrame({"ds": at[known], "y": values[known]}), seed=1, timeout=LIMIT_S)
+    made = np.asarray(model.predict(pd.DataFrame({"ds": at[len(values) :]}))["yhat"], dtype=float)
+    return np.where(np.isfinite(made), made, np.nan)
+
+
+def _holidays(at: NDArray[np.datetime64]) -> Any:
+    import pandas as pd
+
+    found = holidays_between(at[0], at[-1])
+    return pd.DataFrame({"ds": [day for day, _ in found], "holiday": [name for _, name in found]}) if found else None
+
+
+def _quiet_prophet() -> Any:
+    for name in ("prophet", "prophet.plot", "cmdstanpy"):  # they announce plotly's absence and every fit
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    from prophet import Prophet
+
+    return Prophet
