@@ -42,6 +42,7 @@ def day_tables(social: pl.DataFrame, web: pl.DataFrame, kols: pl.DataFrame) -> T
         "gold.kpi_hourly": hours,
         "gold.kpi_daily": days,
         "gold.platform_daily": platform_daily(days),
+        "gold.campaign_hourly": campaign_hourly(web),
         "gold.campaign_daily": campaign_daily(web),
     }
 
@@ -127,16 +128,29 @@ def platform_daily(days: pl.DataFrame) -> pl.DataFrame:
     return merged.with_columns(ratios).select(*TABLES["gold.platform_daily"]).sort("dt", "platform")
 
 
+def campaign_hourly(web: pl.DataFrame) -> pl.DataFrame:
+    """``gold.campaign_hourly``: as ``campaign_daily``, by the hour."""
+    hour = pl.col("event_time").dt.truncate("1h").alias("hour")
+    rows = _of_campaigns(web, hour).with_columns(dt=pl.col("hour").dt.date())
+    return rows.select(*TABLES["gold.campaign_hourly"]).sort("campaign_id", "kol_id", "hour")
+
+
 def campaign_daily(web: pl.DataFrame) -> pl.DataFrame:
     """``gold.campaign_daily``: what tracked pages saw of a campaign and KOL.
 
     ``value`` is the sum over conversions in ``currency``; both are null where conversions have several currencies.
     """
+    rows = _of_campaigns(web, pl.col("event_time").dt.date().alias("dt"))
+    return rows.select(*TABLES["gold.campaign_daily"]).sort("campaign_id", "kol_id")
+
+
+def _of_campaigns(web: pl.DataFrame, time: pl.Expr) -> pl.DataFrame:
+    """Sums and ratios of each campaign, KOL and ``time``."""
     sold = pl.col("event_type").eq("conversion") & pl.col("value").is_not_null()
     one = pl.col("currency").filter(sold).n_unique() <= 1
     merged = (
         web.sort("event_id")  # floats add up to the same only in the same order
-        .group_by("campaign_id", "kol_id", pl.col("event_time").dt.date().alias("dt"), maintain_order=True)
+        .group_by("campaign_id", "kol_id", time, maintain_order=True)
         .agg(
             *web_sums(),
             pl.col("visitor").drop_nulls().n_unique().alias(VISITORS),
@@ -144,5 +158,4 @@ def campaign_daily(web: pl.DataFrame) -> pl.DataFrame:
             pl.when(one).then(pl.col("currency").filter(sold).first()).alias("currency"),
         )
     )
-    ratios = [ratio for ratio in ratio_exprs() if ratio.meta.output_name() in WEB_RATIOS]
-    return merged.with_columns(ratios).select(*TABLES["gold.campaign_daily"]).sort("campaign_id", "kol_id")
+    return merged.with_columns([ratio for ratio in ratio_exprs() if ratio.meta.output_name() in WEB_RATIOS])

@@ -18,6 +18,7 @@ DAILY: dict[str, tuple[Kind, ...]] = {
     "gold.kpi_hourly": KINDS,
     "gold.kpi_daily": KINDS,
     "gold.platform_daily": KINDS,
+    "gold.campaign_hourly": ("web",),
     "gold.campaign_daily": ("web",),
 }
 """Tables made of a day of silver → the kinds of events in them."""

@@ -26,6 +26,13 @@ _REFINED: Columns = {"available_at": TIME, **_PLACE, "dt": pl.Date}
 _KPI: Columns = {"kol_id": pl.String, "platform": pl.String}
 _SUMS: Columns = dict.fromkeys(SUMS, pl.Int64)
 _METRICS: Columns = {**_SUMS, **dict.fromkeys(FOLLOWERS, pl.Int64), **dict.fromkeys(RATIOS, pl.Float64)}
+_TRACKED: Columns = {
+    **dict.fromkeys(WEB_SUMS, pl.Int64),
+    VISITORS: pl.Int64,
+    "value": pl.Float64,
+    "currency": pl.String,
+    **dict.fromkeys(WEB_RATIOS, pl.Float64),
+}
 
 TABLES: dict[str, Columns] = {
     "bronze.social": {**SOCIAL_SCHEMA, **_KAFKA},
@@ -53,10 +60,8 @@ TABLES: dict[str, Columns] = {
         "platform": pl.String, "kols": pl.Int64, **_SUMS,
         **{ratio: pl.Float64 for ratio in RATIOS if ratio != VELOCITY}, "dt": pl.Date,
     },
-    "gold.campaign_daily": {
-        "campaign_id": pl.String, "kol_id": pl.String, **dict.fromkeys(WEB_SUMS, pl.Int64), VISITORS: pl.Int64,
-        "value": pl.Float64, "currency": pl.String, **dict.fromkeys(WEB_RATIOS, pl.Float64), "dt": pl.Date,
-    },
+    "gold.campaign_hourly": {"campaign_id": pl.String, "kol_id": pl.String, "hour": TIME, **_TRACKED, "dt": pl.Date},
+    "gold.campaign_daily": {"campaign_id": pl.String, "kol_id": pl.String, **_TRACKED, "dt": pl.Date},
     "gold.scores": {**SCORE_SCHEMA, "dt": pl.Date},
     "gold.features": {**FEATURE_SCHEMA, "dt": pl.Date},
     "ops.steps": {

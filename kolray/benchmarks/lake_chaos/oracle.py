@@ -97,12 +97,14 @@ def _gold(social: pl.DataFrame, web: pl.DataFrame) -> dict[str, tuple[pl.DataFra
         (pl.col("event_type") == kind).sum().cast(pl.Int64).alias(f"web_{kind}s")
         for kind in ("impression", "click", "conversion")
     ]
-    campaign = ["campaign_id", "kol_id", "dt"]
-    tracked = web.unique("event_id").with_columns(dt=at.dt.date()).group_by(campaign)
+    campaign = ["campaign_id", "kol_id"]
+    tracked = web.unique("event_id").with_columns(hour=at.dt.truncate("1h"), dt=at.dt.date())
+    hits = [pl.len().cast(pl.Int64).alias("web_events"), *seen]
     return {
         "gold.kpi_hourly": (once.group_by(*kol, "hour").agg(sums), [*kol, "hour"]),
         "gold.kpi_daily": (once.group_by(*kol, "dt").agg(sums), [*kol, "dt"]),
         "gold.kpi_weekly": (monday.group_by(*kol, "dt").agg(sums), [*kol, "dt"]),
         "gold.platform_daily": (once.group_by("platform", "dt").agg(sums), ["platform", "dt"]),
-        "gold.campaign_daily": (tracked.agg(pl.len().cast(pl.Int64).alias("web_events"), *seen), campaign),
+        "gold.campaign_hourly": (tracked.group_by(*campaign, "hour").agg(hits), [*campaign, "hour"]),
+        "gold.campaign_daily": (tracked.group_by(*campaign, "dt").agg(hits), [*campaign, "dt"]),
     }

@@ -96,11 +96,16 @@ def test_a_campaign_counts_visitors_once_and_adds_up_no_different_currencies() -
         {"campaign_id": "mixed"} | paid,
         {"campaign_id": "mixed"} | paid | {"currency": "EUR"},
     )
-    made = day_tables(social(), rows, KOLS)["gold.campaign_daily"]
-    first, mixed = made.iter_rows(named=True)
+    made = day_tables(social(), rows, KOLS)
+    first, mixed = made["gold.campaign_daily"].iter_rows(named=True)
     assert (first["web_events"], first["web_conversions"], first["unique_visitors"]) == (4, 2, 2)
     assert (first["value"], first["currency"], first["web_cvr"]) == (5.0, "VND", 2.0)
     assert (mixed["web_conversions"], mixed["value"], mixed["currency"]) == (2, None, None)
+    hours = made["gold.campaign_hourly"].filter(pl.col("campaign_id") == "c")
+    assert hours["hour"].to_list() == [START + timedelta(hours=h) for h in range(4)]
+    assert hours["value"].to_list() == [0.0, 0.0, 2.5, 2.5]
+    mixed_hours = made["gold.campaign_hourly"].filter(pl.col("campaign_id") == "mixed")
+    assert mixed_hours["currency"].to_list() == ["VND", "EUR"]
 
 
 def test_no_events_make_no_rows() -> None:
