@@ -23,9 +23,9 @@ class TextClassifier(Protocol):
 class BatchScorer(Protocol):
     """Trust scores of many KOLs at once by the champion of the moment, for the stream.
 
-    ``score`` returns the columns of the metrics store's scores and ``platform`` (null where unknown), at most one row a
-    KOL: none for a KOL without features, or whose score would be the one that is held. It raises ``NotFoundError``
-    while there is no champion and ``ServiceUnavailableError`` while a server is away.
+    ``score`` returns the columns of the metrics store's scores, ``platform`` and ``category`` (null where unknown), at
+    most one row a KOL: none for a KOL without features, or whose score would be the one that is held. It raises
+    ``NotFoundError`` while there is no champion and ``ServiceUnavailableError`` while a server is away.
     """
 
     def score(self, kol_ids: list[str]) -> pl.DataFrame: ...

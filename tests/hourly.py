@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from kolray.events import TIME
-from kolray.features.window_metrics import SUMS
+from kolray.features.window_metrics import FOLLOWERS, SUMS
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -32,4 +32,5 @@ def kpi_hourly(n_kols: int = 120, hours: int = 96, seed: int = 1) -> pl.DataFram
         }
     ).filter(pl.col("likes") > 0)
     rest = [pl.lit(0, pl.Int64).alias(c) for c in SUMS if c not in frame.columns]
+    rest += [pl.lit(None, pl.Int64).alias(c) for c in FOLLOWERS]
     return frame.with_columns(pl.col("hour").cast(TIME), *rest, platform=pl.lit("tiktok"), dt=pl.col("hour").dt.date())

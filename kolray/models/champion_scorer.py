@@ -11,7 +11,7 @@ from kolray.events import TIME
 from kolray.lake.reference import current
 from kolray.lake.tables import LakeTables
 from kolray.models.champions import Champions
-from kolray.models.publish import score_all
+from kolray.models.publish import SEGMENTS, score_all
 from kolray.models.registry import ModelRegistry
 from kolray.settings import Settings
 from kolray.stores.features import FeatureStore
@@ -30,7 +30,7 @@ class ChampionScorer:
 
     def __init__(self, champions: Champions, lookup: FeatureStore, lake: LakeTables, clock: Clock) -> None:
         self._champions, self._lookup, self._lake, self._clock = champions, lookup, lake, clock
-        self._platforms = pl.DataFrame(schema={"kol_id": pl.String, "platform": pl.String})
+        self._kols = pl.DataFrame(schema=dict.fromkeys(SEGMENTS, pl.String))
         self._unknown: set[str] = set()
         self._versions: dict[str, int] = {}
 
@@ -42,8 +42,8 @@ class ChampionScorer:
         done = self._lookup.scored(features["kol_id"].to_list()).filter(model=trust.label)
         scores = score_all(features.join(done, on=["kol_id", "as_of"], how="anti"), trust, self._clock)
         if self._changed(KOLS):
-            self._platforms = current(self._lake.root, "kols").select("kol_id", "platform")
-        return scores.join(self._platforms, on="kol_id", how="left")
+            self._kols = current(self._lake.root, "kols").select(SEGMENTS)
+        return scores.join(self._kols, on="kol_id", how="left")
 
     def _features(self, kol_ids: list[str], names: Sequence[str]) -> pl.DataFrame:
         """``kol_id, as_of`` and the model's features, of the KOLs that have any."""

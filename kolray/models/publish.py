@@ -15,6 +15,8 @@ from kolray.stores.features import FeatureStore
 from kolray.stores.metrics import SCORE_SCHEMA, MetricsStore
 
 DAY = pl.duration(hours=24)
+SEGMENTS = ("kol_id", "platform", "category")
+"""Of ``ref.kols``: by what rankings are filtered."""
 
 
 def publish_scores(lake_root: Root, registry: ModelRegistry, store: MetricsStore, lookup: FeatureStore) -> int:
@@ -31,25 +33,41 @@ def _publish_scores(lake_root: Root, registry: ModelRegistry, store: MetricsStor
     scores = score_all(features, registry.load("trust"), SystemClock())
     store.upsert_scores(scores)
     lookup.put_features(features)
-    lookup.put_scores(scores, _platforms(lake_root))
+    lookup.put_scores(scores, current(lake_root, "kols").select(SEGMENTS))
     return scores.height
 
 
 def publish_rankings(lake_root: Root, registry: ModelRegistry, lookup: FeatureStore) -> int:
-    """Ranks the KOLs by ``engagement`` (last 24 hours) and ``success`` (next 24, forecast); returns how many."""
+    """Ranks the KOLs by ``engagement`` and ``growth`` (last 24 hours) and ``success`` (next 24, forecast).
+
+    Returns how many have a forecast.
+    """
     with lake_job(lake_root):
         return _publish_rankings(lake_root, registry, lookup)
 
 
 def _publish_rankings(lake_root: Root, registry: ModelRegistry, lookup: FeatureStore) -> int:
-    hours = complete_hours(lake_root).select("kol_id", at="hour", value=pl.sum_horizontal(METRICS["engagement"]))
-    since = pl.lit(hours["at"].max()) - DAY
-    seen = hours.filter(pl.col("at") > since).group_by("kol_id").agg(pl.col("value").sum())
+    kpis = complete_hours(lake_root)
+    lookup.place(current(lake_root, "kols").select(SEGMENTS))
+    lookup.put_hours(_over_platforms(kpis.filter(pl.col("hour") > pl.col("hour").max() - DAY)))
+    while lookup.sweep_rankings():
+        pass  # those who were silent for a day, and where no stream runs
+    hours = kpis.select("kol_id", at="hour", value=pl.sum_horizontal(METRICS["engagement"]))
     forecast = registry.load("success").model.forecast(hours, "engagement")
     expected = forecast.group_by("kol_id").agg(pl.col("value").sum())
-    for by, values in (("engagement", seen), ("success", expected)):
-        lookup.put_ranking(by, values.join(_platforms(lake_root), on="kol_id", how="left"))
+    lookup.put_ranking("success", expected, whole=True)
     return expected.height
+
+
+def _over_platforms(kpis: pl.DataFrame) -> pl.DataFrame:
+    """Hours of KOLs as the stream's windows have them, of the lake's hours of KOLs on each platform."""
+    seen = kpis.filter(pl.col("followers_first").is_not_null())
+    followers = seen.group_by("kol_id", "hour").agg(
+        pl.col("followers_first").sort_by("followers_first_ms").first(),
+        pl.col("followers_last").sort_by("followers_last_ms").last(),
+    )
+    counts = kpis.group_by("kol_id", "hour").agg(pl.col(METRICS["engagement"]).sum())
+    return counts.join(followers, on=["kol_id", "hour"], how="left").rename({"hour": "window_start"})
 
 
 def score_all(features: pl.DataFrame, trust: LoadedModel, clock: Clock) -> pl.DataFrame:
@@ -66,7 +84,3 @@ def score_all(features: pl.DataFrame, trust: LoadedModel, clock: Clock) -> pl.Da
         features=features.select(used.struct.json_encode()).to_series(),
     )
     return scores.select(pl.col(name).cast(dtype) for name, dtype in SCORE_SCHEMA.items())
-
-
-def _platforms(lake_root: Root) -> pl.DataFrame:
-    return current(lake_root, "kols").select("kol_id", "platform")

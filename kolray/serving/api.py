@@ -25,7 +25,6 @@ from kolray.serving.contracts import (
     ForecastRequest,
     MetricsAnswer,
     ProblemDetails,
-    RankBy,
     Ranked,
     RankingAnswer,
     ScoreAnswer,
@@ -37,6 +36,7 @@ from kolray.serving.limiter import RateLimiter
 from kolray.serving.observe import Metrics, Observe
 from kolray.serving.scoring import ScoringGraph
 from kolray.serving.tokens import TokenFile
+from kolray.stores.rankings import RankBy
 
 PAGE = 5_000
 """Window rows an answer holds at most."""
@@ -156,12 +156,25 @@ def _lists(app: FastAPI) -> None:
 
     @app.get("/rankings", dependencies=[READ], responses=ERRORS, tags=["metrics"])
     def rankings(
-        by: RankBy = "trust", platform: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 20
+        by: RankBy = "trust",
+        platform: Annotated[str | None, Query(max_length=64, examples=["tiktok"])] = None,
+        category: Annotated[str | None, Query(max_length=64, examples=["beauty"])] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+        offset: Annotated[int, Query(ge=0, le=10_000_000, description="places to leave out")] = 0,
     ) -> RankingAnswer:
-        """The best KOLs; trust is ranked by the lower bound of its interval."""
-        held = app.state.services.graph.lookup.rankings(by, platform, limit)
-        ranked = [Ranked(rank=i, kol_id=kol_id, value=value) for i, (kol_id, value) in enumerate(held, start=1)]
-        return RankingAnswer(by=by, platform=platform, ranking=ranked)
+        """The best KOLs; trust is ranked by the lower bound of its interval. Pages of a live ranking may shift."""
+        graph = app.state.services.graph
+        held = graph.lookup.rankings(by, platform or None, limit, category or None, offset)
+        places = enumerate(held.rows, start=offset + 1)
+        following = offset + limit
+        return RankingAnswer(
+            by=by,
+            platform=platform,
+            category=category,
+            total=held.total,
+            ranking=[Ranked(rank=rank, **row._asdict()) for rank, row in places if not graph.erased(row.kol_id)],
+            next=following if following < held.total else None,
+        )
 
     @app.get("/alerts", dependencies=[READ], responses=ERRORS, tags=["metrics"])
     def alerts(

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from kolray.stores.rankings import RankBy
+
 KolId = Field(min_length=1, max_length=128, description="the KOL", examples=["kol_000042"])
 Window = Literal["5m", "15m", "15m/5m", "1h"]
-RankBy = Literal["trust", "success", "engagement"]
 
 
 class _Body(BaseModel):
@@ -136,17 +137,26 @@ class MetricsAnswer(BaseModel):
 class Ranked(BaseModel):
     """A place in a ranking."""
 
-    rank: int
+    rank: int = Field(ge=1, examples=[1])
     kol_id: str
-    value: float
+    value: float = Field(
+        description="trust: lower bound of the score's interval, 0–100; success: interactions expected in 24 h; "
+        "engagement: likes, comments and shares of the last 24 complete hours; growth: followers gained in these over "
+        "those at their start, as a share"
+    )
+    platform: str | None = Field(description="of the reference table; null: not known")
+    category: str | None = Field(description="of the reference table; null: not known")
 
 
 class RankingAnswer(BaseModel):
-    """The best KOLs first."""
+    """The best KOLs first; ``next`` is the ``offset`` of the page behind this one, null at the end."""
 
-    by: str
+    by: RankBy
     platform: str | None
+    category: str | None
+    total: int = Field(description="KOLs in this ranking")
     ranking: list[Ranked]
+    next: int | None
 
 
 class Alert(BaseModel):

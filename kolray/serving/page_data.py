@@ -20,11 +20,11 @@ from kolray.serving.dashboard.data import (
     ForecastPoint,
     KolPage,
     Overview,
-    RankBy,
     RankedKol,
     WhatIf,
 )
 from kolray.serving.scoring import ScoringGraph
+from kolray.stores.rankings import RankBy
 
 KEEP_S = 30
 """Seconds the reference table is kept in memory."""
@@ -50,8 +50,8 @@ class LivePageData:
         """Counts, the model in use, the newest score."""
         graph = self._graph
         since = graph.clock.now() - DAY
-        scored = graph.lookup.rankings("trust", None, 1)
-        newest = graph.lookup.get_score(scored[0][0]) if scored else None
+        scored = graph.lookup.rankings("trust", limit=1).rows
+        newest = graph.lookup.get_score(scored[0].kol_id) if scored else None
         return Overview(
             kols=len(self._reference()),
             alerts_24h=graph.store.alerts(since, None, 100_000).height,
@@ -62,9 +62,9 @@ class LivePageData:
 
     def rankings(self, by: RankBy, platform: str | None, limit: int) -> list[RankedKol]:
         """The best first; trust is ranked by its lower bound and shown with its score."""
-        held = self._graph.lookup.rankings(by, platform, limit)
-        scores = self._graph.lookup.get_scores([kol_id for kol_id, _ in held])
-        return [self._ranked(by, kol_id, value, scores.get(kol_id)) for kol_id, value in held]
+        held = self._graph.lookup.rankings(by, platform, limit).rows
+        scores = self._graph.lookup.get_scores([row.kol_id for row in held])
+        return [self._ranked(by, row.kol_id, row.value, scores.get(row.kol_id)) for row in held]
 
     def _ranked(self, by: RankBy, kol_id: str, value: float, score: Mapping[str, Any] | None) -> RankedKol:
         known = self._reference().get(kol_id, {})

@@ -59,9 +59,13 @@ class ScoringGraph:
         Raises:
             NotFoundError: the KOL was erased; the words are those for a KOL that nobody ever heard of.
         """
-        self._denied.look()
-        if self._denied.has(kol_id):
+        if self.erased(kol_id):
             raise NotFoundError(f"nothing is known about the KOL {kol_id!r}")
+
+    def erased(self, kol_id: str) -> bool:
+        """Whether the KOL is on the deny-list, whatever a store still holds."""
+        self._denied.look()
+        return self._denied.has(kol_id)
 
     def score(
         self, kol_id: str, as_of: datetime | None = None, *, explain: bool = False, given: Features | None = None

@@ -1,32 +1,27 @@
-"""Redis: features, scores, rankings, the newest windows and the response cache.
+"""Redis: features, scores, rankings (``rankings.py``), the newest windows and the response cache.
 
 Keys: ``features:{kol}`` hash (expires), ``score:{kol}`` JSON, ``live:{kol}`` hash window → JSON, ``forecast:{kol}``
-hash metric → JSON, ``rank:{by}`` and ``rank:{by}:{platform}`` sorted sets, ``cache:{kol}`` hash of answers (expires).
+hash metric → JSON, ``cache:{kol}`` hash of answers (expires).
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import polars as pl
-import redis
 
 from kolray.clock import from_ms, to_ms
-from kolray.errors import ServiceUnavailableError
 from kolray.events import TIME, Columns
 from kolray.settings import RedisSettings
+from kolray.stores.rankings import Rankings
+from kolray.stores.redis_client import PIPELINE, SCRIPT_ROWS
 
-PIPELINE = 2000
-"""Commands sent together."""
-PREFIXES = ("features", "score", "live", "forecast", "cache")
+PREFIXES = ("features", "score", "live", "forecast", "cache", "hours")
 """Of the keys that belong to one KOL."""
-SCRIPT_ROWS = 100
-"""Rows one call of the script below writes: Redis does nothing else meanwhile, for less than a millisecond."""
 REFILL_S = 120
 """Seconds until another process may begin a refill that was not completed."""
 
@@ -48,31 +43,12 @@ class FeatureRow(NamedTuple):
     values: dict[str, float | None]
 
 
-class FeatureStore:
+class FeatureStore(Rankings):
     """Every method raises ``ServiceUnavailableError`` while Redis is away."""
 
     def __init__(self, settings: RedisSettings) -> None:
-        self._settings = settings
-        self._redis: Any = redis.Redis.from_url(
-            settings.url, socket_timeout=5, socket_connect_timeout=2, decode_responses=False
-        )
+        super().__init__(settings)
         self._newer = self._redis.register_script(_NEWER)
-
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        try:
-            yield
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            address = self._settings.url.rsplit("@", 1)[-1]  # never the password
-            raise ServiceUnavailableError("Redis", address, "start it with `kolray up`") from error
-
-    def _in_batches(self, rows: list[Any], add: Callable[[Any, Any], None]) -> None:
-        with self._asking():
-            for at in range(0, len(rows), PIPELINE):
-                pipe = self._redis.pipeline(transaction=False)
-                for row in rows[at : at + PIPELINE]:
-                    add(pipe, row)
-                pipe.execute()
 
     def put_features(self, frame: pl.DataFrame) -> None:
         """``kol_id, as_of`` and one column a feature; replaces what was held, expires after ``feature_ttl_s``."""
@@ -110,16 +86,16 @@ class FeatureStore:
         found = texts.drop_nulls("held").with_columns(pl.col("held").cast(pl.String))
         return found.with_columns(pl.col("held").str.json_decode(pl.Struct(fields))).unnest("held")
 
-    def put_scores(self, scores: pl.DataFrame, platforms: pl.DataFrame | None) -> None:
-        """``SCORE_SCHEMA`` rows; also the trust rankings, where ``platforms`` (``kol_id, platform``) is given.
+    def put_scores(self, scores: pl.DataFrame, kols: pl.DataFrame | None) -> None:
+        """``SCORE_SCHEMA`` rows, also into the trust ranking; ``kols`` (``kol_id, platform, category``) places them.
 
         The features are not held twice: ``features:{kol}`` has them.
         """
         rows = scores.drop("features").with_columns(pl.col(pl.Datetime).dt.epoch("ms"))
         self._in_batches(rows.to_dicts(), lambda pipe, row: pipe.set(f"score:{row['kol_id']}", json.dumps(row)))
-        if platforms is not None:
-            ranked = scores.join(platforms.select("kol_id", "platform"), on="kol_id", how="left")
-            self.put_ranking("trust", ranked.select("kol_id", "platform", value="lower"))
+        if kols is not None:
+            self.place(kols)
+        self.put_ranking("trust", scores.select("kol_id", value="lower"))
         self.cache_drop(scores["kol_id"].to_list())
 
     def get_score(self, kol_id: str) -> dict[str, Any] | None:
@@ -143,30 +119,6 @@ class FeatureStore:
         """``kol_id, model, as_of`` of the scores held, as columns."""
         rows = self._columns("score", kol_ids, {"model": pl.String, "as_of": pl.Int64})
         return rows.with_columns(pl.col("as_of").cast(TIME))
-
-    def put_ranking(self, by: str, frame: pl.DataFrame) -> None:
-        """``kol_id, platform, value``: higher is better."""
-
-        def add(pipe: Any, row: tuple[str, str | None, float]) -> None:
-            kol_id, platform, value = row
-            pipe.zadd(f"rank:{by}", {kol_id: value})
-            if platform:
-                pipe.zadd(f"rank:{by}:{platform}", {kol_id: value})
-
-        self._in_batches(frame.select("kol_id", "platform", "value").drop_nulls("value").rows(), add)
-
-    def rankings(self, by: str, platform: str | None, limit: int) -> list[tuple[str, float]]:
-        """(kol_id, value), best first."""
-        key = f"rank:{by}:{platform}" if platform else f"rank:{by}"
-        with self._asking():
-            held = self._redis.zrevrange(key, 0, limit - 1, withscores=True)
-        return [(kol.decode(), float(value)) for kol, value in held]
-
-    def ranking_value(self, by: str, kol_id: str) -> float | None:
-        """A KOL's value in a ranking, or None where it has none."""
-        with self._asking():
-            held = self._redis.zscore(f"rank:{by}", kol_id)
-        return None if held is None else float(held)
 
     def put_live(self, rows: pl.DataFrame) -> None:
         """``WINDOW_SCHEMA`` rows; of each (kol, window) the newest ``window_start`` stays."""
@@ -227,21 +179,13 @@ class FeatureStore:
         """Deletes everything of a KOL: features, score, live windows, forecasts, answers, ranks; returns how many."""
         with self._asking():
             keys = [f"{prefix}:{kol_id}" for prefix in PREFIXES]
-            ranked = sum(self._redis.zrem(key, kol_id) for key in self._rankings())
-            return int(self._redis.unlink(*keys)) + int(ranked)
+            return int(self._redis.unlink(*keys)) + self._forget_ranks(kol_id)
 
     def traces(self, kol_id: str) -> int:
         """How many keys and ranks of a KOL there are."""
         with self._asking():
             held = self._redis.exists(*(f"{prefix}:{kol_id}" for prefix in PREFIXES))
-            return int(held) + sum(self._redis.zscore(key, kol_id) is not None for key in self._rankings())
-
-    def _rankings(self) -> list[bytes]:
-        return list(self._redis.scan_iter("rank:*", count=PIPELINE))
-
-    def ping(self) -> None:
-        with self._asking():
-            self._redis.ping()
+            return int(held) + self._rank_traces(kol_id)
 
     def claim_refill(self) -> bool:
         """Whether Redis is empty, or lost its memory, and nobody else is filling it: the caller does, then ``filled``.
@@ -261,9 +205,6 @@ class FeatureStore:
         """Changes when Redis restarted, with or without its memory."""
         with self._asking():
             return str(self._redis.info("server")["run_id"])
-
-    def close(self) -> None:
-        self._redis.close()
 
 
 def _score(held: bytes) -> dict[str, Any]:

@@ -150,5 +150,5 @@ class Scoring:
         if rows.height:
             scores = rows.select(*SCORE_SCHEMA)
             metrics.upsert_scores(scores)
-            live.put_scores(scores, rows.select("kol_id", "platform"))
+            live.put_scores(scores, rows.select("kol_id", "platform", "category"))
         return rows.height

@@ -21,6 +21,8 @@ IN_FLIGHT = 8
 """Writes queued before the stream waits: that is the back-pressure."""
 LOOK_S = 5.0
 """Seconds between looks whether Redis still has its memory."""
+HOURS = "1h"
+"""The windows by which engagement and growth are ranked."""
 BEAT_S = 1.0
 """Seconds between heartbeats while the stream waits for a store."""
 
@@ -33,6 +35,8 @@ class LiveStore(Refillable, Protocol):
     def filled(self) -> None: ...
 
     def cache_drop(self, kol_ids: list[str]) -> None: ...
+
+    def sweep_rankings(self) -> int: ...
 
 
 class RowWriter(Protocol):
@@ -79,27 +83,30 @@ class StoreWriter:
             self._submit(lambda: self._metrics.upsert_alerts(rows, version))
 
     def refresh_live(self) -> None:
-        """Sends the newest row of each (KOL, window) since the last call: only that is ever read.
+        """Sends the newest row of each (KOL, window) since the last call: only that is ever read; and closed hours.
 
-        Also looks, every few seconds, whether Redis lost its memory.
+        Also looks, every few seconds, whether Redis lost its memory, and whose last day changed by time alone.
         """
         if self._live is not None and time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + LOOK_S
-            self._submit(self._refill)
+            self._submit(self._look)
         if self._newest and self._live is not None:
-            rows = pl.concat(self._newest).sort("window_start").unique(["kol_id", "window"], keep="last")
+            rows = pl.concat(self._newest)
             self._submit(lambda: self._to_redis(rows))
         self._newest = []
 
-    def _refill(self) -> None:
+    def _look(self) -> None:
         if self._live is not None and self._live.claim_refill():
             refill(self._metrics, self._live)
             self._live.filled()
+        if self._live is not None:
+            self._live.sweep_rankings()
 
     def _to_redis(self, rows: pl.DataFrame) -> None:
         if self._live is None:
             return
-        self._live.put_live(rows)
+        self._live.put_live(rows.sort("window_start").unique(["kol_id", "window"], keep="last"))
+        self._live.put_hours(rows.filter("final", window=HOURS))
         final = rows.filter("final")
         if final.height:
             self._live.cache_drop(final["kol_id"].unique().to_list())

@@ -14,10 +14,10 @@ from kolray.serving.dashboard.data import (
     ForecastPoint,
     KolPage,
     Overview,
-    RankBy,
     RankedKol,
     WhatIf,
 )
+from kolray.stores.rankings import RankBy
 
 NOW = datetime(2026, 3, 12, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -80,7 +80,7 @@ class FakeDashboardData:
         """Best first; KOLs without the value are left out."""
         rows = [_ranked(page, by) for page in self._kols.values() if platform in {None, page.platform}]
         known = [row for row in rows if row is not None]
-        return sorted(known, key=lambda row: (-row.value, row.kol_id))[:limit]
+        return sorted(known, key=lambda row: (_rank_value(row, by), row.kol_id), reverse=True)[:limit]
 
     def platforms(self) -> list[str]:
         """Of the KOLs there are."""
@@ -207,13 +207,17 @@ def _alert(rng: random.Random, kol_id: str, k: int) -> AlertRow:
 
 
 def _ranked(page: KolPage, by: RankBy) -> RankedKol | None:
-    rate = [w["engagement_rate"] for w in page.windows if w["engagement_rate"] is not None]
     value = {
         "trust": page.trust_score,
         "success": sum(p.value for p in page.forecast) if page.forecast else None,
-        "engagement": sum(rate) / len(rate) if rate else None,
+        "engagement": sum(value for _, value in page.hourly[-24:]) if page.hourly else None,
+        "growth": math.sin(page.hourly[-1][1]) / 20 if page.hourly else None,
     }[by]
     if value is None:
         return None
     who = (page.kol_id, page.platform, page.category, page.tier)
     return RankedKol(*who, page.trust_score, page.trust_lower, page.trust_upper, value)
+
+
+def _rank_value(row: RankedKol, by: RankBy) -> float:
+    return row.lower if by == "trust" and row.lower is not None else row.value

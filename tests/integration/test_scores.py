@@ -153,7 +153,7 @@ def _check(settings: Settings, registry: ModelRegistry, label: str) -> None:
     graph = ScoringGraph(champions, lookup, store, tables, SystemClock(), open_deny_list(settings))
     held = lookup.get_scores([*KOLS, "nobody"])
     assert sorted(held) == KOLS
-    ranking = dict(lookup.rankings("trust", "tiktok", 100))
+    ranking = {row.kol_id: row.value for row in lookup.rankings("trust", "tiktok", 100).rows}
     for kol_id in KOLS:
         kept = store.scores(kol_id).row(0, named=True)
         features = graph.features(kol_id)

@@ -17,7 +17,7 @@ from kolray import local
 from kolray.clock import SystemClock, to_ms
 from kolray.lake.erasure.trace import Trace
 from kolray.models.forget import forget
-from kolray.models.lifecycle import submit
+from kolray.models.lifecycle import complete_hours, submit
 from kolray.models.lifecycle import train as fit
 from kolray.models.publish import publish_rankings, publish_scores
 from kolray.models.registry import ModelRegistry
@@ -172,13 +172,40 @@ def test_a_ratio_without_a_denominator_is_null(ask: Callable[..., Any]) -> None:
     assert row["web_ctr"] is None
 
 
-def test_rankings_and_alerts(ask: Callable[..., Any]) -> None:
+def test_rankings_by_everything_filtered_and_in_pages(ask: Callable[..., Any]) -> None:
     for by in ("trust", "success", "engagement"):
         ranking = ask(f"/rankings?by={by}&limit=5")["ranking"]
         assert [r["rank"] for r in ranking] == [1, 2, 3, 4, 5]
         assert [r["value"] for r in ranking] == sorted((r["value"] for r in ranking), reverse=True)
-    assert ask("/rankings?platform=tiktok&limit=3")["ranking"] == ask("/rankings?limit=3")["ranking"]
-    assert ask("/rankings?platform=nowhere")["ranking"] == []
+    assert ask("/rankings?by=growth")["total"] == 0, "no followers were seen"
+    best = ask("/rankings?limit=3")["ranking"]
+    assert best[0]["value"] == pytest.approx(
+        ask("/kol/score", {"kol_id": best[0]["kol_id"]})["trust_interval"][0], abs=0.01
+    )
+    for query in ("platform=tiktok", "category=food", "platform=tiktok&category=food"):
+        assert ask(f"/rankings?{query}&limit=3")["ranking"] == best
+    assert ask("/rankings?platform=nowhere")["ranking"] == ask("/rankings?category=nothing")["ranking"] == []
+    offset, seen = 0, []
+    while offset is not None:
+        page = ask(f"/rankings?limit=100&offset={offset}")
+        seen, offset = seen + page["ranking"], page["next"]
+    assert [row["rank"] for row in seen] == list(range(1, page["total"] + 1))
+    assert len({row["kol_id"] for row in seen}) == 240
+
+
+def test_the_stream_ranks_hours_as_the_batch_does(settings: Settings, ask: Callable[..., Any]) -> None:
+    batch = ask("/rankings?by=engagement&limit=1000")["ranking"]
+    url = settings.redis.url.removesuffix("0") + "1"
+    empty = open_feature_store(settings.redis.model_copy(update={"url": url}))
+    for _, rows in complete_hours(settings.lake_root).sort("hour").group_by("hour", maintain_order=True):
+        empty.put_hours(rows.rename({"hour": "window_start"}))
+    empty.sweep_rankings()
+    assert [(r.kol_id, r.value) for r in empty.rankings("engagement", limit=1000).rows] == [
+        (r["kol_id"], r["value"]) for r in batch
+    ]
+
+
+def test_alerts(ask: Callable[..., Any]) -> None:
     assert [a["alert_id"] for a in ask(f"/alerts?kol_id={KOL}&limit=2")["alerts"]] == ["a2", "a1"]
     assert ask("/alerts?kol_id=nobody")["alerts"] == []
 
@@ -197,6 +224,7 @@ def test_rankings_and_alerts(ask: Callable[..., Any]) -> None:
         ("GET", f"/kol/{KOL}/metrics?window=7m", None, 422),
         ("GET", f"/kol/{KOL}/metrics?from=yesterday", None, 422),
         ("GET", "/rankings?limit=0", None, 422),
+        ("GET", "/rankings?offset=-1", None, 422),
         ("GET", "/rankings?by=luck", None, 422),
         ("GET", "/nothing/here", None, 404),
         ("DELETE", "/alerts", None, 405),

@@ -111,7 +111,7 @@ def test_a_redis_that_lost_its_memory_is_filled_again_while_the_stream_runs(embe
     held = dict(zip(SCORE_SCHEMA, SCORE, strict=True))
     del held["features"]
     assert live.get_score("kol_000001") == held
-    assert live.rankings("trust", None, 10) == [("kol_000001", 60.0)]
+    assert live.rankings("trust").rows == [("kol_000001", 60.0, None, None)]
     closed = pl.concat(store.scan_windows()).sort("window_start").unique(["kol_id", "window"], keep="last")
     held = {(kol, row["window"]): row for kol in closed["kol_id"].unique() for row in live.get_live(kol)}
     newest = {(row["kol_id"], row["window"]): row["window_start"] for row in closed.to_dicts()}

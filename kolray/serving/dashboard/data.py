@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-RankBy = Literal["trust", "success", "engagement"]
+from kolray.stores.rankings import RankBy
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,7 @@ class Overview:
 class RankedKol:
     """One row of a ranking.
 
-    ``value`` is what the ranking is by: for ``trust`` the score or its lower bound (0-100), for ``success`` the
-    interactions forecast for the next 24 hours, for ``engagement`` the engagement rate as a share (0.05 is 5 %).
+    ``value`` is what ``RankBy`` says, but for ``trust`` the score: the lower bound that ranks it is ``lower``.
     """
 
     kol_id: str
@@ -125,7 +124,7 @@ class DashboardData(Protocol):
         ...
 
     def rankings(self, by: RankBy, platform: str | None, limit: int) -> list[RankedKol]:
-        """The best KOLs by trust, success or engagement first; ``platform`` None means all.
+        """The best KOLs first, by trust by the lower bound; ``platform`` None means all.
 
         The overview asks for up to 10,000 by trust, to show the last of them too.
         """

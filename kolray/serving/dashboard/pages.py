@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any, cast
 from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
@@ -18,10 +18,11 @@ from starlette.exceptions import HTTPException
 
 from kolray.clock import Clock, SystemClock
 from kolray.errors import ServiceUnavailableError
-from kolray.serving.dashboard.data import DashboardData, RankBy, RankedKol
+from kolray.serving.dashboard.data import DashboardData, RankedKol
 from kolray.serving.dashboard.formats import moment
 from kolray.serving.dashboard.text import translator
 from kolray.serving.dashboard.views import HERE, environment, kol_view
+from kolray.stores.rankings import BYS, RankBy
 
 log = logging.getLogger(__name__)
 
@@ -244,7 +245,7 @@ def _overview(router: APIRouter, site: Site) -> None:
 def _rankings(router: APIRouter, site: Site) -> None:
     @router.get("/kols")
     def kols(request: Request, by: str = "trust", platform: str = "", q: str = "") -> Response:
-        chosen = cast(RankBy, by) if by in get_args(RankBy) else "trust"
+        chosen: RankBy = by if by in BYS else "trust"
         query = q.strip()[:200]
         found = site.data.search(query) if query else []
         if found == [query]:
@@ -255,7 +256,7 @@ def _rankings(router: APIRouter, site: Site) -> None:
             "kols.html",
             rows=rows,
             by=chosen,
-            orders=get_args(RankBy),
+            orders=BYS,
             platform=platform,
             platforms=site.data.platforms(),
             query=query,

@@ -22,9 +22,9 @@ class MemoryLive:
         self.scores = pl.DataFrame(schema=SCORE_SCHEMA)
         self.platforms: dict[str, str] = {}
 
-    def put_scores(self, scores: pl.DataFrame, platforms: pl.DataFrame) -> None:
+    def put_scores(self, scores: pl.DataFrame, kols: pl.DataFrame) -> None:
         self.scores = pl.concat([self.scores, scores])
-        self.platforms |= dict(platforms.rows())
+        self.platforms |= dict(kols.select("kol_id", "platform").rows())
 
     def close(self) -> None: ...
 
@@ -47,8 +47,8 @@ class Fixed:
         error = self._errors.pop(0) if self._errors else None
         if error is not None:
             raise error
-        row = ("trust:1", START, 70.0, 60.0, 80.0, 0.3, START, 0.1, "{}", "tiktok")
-        schema = {**SCORE_SCHEMA, "platform": pl.String}
+        row = ("trust:1", START, 70.0, 60.0, 80.0, 0.3, START, 0.1, "{}", "tiktok", "food")
+        schema = {**SCORE_SCHEMA, "platform": pl.String, "category": pl.String}
         return pl.DataFrame([(kol_id, *row) for kol_id in kol_ids], schema=schema, orient="row")
 
 

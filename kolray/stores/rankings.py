@@ -1,0 +1,165 @@
+"""Rankings in Redis: who is best by trust, success, engagement or growth; of a platform, a category, or both.
+
+Keys: ``rank:{by}``, ``rank:{by}:p:{platform}``, ``rank:{by}:c:{category}`` and ``rank:{by}:pc:{segment}`` are sorted
+sets, a segment being platform and category; the hash ``ranking:segments`` tells each KOL's; ``hours:{kol}`` is the ring
+of its last 24 hours, ``ranking:hour`` the newest hour of all, ``ranking:due`` (sorted set) when a KOL's oldest is over.
+
+Who writes: ``trust`` the stream when it scores, and the batch (the LOWER bound of the interval); ``success`` the batch
+(interactions forecast for the next 24 hours); ``engagement`` and ``growth`` the stream when an hour closes, and the
+batch from the lake's hours, by the same script. Event time counts throughout: a replay ranks as the day itself did.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any, Literal, NamedTuple, get_args
+
+import polars as pl
+
+from kolray.settings import RedisSettings
+from kolray.stores.redis_client import PIPELINE, SCRIPT_ROWS, RedisClient
+
+RankBy = Literal["trust", "success", "engagement", "growth"]
+"""``trust``: lower bound, 0–100. ``success``: interactions expected in 24 h. ``engagement``: likes, comments and shares
+of the last 24 complete hours. ``growth``: followers gained in these over those at their start, a share (0.05 is 5 %).
+"""
+BYS: tuple[RankBy, ...] = get_args(RankBy)
+SPLIT = "\x1f"
+HOUR_MS = 3_600_000
+SWEEP, SWEEPS = 200, 50
+"""KOLs whose oldest hour is over that one script ranks anew (milliseconds of Redis), and how many scripts a call runs.
+"""
+_INTERACTIONS = ("likes", "comments", "shares")
+
+
+class Ranked(NamedTuple):
+    """A place in a ranking; ``platform`` and ``category`` are None where unknown."""
+
+    kol_id: str
+    value: float
+    platform: str | None
+    category: str | None
+
+
+class RankingPage(NamedTuple):
+    """Some places of a ranking, best first, and how many it has. Of equal values the greater id stands first."""
+
+    total: int
+    rows: list[Ranked]
+
+
+class Rankings(RedisClient):
+    """The ranking part of the feature store."""
+
+    def __init__(self, settings: RedisSettings) -> None:
+        super().__init__(settings)
+        self._script = self._redis.register_script(files(__package__).joinpath("rankings.lua").read_text())
+
+    def place(self, kols: pl.DataFrame) -> None:
+        """``kol_id, platform, category`` (the last two may be null): rankings held follow a KOL that moved."""
+        names = [
+            pl.col(name).fill_null("") if name in kols.columns else pl.lit("") for name in ("platform", "category")
+        ]
+        rows = kols.select("kol_id", segment=pl.concat_str(names, separator=SPLIT)).filter(pl.col("segment") != SPLIT)
+        self._run("place", ",".join(BYS), rows.rows())
+
+    def put_ranking(self, by: RankBy, frame: pl.DataFrame, *, whole: bool = False) -> None:
+        """``kol_id, value`` and perhaps ``platform, category``: higher is better; null leaves what is held.
+
+        Args:
+            whole: the frame is everyone; who is not in it, or null there, leaves the ranking.
+        """
+        if "platform" in frame.columns:
+            self.place(frame)
+        known = frame.select("kol_id", pl.col("value").cast(pl.Float64)).drop_nulls()
+        if whole:
+            held = pl.Series(self._members(by), dtype=pl.String)
+            self._run("drop", by, [(kol,) for kol in held.filter(~held.is_in(known["kol_id"].implode()))])
+        self._run("put", by, known.rows())
+
+    def put_hours(self, rows: pl.DataFrame) -> None:
+        """Hour windows (``kol_id, window_start``, counts and followers of ``WINDOW_SCHEMA``) for engagement and growth.
+
+        An hour that is there already is replaced; one older than a day before the newest of all is left out.
+        """
+        if not rows.height:
+            return
+        hours = rows.select(
+            "kol_id",
+            hour=pl.col("window_start").dt.epoch("ms") // HOUR_MS,
+            interactions=pl.sum_horizontal(_INTERACTIONS),
+            first=pl.col("followers_first").fill_null(-1),
+            last=pl.col("followers_last").fill_null(-1),
+        ).unique(["kol_id", "hour"], keep="last", maintain_order=True)
+        newest = hours["hour"].max()
+        day = hours.filter(pl.col("hour") > pl.lit(newest) - 24).sort("hour", maintain_order=True)
+        self._run("hours", str(newest), day.rows())
+
+    def sweep_rankings(self) -> int:
+        """Ranks anew KOLs of whom an hour is more than a day old by now, some thousands at most; returns how many."""
+        total = 0
+        with self._asking():
+            for _ in range(SWEEPS):
+                done = int(self._script(args=["sweep", SWEEP]))
+                total += done
+                if done < SWEEP:
+                    break
+        return total
+
+    def _run(self, work: str, what: str, rows: list[tuple[Any, ...]]) -> None:
+        parts = [rows[at : at + SCRIPT_ROWS] for at in range(0, len(rows), SCRIPT_ROWS)]
+
+        def add(pipe: Any, part: list[tuple[Any, ...]]) -> None:
+            self._script(args=[work, what, *(value for row in part for value in row)], client=pipe)
+
+        self._in_batches(parts, add)
+
+    def rankings(
+        self, by: RankBy, platform: str | None = None, limit: int = 20, category: str | None = None, offset: int = 0
+    ) -> RankingPage:
+        """The places from ``offset`` (0 = the best) on, at most ``limit``."""
+        key = _key(by, platform, category)
+        with self._asking():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.zcard(key)
+            pipe.zrevrange(key, offset, offset + limit - 1, withscores=True)
+            total, held = pipe.execute()
+            segments = self._redis.hmget("ranking:segments", [kol for kol, _ in held]) if held else []
+        pairs = zip(held, segments, strict=True)
+        return RankingPage(
+            total, [Ranked(kol.decode(), float(value), *_of(segment)) for (kol, value), segment in pairs]
+        )
+
+    def ranking_value(self, by: RankBy, kol_id: str) -> float | None:
+        """A KOL's value in a ranking, or None where it has none."""
+        with self._asking():
+            held = self._redis.zscore(f"rank:{by}", kol_id)
+        return None if held is None else float(held)
+
+    def _members(self, by: RankBy) -> list[str]:
+        with self._asking():
+            return [kol.decode() for kol in self._redis.zrange(f"rank:{by}", 0, -1)]
+
+    def _forget_ranks(self, kol_id: str) -> int:
+        ranked = sum(self._redis.zrem(key, kol_id) for key in self._ranking_keys())
+        return int(ranked) + int(self._redis.hdel("ranking:segments", kol_id))
+
+    def _rank_traces(self, kol_id: str) -> int:
+        ranked = sum(self._redis.zscore(key, kol_id) is not None for key in self._ranking_keys())
+        return int(ranked) + int(self._redis.hexists("ranking:segments", kol_id))
+
+    def _ranking_keys(self) -> list[bytes]:
+        return [*self._redis.scan_iter("rank:*", count=PIPELINE), b"ranking:due"]
+
+
+def _key(by: RankBy, platform: str | None, category: str | None) -> str:
+    if platform and category:
+        return f"rank:{by}:pc:{platform}{SPLIT}{category}"
+    if platform or category:
+        return f"rank:{by}:p:{platform}" if platform else f"rank:{by}:c:{category}"
+    return f"rank:{by}"
+
+
+def _of(segment: bytes | None) -> tuple[str | None, str | None]:
+    platform, _, category = (segment or b"").decode().partition(SPLIT)
+    return platform or None, category or None
