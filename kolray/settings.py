@@ -192,7 +192,12 @@ class ServingSettings(_Part):
     session_secret: SecretStr | None = Field(None, description="signs dashboard sessions; none: kept in <home>")
     rate_per_minute: int = Field(100, ge=1, description="requests a minute for each token")
     cache_s: int = Field(300, ge=0, description="seconds an answer may be cached; 0: no cache")
-    lookup_timeout_s: float = Field(1.0, gt=0, description="seconds a feature lookup may take in one store")
+    redis_timeout_s: float = Field(0.2, gt=0, description="seconds Redis may take to answer the API")
+    store_timeout_s: float = Field(0.5, gt=0, description="seconds a lookup of features may take in the metrics store")
+    lake_timeout_s: float = Field(3.0, gt=0, description="seconds a lookup of features may take in Trino or the lake")
+    trino: str | None = Field(
+        None, description="HOST:PORT of a Trino with the lake's tables, asked for features before the lake's own files"
+    )
 
 
 class YoutubeSettings(_Part):

@@ -14,7 +14,6 @@ from rich.table import Table
 from kolray.cli import accounts as accounts_cli
 from kolray.cli.accounts import show_counterfactual
 from kolray.cli.options import FIELD_COLUMN
-from kolray.clock import SystemClock
 from kolray.errors import InvalidInputError
 from kolray.settings import Settings, load_settings
 
@@ -60,17 +59,13 @@ def score(
 
 
 def _score_kol(settings: Settings, kol_id: str, *, explain: bool, as_json: bool) -> None:
-    from kolray.lake.tables import LakeTables
     from kolray.models.champions import Champions
     from kolray.models.registry import ModelRegistry
-    from kolray.serving.scoring import ScoringGraph
-    from kolray.stores.open import open_feature_store, open_metrics_store
-    from kolray.stream.denied import open_deny_list
+    from kolray.serving.build import open_graph
 
     champions = Champions(ModelRegistry.of(settings))
     champions.refresh()
-    stores = open_feature_store(settings.redis), open_metrics_store(settings), LakeTables(settings.lake_root)
-    graph = ScoringGraph(champions, *stores, SystemClock(), open_deny_list(settings))
+    graph = open_graph(settings, champions)
     answer = graph.score(kol_id, explain=explain)
     if as_json:
         print(answer.model_dump_json(indent=2))

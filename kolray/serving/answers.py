@@ -10,31 +10,45 @@ from prometheus_client import Counter
 from pydantic import BaseModel
 
 from kolray.errors import ServiceUnavailableError
-from kolray.stores.features import FeatureStore
+from kolray.serving.single_flight import SingleFlight
+from kolray.stores.features import Cached, FeatureStore
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class AnswerCache:
-    """Asks Redis first; ``FeatureStore.cache_drop`` forgets a KOL's answers when its scores change."""
+    """Asks Redis first. Who asks for an answer that is being made in this process waits for that one.
+
+    ``FeatureStore.cache_drop`` forgets a KOL's answers when a final window or a score of it arrives
+    (``stream/sinks.py``, ``put_scores``): in Redis, so at once for all replicas, and after what caused it was written.
+    An answer that was begun before is not kept. What stays possible: one that is on its way to its client meanwhile;
+    and, where Redis was out of the writer's reach alone, answers of at most ``keep_s`` seconds.
+    """
 
     def __init__(self, store: FeatureStore, keep_s: int, outcomes: Counter) -> None:
         self._store, self._keep_s, self._outcomes = store, keep_s, outcomes
+        self._flights = SingleFlight()
 
     def get(self, kol_id: str, rest: str, model: type[Answer], make: Callable[[], Answer]) -> Answer:
         """A kept answer, or one made now and kept; errors are not kept."""
         held = self._held(kol_id, rest)
-        self._outcomes.labels("miss" if held is None else "hit").inc()
-        if held is not None:
-            return model.model_validate_json(held)
+        found = held is not None and held.answer is not None
+        self._outcomes.labels("hit" if found else "miss").inc()
+        if held is None:
+            return self._flights.run((kol_id, rest, None), make)
+        if held.answer is not None:
+            return model.model_validate_json(held.answer)
+        lease = held.lease  # part of the key: what was begun before a drop is not for who asks after it
+        return self._flights.run((kol_id, rest, lease), lambda: self._made(kol_id, rest, lease, make))
+
+    def _made(self, kol_id: str, rest: str, lease: bytes, make: Callable[[], Answer]) -> Answer:
         answer = make()
-        if self._keep_s:
-            with suppress(ServiceUnavailableError):
-                self._store.cache_put(kol_id, rest, answer.model_dump_json().encode(), self._keep_s)
+        with suppress(ServiceUnavailableError):
+            self._store.cache_put(kol_id, rest, answer.model_dump_json().encode(), self._keep_s, lease)
         return answer
 
-    def _held(self, kol_id: str, rest: str) -> bytes | None:
+    def _held(self, kol_id: str, rest: str) -> Cached | None:
         if self._keep_s:
             with suppress(ServiceUnavailableError):
-                return self._store.cache_get(kol_id, rest)
+                return self._store.cache_get(kol_id, rest, self._keep_s)
         return None

@@ -11,27 +11,43 @@ from kolray.models.registry import ModelRegistry
 from kolray.serving.api import Services, build_app
 from kolray.serving.dashboard.pages import build_dashboard, mount_dashboard
 from kolray.serving.limiter import RateLimiter
+from kolray.serving.lookup import FeatureLookup
 from kolray.serving.page_data import LivePageData
 from kolray.serving.scoring import ScoringGraph
 from kolray.serving.sessions import Sessions, kept_secret
 from kolray.serving.tokens import TokenFile
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
+from kolray.stores.redis_connection import RedisConnection
 from kolray.stream.denied import open_deny_list
 
 
 def build(settings: Settings) -> FastAPI:
     """The application on the servers the settings name, with the champions loaded and watched."""
-    registry = ModelRegistry.of(settings)
-    champions = Champions(registry)
+    champions = Champions(ModelRegistry.of(settings))
     champions.refresh()
     champions.watch()
-    lookup = open_feature_store(settings.redis)
-    stores = lookup, open_metrics_store(settings), LakeTables(settings.lake_root)
-    graph = ScoringGraph(champions, *stores, SystemClock(), open_deny_list(settings))
+    redis = RedisConnection(settings.redis, settings.serving.redis_timeout_s)
+    graph = open_graph(settings, champions, redis)
     tokens = TokenFile(settings.tokens_file)
     app = build_app(Services(graph, tokens, RateLimiter(settings.redis.url), settings.serving.cache_s))
     given = settings.serving.session_secret
     sessions = Sessions(tokens, given.get_secret_value() if given else kept_secret(settings.home))
     mount_dashboard(app, build_dashboard(LivePageData(graph), sessions.sign_in, sessions.ok))
     return app
+
+
+def open_graph(settings: Settings, champions: Champions, redis: RedisConnection | None = None) -> ScoringGraph:
+    """What scores and forecasts on the stores the settings name; without ``redis`` as patiently as a command may be."""
+    lookup, store, lake = (
+        open_feature_store(settings.redis, redis),
+        open_metrics_store(settings),
+        LakeTables(settings.lake_root),
+    )
+
+    def needed() -> tuple[str, ...]:
+        return champions.get("trust").model.feature_names
+
+    clock = SystemClock()
+    features = FeatureLookup.of(settings, lookup, store, lake, needed, clock)
+    return ScoringGraph(champions, lookup, store, lake, clock, open_deny_list(settings), features)

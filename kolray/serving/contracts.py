@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from kolray.stores.rankings import RankBy
 
 KolId = Field(min_length=1, max_length=128, description="the KOL", examples=["kol_000042"])
+SourceName = Literal["redis", "metrics_store", "trino", "lake", "request"]
 Window = Literal["5m", "15m", "15m/5m", "1h"]
 
 
@@ -35,8 +36,9 @@ class ScoreRequest(_Body):
 class FeatureSource(BaseModel):
     """Where the features came from and how old they are."""
 
-    source: Literal["redis", "lake", "request"]
+    source: SourceName = Field(description="metrics_store: Cassandra or SQLite; request: events that it brought")
     age_s: float = Field(description="seconds since the time the features describe")
+    stale: bool = Field(False, description="older than features are kept for (a day by default), and none newer found")
 
 
 class Contribution(BaseModel):

@@ -12,7 +12,7 @@ from kolray.errors import InvalidInputError
 from kolray.events import KINDS, SCHEMAS, Kind
 from kolray.lake.event_features import features_of_events
 from kolray.models.sentiment import default_classifier
-from kolray.serving.scoring import Features
+from kolray.serving.feature_sources import Features
 
 
 def features_given(kol_id: str, rows: list[dict[str, Any]], as_of: datetime) -> Features:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 import polars as pl
 
@@ -19,6 +17,8 @@ from kolray.models.success.design import HOURLY
 from kolray.models.success.series import METRICS
 from kolray.serving.contracts import FeatureSource, ForecastAnswer, ForecastPoint, ScoreAnswer
 from kolray.serving.explained import explained, fake_share_answer
+from kolray.serving.feature_sources import Features
+from kolray.serving.lookup import FeatureLookup
 from kolray.serving.open_windows import with_open_windows
 from kolray.stores.features import FeatureStore
 from kolray.stores.metrics import MetricsStore
@@ -29,17 +29,8 @@ RECENT = timedelta(hours=48)
 """A history whose newest hour is older is forecast from where it ends, not from now."""
 
 
-@dataclass(frozen=True)
-class Features:
-    """One KOL's features (one row) with where they came from."""
-
-    row: pl.DataFrame
-    as_of: datetime
-    source: Literal["redis", "lake", "request"]
-
-
 class ScoringGraph:
-    """Looks features up (Redis, then the lake), scores with the champions, says where everything came from."""
+    """Looks features up, scores with the champions, says where everything came from."""
 
     def __init__(
         self,
@@ -49,9 +40,10 @@ class ScoringGraph:
         lake: LakeTables,
         clock: Clock,
         denied: DenyList,
+        features: FeatureLookup,
     ) -> None:
         self.champions, self.lookup, self.store, self.lake, self.clock = champions, lookup, store, lake, clock
-        self._denied = denied
+        self._denied, self.features = denied, features.features
 
     def refuse_erased(self, kol_id: str) -> None:
         """Whatever a cache or a store still holds.
@@ -92,32 +84,11 @@ class ScoringGraph:
             model=trust.label,
             features=FeatureSource(
                 source=features.source,
+                stale=features.stale,
                 age_s=round(((as_of or now) - features.as_of).total_seconds(), 1),
             ),
             **(explained(trust.model, features.row) if explain else {}),
         )
-
-    def features(self, kol_id: str, as_of: datetime | None = None) -> Features:
-        """Redis for now, the lake for a time in the past or while Redis has nothing.
-
-        Raises:
-            NotFoundError: neither knows the KOL.
-        """
-        if as_of is None:
-            try:
-                held = self.lookup.get_features(kol_id)
-            except ServiceUnavailableError as error:
-                log.warning("features come from the lake: %s", error)
-                held = None
-            if held is not None:
-                row = pl.DataFrame([held.values]).with_columns(pl.lit(kol_id).alias("kol_id"))
-                return Features(row, held.as_of, "redis")
-        rows = self.lake.scan("gold.features").filter(pl.col("kol_id") == kol_id)
-        rows = rows if as_of is None else rows.filter(pl.col("as_of") <= as_of)
-        newest = rows.sort("as_of").tail(1).collect()
-        if not newest.height:
-            raise NotFoundError(f"nothing is known about the KOL {kol_id!r}" + (f" as of {as_of}" if as_of else ""))
-        return Features(newest, newest["as_of"][0], "lake")
 
     def forecast(self, kol_id: str, metric: str = "engagement", horizon_h: int = 24) -> ForecastAnswer:
         """The next hours of one metric.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from kolray.events import TIME, Columns
 from kolray.settings import RedisSettings
 from kolray.stores.rankings import Rankings
 from kolray.stores.redis_client import PIPELINE, SCRIPT_ROWS
+from kolray.stores.redis_connection import RedisConnection
 
 PREFIXES = ("features", "score", "live", "forecast", "cache", "hours")
 """Of the keys that belong to one KOL."""
@@ -34,6 +36,28 @@ for n, key in ipairs(KEYS) do
   end
 end
 """
+_CACHED = """
+local held, lease = unpack(redis.call('HMGET', KEYS[1], ARGV[1], 'lease'))
+if not lease then
+  lease = ARGV[2]
+  redis.call('HSET', KEYS[1], 'lease', lease)
+  redis.call('EXPIRE', KEYS[1], ARGV[3])
+end
+return {held, lease}
+"""
+_CACHE = """
+if redis.call('HGET', KEYS[1], 'lease') == ARGV[1] then
+  redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+  redis.call('EXPIRE', KEYS[1], ARGV[4])
+end
+"""
+
+
+class Cached(NamedTuple):
+    """An answer that was kept, or None; ``lease`` allows to keep one that is made now."""
+
+    answer: bytes | None
+    lease: bytes
 
 
 class FeatureRow(NamedTuple):
@@ -46,9 +70,11 @@ class FeatureRow(NamedTuple):
 class FeatureStore(Rankings):
     """Every method raises ``ServiceUnavailableError`` while Redis is away."""
 
-    def __init__(self, settings: RedisSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: RedisSettings, connection: RedisConnection | None = None) -> None:
+        super().__init__(settings, connection)
         self._newer = self._redis.register_script(_NEWER)
+        self._cached = self._redis.register_script(_CACHED)
+        self._cache = self._redis.register_script(_CACHE)
 
     def put_features(self, frame: pl.DataFrame) -> None:
         """``kol_id, as_of`` and one column a feature; replaces what was held, expires after ``feature_ttl_s``."""
@@ -149,28 +175,30 @@ class FeatureStore(Rankings):
             held = self._redis.hget(f"forecast:{kol_id}", metric)
         return None if held is None else json.loads(held)
 
-    def cache_get(self, kol_id: str, rest: str) -> bytes | None:
+    def cache_get(self, kol_id: str, rest: str, ttl_s: int) -> Cached:
         """An answer about a KOL that was kept; ``rest`` names it among its answers."""
         with self._asking():
-            held: bytes | None = self._redis.hget(f"cache:{kol_id}", rest)
-        if held is None or int.from_bytes(held[:8]) <= _now_ms():
-            return None
-        return held[8:]
+            held, lease = self._cached(keys=[f"cache:{kol_id}"], args=[rest, uuid.uuid4().bytes, ttl_s])
+        fresh = held is not None and int.from_bytes(held[:8]) > _now_ms()
+        return Cached(held[8:] if fresh else None, lease)
 
-    def cache_put(self, kol_id: str, rest: str, value: bytes, ttl_s: int) -> None:
+    def cache_put(self, kol_id: str, rest: str, value: bytes, ttl_s: int, lease: bytes) -> None:
         """Keeps an answer beside the others of its KOL: ``cache_drop`` has one key to delete.
+
+        Args:
+            lease: of the ``cache_get`` that came before the answer was made. Where ``cache_drop`` came in between, the
+                answer may rest on what was known before, and is not kept.
 
         Each carries the time it expires at, as Redis before 7.4 lets only whole hashes expire.
         """
         until = (_now_ms() + ttl_s * 1000).to_bytes(8)
         with self._asking():
-            pipe = self._redis.pipeline(transaction=False)
-            pipe.hset(f"cache:{kol_id}", rest, until + value)
-            pipe.expire(f"cache:{kol_id}", ttl_s)
-            pipe.execute()
+            self._cache(keys=[f"cache:{kol_id}"], args=[lease, rest, until + value, ttl_s])
 
     def cache_drop(self, kol_ids: list[str]) -> None:
-        """Forgets the answers about these KOLs."""
+        """Forgets the answers about these KOLs, also those being made: all replicas share the cache, so from here on
+        none gives an older one.
+        """
         with self._asking():
             for at in range(0, len(kol_ids), PIPELINE):
                 self._redis.unlink(*[f"cache:{kol_id}" for kol_id in kol_ids[at : at + PIPELINE]])

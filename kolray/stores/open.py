@@ -8,6 +8,7 @@ from kolray.errors import SettingsError
 from kolray.settings import RedisSettings, Settings
 from kolray.stores.features import FeatureStore
 from kolray.stores.metrics import MetricsStore
+from kolray.stores.redis_connection import RedisConnection
 
 
 def open_metrics_store(settings: Settings) -> MetricsStore:
@@ -25,6 +26,6 @@ def open_metrics_store(settings: Settings) -> MetricsStore:
     raise SettingsError(f"KOLRAY_METRICS__URL {url!r}: use sqlite:///PATH or cassandra://HOST:PORT/KEYSPACE")
 
 
-def open_feature_store(redis: RedisSettings) -> FeatureStore:
-    """Redis at ``KOLRAY_REDIS__URL``."""
-    return FeatureStore(redis)
+def open_feature_store(redis: RedisSettings, connection: RedisConnection | None = None) -> FeatureStore:
+    """Redis at ``KOLRAY_REDIS__URL``; without a ``connection``, as patiently as a writer needs."""
+    return FeatureStore(redis, connection)

@@ -18,6 +18,7 @@ import polars as pl
 
 from kolray.settings import RedisSettings
 from kolray.stores.redis_client import PIPELINE, SCRIPT_ROWS, RedisClient
+from kolray.stores.redis_connection import RedisConnection
 
 RankBy = Literal["trust", "success", "engagement", "growth"]
 """``trust``: lower bound, 0–100. ``success``: interactions expected in 24 h. ``engagement``: likes, comments and shares
@@ -51,8 +52,8 @@ class RankingPage(NamedTuple):
 class Rankings(RedisClient):
     """The ranking part of the feature store."""
 
-    def __init__(self, settings: RedisSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: RedisSettings, connection: RedisConnection | None = None) -> None:
+        super().__init__(settings, connection)
         self._script = self._redis.register_script(files(__package__).joinpath("rankings.lua").read_text())
 
     def place(self, kols: pl.DataFrame) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-import redis
-
-from kolray.errors import ServiceUnavailableError
 from kolray.settings import RedisSettings
+from kolray.stores.redis_connection import RedisConnection
 
 PIPELINE = 2000
 """Commands sent together."""
@@ -20,19 +17,10 @@ SCRIPT_ROWS = 100
 class RedisClient:
     """Every method raises ``ServiceUnavailableError`` while Redis is away."""
 
-    def __init__(self, settings: RedisSettings) -> None:
+    def __init__(self, settings: RedisSettings, connection: RedisConnection | None = None) -> None:
         self._settings = settings
-        self._redis: Any = redis.Redis.from_url(
-            settings.url, socket_timeout=5, socket_connect_timeout=2, decode_responses=False
-        )
-
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        try:
-            yield
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            address = self._settings.url.rsplit("@", 1)[-1]  # never the password
-            raise ServiceUnavailableError("Redis", address, "start it with `kolray up`") from error
+        connection = connection or RedisConnection(settings)
+        self._redis, self._asking = connection.client, connection.asking
 
     def _in_batches(self, rows: list[Any], add: Callable[[Any, Any], None]) -> None:
         with self._asking():

@@ -112,7 +112,7 @@ def _leave_traces(settings: Settings) -> None:
     newest = LakeTables(settings.lake_root).scan("gold.features").drop("dt").collect()
     lookup.put_features(newest)
     lookup.put_ranking("trust", newest.select("kol_id", platform=pl.lit("tiktok"), value=pl.lit(1.0)))
-    lookup.cache_put(KOL, "score", b"{}", 60)
+    lookup.cache_put(KOL, "score", b"{}", 60, lookup.cache_get(KOL, "score", 60).lease)
     assert lookup.traces(KOL) >= 4
     lookup.close()
     state = PollState(settings.home / "poll" / "youtube.json", {f"yt:{KOL}:profile": {"posts": 1}, "yt:p1:totals": {}})

@@ -24,11 +24,10 @@ from kolray.models.lifecycle import submit
 from kolray.models.lifecycle import train as fit
 from kolray.models.registry import ModelRegistry
 from kolray.schemas.registry import open_registry
-from kolray.serving.scoring import ScoringGraph
+from kolray.serving.build import open_graph
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.build import Models, build_shard
-from kolray.stream.denied import open_deny_list
 from kolray.stream.shard import Shard
 from tests.silver import START, silver_world
 
@@ -150,7 +149,7 @@ def _check(settings: Settings, registry: ModelRegistry, label: str) -> None:
     )
     champions = Champions(registry, names=("trust",))
     champions.refresh()
-    graph = ScoringGraph(champions, lookup, store, tables, SystemClock(), open_deny_list(settings))
+    graph = open_graph(settings, champions)
     held = lookup.get_scores([*KOLS, "nobody"])
     assert sorted(held) == KOLS
     ranking = {row.kol_id: row.value for row in lookup.rankings("trust", "tiktok", 100).rows}
@@ -158,7 +157,7 @@ def _check(settings: Settings, registry: ModelRegistry, label: str) -> None:
         kept = store.scores(kol_id).row(0, named=True)
         features = graph.features(kol_id)
         served = champions.get("trust").model.score(features.row).row(0, named=True)
-        assert features.source == ("redis" if kol_id in HELD else "lake")
+        assert features.source == ("redis" if kol_id in HELD else "metrics_store")
         assert kept["model"] == held[kol_id]["model"] == label
         assert kept["as_of"] == AS_OF
         for name in ("trust_score", "lower", "upper", "probability"):

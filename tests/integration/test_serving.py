@@ -93,13 +93,28 @@ def test_a_score_says_where_it_comes_from_and_what_made_it(ask: Callable[..., An
     assert ask("/kol/score", {"kol_id": KOL})["contributions"] is None
 
 
+def test_an_answer_begun_before_the_features_changed_is_not_kept(app: TestClient) -> None:
+    """score asked ── made of old features ──┬── put: refused
+    a final window, a score ─────────── drop ┘"""
+    store = app.app.state.services.graph.lookup
+    lease = store.cache_get("kol-9", "score", 60).lease
+    store.cache_put("kol-9", "score", b"first", 60, lease)
+    assert store.cache_get("kol-9", "score", 60) == (b"first", lease)
+    store.cache_drop(["kol-9"])
+    store.cache_put("kol-9", "score", b"late", 60, lease)
+    asked_after = store.cache_get("kol-9", "score", 60)
+    assert asked_after.answer is None
+    store.cache_put("kol-9", "score", b"new", 60, asked_after.lease)
+    assert store.cache_get("kol-9", "score", 60).answer == b"new"
+
+
 def test_a_score_of_events_that_the_request_brings(ask: Callable[..., Any], app: TestClient, token: Any) -> None:
     at = START + timedelta(days=300)
     liked = {"event_type": "engagement", "platform": "x", "event_time": at.isoformat(), "likes": 5, "impressions": 90}
     clicked = {"event_type": "click", "campaign_id": "c", "event_time": to_ms(at), "visitor": "v", "url": "/"}
     body = {"kol_id": "in no lake", "as_of": (at + timedelta(hours=1)).isoformat(), "events": [liked, clicked]}
     score = ask("/kol/score", body | {"explain": True})
-    assert (score["kol_id"], score["features"]) == ("in no lake", {"source": "request", "age_s": 0.0})
+    assert (score["kol_id"], score["features"]) == ("in no lake", {"source": "request", "age_s": 0.0, "stale": False})
     assert score["thin_data"]
     values = {c["feature"]: c["value"] for c in score["contributions"]}
     assert values["engagement_rate"] == pytest.approx(5 / 90)
@@ -116,7 +131,11 @@ def test_a_score_of_events_that_the_request_brings(ask: Callable[..., Any], app:
 
 def test_a_score_of_the_past_reads_the_lake_of_then(ask: Callable[..., Any], app: TestClient, token: Any) -> None:
     later = (START + timedelta(hours=97)).isoformat()
-    assert ask("/kol/score", {"kol_id": KOL, "as_of": later})["features"] == {"source": "lake", "age_s": 3600.0}
+    assert ask("/kol/score", {"kol_id": KOL, "as_of": later})["features"] == {
+        "source": "lake",
+        "age_s": 3600.0,
+        "stale": False,
+    }
     body = {"kol_id": KOL, "as_of": START.isoformat()}
     assert app.post("/kol/score", json=body, headers=token("score")).status_code == 404
 
@@ -333,7 +352,7 @@ def test_without_redis_scores_come_from_the_lake_and_rankings_say_what_is_missin
         server.kill()
         server.wait(10)
     score = ask("/kol/score", {"kol_id": KOL})
-    assert score["features"]["source"] == "lake"
+    assert score["features"]["source"] == "metrics_store"
     assert len(_rows(ask, "5m", CLOSED - FIVE, CLOSED)) == 1
     ranking = app.get("/rankings", headers=strict)
     assert (ranking.status_code, ranking.headers["Retry-After"]) == (503, "2")
