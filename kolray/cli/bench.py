@@ -85,6 +85,21 @@ def lake(
 
 
 @app.command()
+def rankings(
+    kols: int = typer.Option(1_000_000, min=1000, help="KOLs that are ranked"),
+    pages: int = typer.Option(20_000, min=1000, help="pages to read; a tenth of it by HTTP, and as many updates"),
+    seed: int = typer.Option(1, help="the same seed ranks and asks the same"),
+    as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),
+) -> None:
+    """Pages of rankings while scores and hours come in, and how soon an update shows; on a Redis of its own."""
+    from kolray.benchmarks.rankings import run
+
+    with Console(stderr=True).status("…") as status:
+        figures = run(kols, pages, seed, lambda text: status.update(f"{text} …"))
+    _report("kolray bench rankings", figures, as_json, right=not figures["problems"])
+
+
+@app.command()
 def chaos(
     kills: int = typer.Option(30, min=1, help="how often something is killed or stopped"),
     seed: int = typer.Option(1, help="the same seed strikes the same parts in the same order"),

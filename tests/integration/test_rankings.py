@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from kolray.benchmarks.rankings import run
 from kolray.events import TIME
 from kolray.local import servers
 from kolray.local.profiles import one_server
@@ -101,3 +102,9 @@ def test_an_erased_kol_is_in_no_ranking(live: FeatureStore) -> None:
     assert live.traces("a") == 0
     assert _values(live, "engagement") == {"b": 2}
     assert all(set(_values(live, by)) <= {"b"} for by in BYS)
+
+
+def test_the_bench_reads_full_pages_in_order() -> None:
+    figures = run(kols=1000, pages=200, seed=1, say=lambda _: None)
+    assert figures["problems"] == 0
+    assert figures["page_p50_ms"] > 0
