@@ -14,24 +14,25 @@ from kolray.settings import load_settings
 
 
 def tune(
-    kind: str = typer.Argument("trust", help="trust"),
+    kind: str = typer.Argument("trust", help="trust or success"),
     trials: int = typer.Option(30, min=1, help="how many sets of parameters to try; the first is the defaults"),
-    seed: int = typer.Option(7, help="as in training: the same folds"),
+    seed: int = typer.Option(7, help="as in training: the same parts"),
     resume: bool = typer.Option(False, "--resume", help="go on with the search that was killed"),
     as_json: bool = typer.Option(False, "--json", help="print JSON for machines"),
 ) -> None:
-    """Search the booster's parameters on the training folds; kept if they beat the defaults on the untouched one."""
-    from kolray.models.tuning import tune_trust
+    """Search the booster's parameters on the training data; kept if they beat the defaults on what is untouched."""
+    from kolray.models.lifecycle import KINDS
+    from kolray.models.tuning import tune as search
 
-    if kind != "trust":
-        raise InvalidInputError(f"no search for {kind!r}: choose trust")
+    if kind not in KINDS:
+        raise InvalidInputError(f"no search for {kind!r}: choose {' or '.join(KINDS)}")
     with Console(stderr=True).status(f"tuning {kind}: trials are runs of the experiment kolray-tuning in MLflow"):
-        report, submission = tune_trust(load_settings(), trials, seed, resume=resume)
+        report, submission = search(load_settings(), kind, trials, seed, resume=resume)
     if as_json:
         print(json.dumps(report.to_dict() | {"submission": submission and asdict(submission)}))
         return
     print(f"{report.n_trials} trials; {report.reason}")
-    table = Table("untouched fold", *report.test)
+    table = Table("untouched", *report.test)
     for name in report.test["tuned"]:
         table.add_row(name, *(f"{own[name]:.4f}" for own in report.test.values()))
     Console().print(table)

@@ -28,7 +28,7 @@ class SearchLog:
 
     @classmethod
     def begin(cls, registry: ModelRegistry, kind: str, search: str, n_trials: int) -> SearchLog:
-        """A new search over the accounts, seed and ranges that ``search`` names."""
+        """A new search over the data, seed and ranges that ``search`` names."""
         client, experiment = registry.experiment(EXPERIMENT)
         run = client.create_run(experiment, run_name=f"{kind} {search}", tags={"kind": kind, "search": search})
         client.log_param(run.info.run_id, "trials", n_trials)
@@ -40,7 +40,7 @@ class SearchLog:
 
         Raises:
             NotFoundError: there is none.
-            InvalidInputError: it was over other accounts, another seed or another space.
+            InvalidInputError: it was over other data, another seed or another space.
         """
         client, experiment = registry.experiment(EXPERIMENT)
         found = client.search_runs([experiment], f"{_RUNNING} and tags.kind = '{kind}'", max_results=1)
@@ -49,13 +49,13 @@ class SearchLog:
         [run] = found
         if run.data.tags["search"] != search:
             raise InvalidInputError(
-                f"the unfinished search for {kind} was over other accounts, another seed or other ranges; its trials "
+                f"the unfinished search for {kind} was over other data, another seed or other ranges; its trials "
                 "would not compare with new ones. Begin anew, without --resume"
             )
         return cls(registry, run.info.run_id, int(run.data.params["trials"]))
 
     def reported(self, trial: str, params: Mapping[str, Any], rounds: int, loss: float) -> None:
-        """A trial's log-loss out of fold after so many boosting rounds."""
+        """A trial's loss on what it did not see, after so many boosting rounds."""
         client, _ = self._registry.experiment(EXPERIMENT)
         client.log_metric(self._run(client, trial, params), "loss", loss, step=rounds)
 

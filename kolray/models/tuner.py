@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import tempfile
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -18,32 +19,40 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from kolray.models.search_log import SearchLog
-from kolray.models.trust.fit import Accounts
-from kolray.models.trust.space import EVERY, MAX_ROUNDS, MIN_ROUNDS, SPACE, Range, defaults
-from kolray.models.trust.trial import BoosterTrial
+from kolray.models.space import Range, Space
+from kolray.models.trial import Trial
 from kolray.models.tuning import Tried
 
+Make = Callable[[dict[str, Any]], Trial]
+"""A trial of some parameters; what it holds is put into Ray's store once."""
 
-def search(folder: str, train: Accounts, seed: int, log: SearchLog) -> list[Tried]:
+
+def search(folder: str, make: Make, space: Space, seed: int, log: SearchLog) -> list[Tried]:
     """Runs a search, or what is left of it where ``folder`` holds one. Ray must be initialised.
 
     Args:
         folder: a search's own, absolute; every node must see it.
+        seed: of what Optuna proposes.
         log: says how many trials there are to be, and is told of their results as they come.
     """
     logging.getLogger("optuna").setLevel(logging.WARNING)
-    trainable = tune.with_resources(tune.with_parameters(_run, train=train, seed=seed), {"cpu": 1})
+    trainable = tune.with_resources(tune.with_parameters(_run, make=make), {"cpu": 1})
     if tune.Tuner.can_restore(folder):
         tuner = tune.Tuner.restore(folder, trainable, resume_errored=True)
     else:
         place, _, name = folder.rpartition("/")
-        optuna = OptunaSearch(_domains(), metric="loss", mode="min", points_to_evaluate=[defaults()], seed=seed)
+        optuna = OptunaSearch(
+            {name: _domain(allowed) for name, allowed in space.ranges.items()},
+            metric="loss", mode="min", points_to_evaluate=[dict(space.defaults)], seed=seed,
+        )  # fmt: skip
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
                 metric="loss", mode="min", num_samples=log.n_trials, reuse_actors=True,
                 search_alg=optuna,
-                scheduler=ASHAScheduler("rounds", max_t=MAX_ROUNDS, grace_period=MIN_ROUNDS, reduction_factor=3),
+                scheduler=ASHAScheduler(
+                    "rounds", max_t=space.max_rounds, grace_period=space.min_rounds, reduction_factor=3
+                ),
             ),
             run_config=tune.RunConfig(
                 name=name, storage_path=place, verbose=0, callbacks=[_Told(log)],
@@ -68,8 +77,8 @@ class _Told(tune.Callback):
         self._log.ended(trial.trial_id)
 
 
-def _run(config: dict[str, Any], train: Accounts, seed: int) -> None:
-    trial = BoosterTrial(train, config, seed)
+def _run(config: dict[str, Any], make: Make) -> None:
+    trial = make(config)
     held = tune.get_checkpoint()
     if held is not None:
         with held.as_directory() as kept:
@@ -77,7 +86,7 @@ def _run(config: dict[str, Any], train: Accounts, seed: int) -> None:
     for rounds, loss in trial.reports():
         with tempfile.TemporaryDirectory() as folder:
             trial.save(Path(folder))
-            best = EVERY * (trial.losses.index(min(trial.losses)) + 1)
+            best = trial.space.every * (trial.losses.index(min(trial.losses)) + 1)
             told = {"rounds": rounds, "loss": loss, "best_loss": min(trial.losses), "best_rounds": best}
             tune.report(told, checkpoint=tune.Checkpoint.from_directory(folder))
 
@@ -88,11 +97,7 @@ def _tried(result: tune.Result) -> Tried:
     return Tried(str(told["trial_id"]), params, float(told["best_loss"]), int(told["rounds"]))
 
 
-def _domains() -> dict[str, Any]:
-    return {name: _domain(allowed) for name, allowed in SPACE.items()}
-
-
 def _domain(allowed: Range) -> Any:
     if allowed.whole:
-        return tune.randint(int(allowed.low), int(allowed.high) + 1)
+        return (tune.lograndint if allowed.log else tune.randint)(int(allowed.low), int(allowed.high) + 1)
     return (tune.loguniform if allowed.log else tune.uniform)(allowed.low, allowed.high)

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,15 @@ import polars as pl
 import pytest
 
 from kolray.errors import InvalidInputError, NotFoundError
+from kolray.models.lifecycle import Kind
 from kolray.models.registry import ModelRegistry
 from kolray.models.search_log import EXPERIMENT
-from kolray.models.trust.space import defaults
-from kolray.models.tuning import tune_trust
+from kolray.models.space import Space
+from kolray.models.success.space import SPACE as SUCCESS
+from kolray.models.trust.space import SPACE as TRUST
+from kolray.models.tuning import tune
 from kolray.settings import Settings, load_settings
+from tests.hourly import kpi_hourly
 from tests.unit.models.test_trust import noisy_accounts
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
@@ -45,20 +51,32 @@ def runs(settings: Settings) -> tuple[list[Any], list[Any]]:
     return [run for run in found if run not in trials], trials
 
 
+def hours_at(home: Path) -> Settings:
+    """Settings of a home whose lake holds a few days of hours."""
+    kpi_hourly(20, hours=120).write_delta(str(home / "lake" / "gold" / "kpi_hourly"))
+    return load_settings(home=home)
+
+
 @pytest.mark.usefixtures("cluster")
-def test_a_search_is_one_run_with_its_trials_below_and_what_wins_is_kept(tmp_path: Path) -> None:
-    settings = lake_at(tmp_path, n=300)
+@pytest.mark.parametrize(
+    ("kind", "lake", "space", "loss"),
+    [("trust", partial(lake_at, n=300), TRUST, "log_loss"), ("success", hours_at, SUCCESS, "mase")],
+)
+def test_a_search_is_one_run_with_its_trials_below_and_what_wins_is_kept(
+    kind: Kind, lake: Callable[[Path], Settings], space: Space, loss: str, tmp_path: Path
+) -> None:
+    settings = lake(tmp_path)
     with pytest.raises(NotFoundError, match="begin one"):
-        tune_trust(settings, n_trials=3, resume=True)
-    report, submission = tune_trust(settings, n_trials=3)
+        tune(settings, kind, n_trials=3, resume=True)
+    report, submission = tune(settings, kind, n_trials=3)
     [parent], trials = runs(settings)
     assert report.n_trials == len(trials) == 3
     assert {run.data.tags[f"mlflow.{CHILD}"] for run in trials} == {parent.info.run_id}
     assert all(run.info.status == "FINISHED" and run.data.metrics["loss"] > 0 for run in trials)
-    assert parent.data.metrics["test_log_loss_tuned"] == report.test["tuned"]["log_loss"]
-    assert any(run.data.params == {name: str(value) for name, value in defaults().items()} for run in trials)
+    assert parent.data.metrics[f"test_{loss}_tuned"] == report.test["tuned"][loss]
+    assert any(run.data.params == {name: str(value) for name, value in space.defaults.items()} for run in trials)
     registry = ModelRegistry.of(settings)
-    assert registry.kept_params("trust") == (report.params if report.kept else {})
+    assert registry.kept_params(kind) == (report.params if report.kept else {})
     assert (submission is not None) is report.kept
 
 
@@ -92,8 +110,8 @@ def test_a_search_whose_driver_is_killed_goes_on_and_runs_no_finished_trial_agai
     [parent], _ = runs(settings)
     assert parent.info.status == "RUNNING"
 
-    with pytest.raises(InvalidInputError, match="other accounts"):
-        tune_trust(settings, n_trials=8, seed=99, resume=True)
+    with pytest.raises(InvalidInputError, match="other data"):
+        tune(settings, "trust", n_trials=8, seed=99, resume=True)
     told, _ = _start(tmp_path, "--resume").communicate(timeout=400)
     assert json.loads(told)["n_trials"] == 8
     [parent], trials = runs(settings)

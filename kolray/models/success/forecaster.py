@@ -119,12 +119,9 @@ def fit_forecasters(
     Args:
         prophets: fits Prophet to each panel's important series, which then have a blend of their own.
     """
-    scaled = {
-        name: panel.holding(to_scale(panel.values, units_of(panel, counts=counts))) for name, panel in panels.items()
-    }
+    scaled = {name: scaled_panel(panel, counts=counts) for name, panel in panels.items()}
     together = stacked(list(scaled.values()))
-    horizon, n = design.max_horizon, together.values.shape[1]
-    cuts = rolling_origins(n, horizon, INNER_ORIGINS, min(MIN_HISTORY, n - horizon))
+    cuts = inner_origins(together, design)
     early = fit_global(together.before(cuts[0]), design, params, seed)
     judged = {
         name: judge_members(early, own, cuts, prophets, volumes(panels[name].before(cuts[0])))
@@ -135,6 +132,17 @@ def fit_forecasters(
         name: Forecaster(members, blend, intervals, counts, important)
         for name, (blend, intervals, important) in judged.items()
     }
+
+
+def scaled_panel(panel: Panel, *, counts: bool) -> Panel:
+    """The panel on the model's scale."""
+    return panel.holding(to_scale(panel.values, units_of(panel, counts=counts)))
+
+
+def inner_origins(panel: Panel, design: Design) -> list[int]:
+    """Where members are judged that were trained before the first of them."""
+    n = panel.values.shape[1]
+    return rolling_origins(n, design.max_horizon, INNER_ORIGINS, min(MIN_HISTORY, n - design.max_horizon))
 
 
 def judge_members(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import ray
@@ -25,6 +26,7 @@ def _fit(panel: Panel, design: Design, steps: int) -> Floats:
 def fit_on_ray(panel: Panel, design: Design, steps: int) -> Floats:
     """As ``fit_here``, side by side; joins Ray, or starts one. Series of a task that died have NaN."""
     join_ray()
+    panel = replace(panel, beside=None)  # Prophet does not look at it, and it holds what is known of all KOLs
     made = np.full((len(panel.ids), steps), np.nan)
     rows = [np.arange(len(made))[first : first + BATCH] for first in range(0, len(made), BATCH)]
     for mine, task in [(mine, _fit.remote(panel.of(mine), design, steps)) for mine in rows]:

@@ -78,17 +78,7 @@ def train_success(
     own = {**DEFAULTS, **(params or {})}
     panels = metric_panels(kpi_hourly, covariates)
     n_hours = panels["engagement"].values.shape[1]
-    if n_hours < MIN_HOURS:
-        raise InvalidInputError(
-            f"training needs {MIN_HOURS} hours of gold.kpi_hourly: a day to learn from, one for intervals, one to"
-            f" judge; there are {n_hours}. Let the stream run longer, then `kolray lake gold`."
-        )
-    [cut] = rolling_origins(n_hours, HOURLY.max_horizon, 1, MIN_HISTORY)
-    untouched = {metric: _untouched(panel, cut) for metric, panel in panels.items()}
-    untouched = {metric: found for metric, found in untouched.items() if found.history.ids}
-    if not untouched:
-        raise InvalidInputError("gold.kpi_hourly holds nothing but zeros: no metric can be forecast from it")
-    before = {metric: panels[metric].before(cut).told() for metric in untouched}
+    before, untouched = _parted(panels)
     judged = fit_forecasters(before, HOURLY, own, seed, counts=True)
     found = {metric: judge(judged[metric].forecast(u.history), u.history, u.actual) for metric, u in untouched.items()}
     report = SuccessReport(
@@ -104,6 +94,27 @@ def train_success(
     )
     shipped = fit_forecasters({metric: panels[metric] for metric in untouched}, HOURLY, own, seed, counts=True)
     return TrainedSuccess(SuccessModel(shipped), report, untouched)
+
+
+def learnt_from(kpi_hourly: pl.DataFrame, covariates: Covariates | None) -> dict[str, Panel]:
+    """The panels that a training learns from, by metric, without the hours that judge it; raises as it does."""
+    return _parted(metric_panels(kpi_hourly, covariates))[0]
+
+
+def _parted(panels: Mapping[str, Panel]) -> tuple[dict[str, Panel], dict[str, Untouched]]:
+    """What comes before the newest day, and that day; metrics that told nothing before it are left out."""
+    n_hours = panels["engagement"].values.shape[1]
+    if n_hours < MIN_HOURS:
+        raise InvalidInputError(
+            f"training needs {MIN_HOURS} hours of gold.kpi_hourly: a day to learn from, one for intervals, one to"
+            f" judge; there are {n_hours}. Let the stream run longer, then `kolray lake gold`."
+        )
+    [cut] = rolling_origins(n_hours, HOURLY.max_horizon, 1, MIN_HISTORY)
+    untouched = {metric: _untouched(panel, cut) for metric, panel in panels.items()}
+    untouched = {metric: found for metric, found in untouched.items() if found.history.ids}
+    if not untouched:
+        raise InvalidInputError("gold.kpi_hourly holds nothing but zeros: no metric can be forecast from it")
+    return {metric: panels[metric].before(cut).told() for metric in untouched}, untouched
 
 
 def metric_panels(kpi_hourly: pl.DataFrame, covariates: Covariates | None) -> dict[str, Panel]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kolray.models.metrics import Floats
+from kolray.models.trial import Trial
 from kolray.models.trust.fit import N_FOLDS, Accounts, inner_folds
 from kolray.models.trust.members import booster_params
-from kolray.models.trust.space import EVERY, MAX_ROUNDS, PATIENCE
+from kolray.models.trust.space import SPACE
 
 
-class BoosterTrial:
+class BoosterTrial(Trial):
     """Boosters of all inner folds with the same parameters.
 
     Args:
@@ -23,10 +23,12 @@ class BoosterTrial:
         seed: as ``train_trust``: the same folds, so the same boosters.
     """
 
+    space = SPACE
+
     def __init__(self, train: Accounts, params: dict[str, Any], seed: int) -> None:
         import xgboost as xgb
 
-        self.losses: list[float] = []
+        super().__init__()
         folds, self._params = inner_folds(train, seed), []
         self._labels: list[Any] = []
         self._matrices: list[tuple[Any, Floats]] = []
@@ -40,37 +42,23 @@ class BoosterTrial:
             self._matrices.append((matrix, train.x[mine]))
             self._boosters.append(xgb.Booster(own, [matrix]))
 
-    @property
-    def rounds(self) -> int:
-        return EVERY * len(self.losses)
-
-    def reports(self) -> Iterator[tuple[int, float]]:
-        """Boosts on and yields rounds and log-loss out of fold; ends at ``MAX_ROUNDS`` or when nothing gets better."""
-        while self.rounds < MAX_ROUNDS and not self._stalled():
-            self.losses.append(self._boost())
-            yield self.rounds, self.losses[-1]
-
-    def _stalled(self) -> bool:
-        return len(self.losses) - 1 - int(np.argmin(self.losses)) >= PATIENCE if self.losses else False
-
-    def _boost(self) -> float:
+    def boost(self) -> float:
+        """Log-loss out of fold."""
         losses = []
         for booster, (matrix, unseen), labels in zip(self._boosters, self._matrices, self._labels, strict=True):
-            for done in range(self.rounds, self.rounds + EVERY):
+            for done in range(self.rounds, self.rounds + SPACE.every):
                 booster.update(matrix, done)
             odds = booster.inplace_predict(unseen, predict_type="margin").astype(np.float64)
             losses.append(np.logaddexp(0.0, np.where(labels == 1, -odds, odds)))
         return float(np.concatenate(losses).mean())
 
     def save(self, folder: Path) -> None:
-        """Keeps where it is; ``load`` goes on there."""
-        np.save(folder / "losses.npy", self.losses)
+        super().save(folder)
         for fold, booster in enumerate(self._boosters):
             booster.save_model(folder / f"booster-{fold}.ubj")
 
     def load(self, folder: Path) -> None:
-        """Goes on where ``save`` was: the rounds done are not done again."""
-        self.losses = np.load(folder / "losses.npy").tolist()
+        super().load(folder)
         for fold, booster in enumerate(self._boosters):
             booster.load_model(folder / f"booster-{fold}.ubj")
             booster.set_param(self._params[fold])
