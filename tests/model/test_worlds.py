@@ -22,8 +22,9 @@ from kolray.features import compute_features
 from kolray.models.metrics import ece, ece_by_chance
 from kolray.models.trust import world_report, worlds
 from kolray.models.trust.members import BOOSTER_DEFAULTS
-from kolray.models.trust.world_table import build_table, cohort_events, spread
-from kolray.models.trust.worlds import WORLDS, FrozenWorld, fingerprint, frozen_world, world_table
+from kolray.models.trust.world_table import build_table, cohort_events
+from kolray.models.trust.worlds import WORLDS, frozen_world, world_table
+from kolray.models.worlds import FrozenWorld, fingerprint, spread
 
 SMALL = WorldConfig(n_kols=600, hours=30, seed=2, duplicate_share=0, invalid_share=0, fraud_share=0.4)
 

@@ -61,7 +61,8 @@ class Hour:
     """One hour of a cohort; made in order, since it takes the state on.
 
     ``seasonal`` is the share of the daily average that the time of day gives (mean 1), ``boost`` what an event or a
-    running campaign adds, ``level`` all that moves impressions; ``post_ms`` is where in the hour a post comes, or -1.
+    running campaign adds, ``glow`` what is left of the last post's (1: fresh), ``level`` all that moves impressions;
+    ``chance`` is that of a post, ``post_ms`` where in the hour it comes, or -1.
     """
 
     def __init__(self, cohort: Cohort, hour: int) -> None:
@@ -76,8 +77,8 @@ class Hour:
         self.boost = self._boost()
         self.post_ms = self._post()
         wobble = np.exp(self.rng.normal(0, cohort["wobble"]))
-        glow = np.exp((cohort.last_post - hour) / AFTERGLOW_H)
-        self.level = self.seasonal * self.boost * self.awake * wobble * (1 + cohort["response"] * glow)
+        self.glow = np.exp((cohort.last_post - hour) / AFTERGLOW_H)
+        self.level = self.seasonal * self.boost * self.awake * wobble * (1 + cohort["response"] * self.glow)
         self._grow()
 
     def _seasonal(self) -> Floats:
@@ -100,8 +101,8 @@ class Hour:
         """Ms into the hour of each KOL's post, -1 without one; scheduled ones come at the KOL's own minute."""
         cohort, rng = self.cohort, self.rng
         woken = 1 + (cohort["asleep"] > 0) * (self.since >= 0)
-        chance = np.minimum(0.9, cohort["posts_a_day"] / 24 * self.seasonal * self.awake * woken)
-        posting = rng.random(self.n) < chance
+        self.chance = np.minimum(0.9, cohort["posts_a_day"] / 24 * self.seasonal * self.awake * woken)
+        posting = rng.random(self.n) < self.chance
         at = np.where(
             rng.random(self.n) < cohort["scheduled"],
             cohort["minute"] * 60_000 + rng.integers(0, 20_000, self.n),

@@ -51,7 +51,7 @@ def batches(world: World) -> Iterator[EventBatch]:
     cohorts = [Cohort(world, number) for number in _cohorts(world)]
     held: dict[Kind, pl.DataFrame] = {}
     for number in range(world.config.hours):
-        made = [_made(Hour(cohort, number)) for cohort in cohorts]
+        made = [events_of(Hour(cohort, number)) for cohort in cohorts]
         arriving: dict[Kind, pl.DataFrame] = {kind: pl.concat([part[kind] for part in made]) for kind in SCHEMAS}
         yield _arrive(world, number, arriving, held)
 
@@ -61,8 +61,8 @@ def _cohorts(world: World) -> list[int]:
     return (world.traits["index"] // COHORT).unique().sort().to_list()
 
 
-def _made(hour: Hour) -> dict[Kind, pl.DataFrame]:
-    """A cohort's events of an hour with their times of arrival."""
+def events_of(hour: Hour) -> dict[Kind, pl.DataFrame]:
+    """A cohort's events of an hour with their times of arrival (``_arrival``, ms)."""
     ways = (activity.posts, activity.engagement, activity.corrections, activity.profiles, audience.comments)
     social = pl.concat([make(hour) for make in ways], how="diagonal_relaxed")
     return {"social": _faults(hour, "social", social), "web": _faults(hour, "web", audience.web(hour))}

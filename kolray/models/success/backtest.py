@@ -7,52 +7,24 @@ intervals. What comes after is only judged.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from kolray.errors import InvalidInputError
-from kolray.models.metrics import Floats, known_mean, percentage_errors, seasonal_scale
+from kolray.models.metrics import known_mean
 from kolray.models.splits import rolling_origins
+from kolray.models.success.backtest_report import Backtested, BacktestReport, Judged
 from kolray.models.success.design import Design
-from kolray.models.success.forecaster import Forecast, Forecaster, fit_forecaster
-from kolray.models.success.members import seasonal_naive
+from kolray.models.success.forecaster import Forecaster, fit_forecasters
+from kolray.models.success.members import DEFAULTS, seasonal_naive
 from kolray.models.success.prophet import Prophets
 from kolray.models.success.series import Panel
 
 THOROUGH: dict[str, Any] = {"rounds": 600, "learning_rate": 0.04, "num_leaves": 63, "rows": 450_000}
 """LightGBM's parameters where only the forecast counts, not the time to train."""
 MIN_SEASONS = 2
-
-
-@dataclass(frozen=True)
-class BacktestReport:
-    """Means over series, then origins; sMAPE in 0-200 %, MASE as in M4 (scaled by the seasonal naive in sample).
-
-    ``fit_s``: of one origin. ``forecast_ms_per_series``: all horizons of a series, in a batch. ``by_horizon``: the
-    same figures, step by step. ``weights``: of the newest origin; ``important_weights``: of the series that Prophet was
-    run for, empty where it earned none. ``left_out``: series → why.
-    """
-
-    series: int
-    origins: int
-    smape: float
-    mase: float
-    rmsle: float | None
-    coverage_90: float
-    baseline_smape: float
-    baseline_mase: float
-    fit_s: float
-    forecast_ms_per_series: float
-    weights: dict[str, float]
-    important_weights: dict[str, float] = field(default_factory=dict)
-    by_horizon: list[dict[str, float]] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def backtest(
@@ -74,85 +46,82 @@ def backtest(
     Raises:
         InvalidInputError: no series is long enough.
     """
-    horizon = design.max_horizon
-    needed = horizon * (origins + 1) + min(MIN_SEASONS * design.season, horizon)
-    known = (~np.isnan(panel.values)).sum(axis=1)
-    left_out = {panel.ids[i]: f"it has {known[i]} values; {needed} are needed" for i in np.flatnonzero(known < needed)}
-    if len(left_out) == len(panel.ids):
-        raise InvalidInputError(
-            f"no series has the {needed} values that {origins} origins of {horizon} steps need; the longest has"
-            f" {known.max()}. Choose fewer origins or a shorter horizon."
-        )
-    mine = panel.of(np.flatnonzero(known >= needed))
-    cuts = rolling_origins(mine.values.shape[1], horizon, origins, horizon)
-    counts = bool(np.all(mine.values[~np.isnan(mine.values)] >= 0))
-    parts = []
-    for cut in cuts:
-        history, actual = mine.before(cut), mine.values[:, cut : cut + horizon]
+    own = THOROUGH | (params or {})
+    found = judge_origins({"": panel}, design, origins, own, seed, step, prophets, counts=False)
+    return found[""].report()
+
+
+def backtest_metrics(
+    panels: Mapping[str, Panel],
+    design: Design,
+    origins: int,
+    seed: int,
+    step: Callable[[], None] = lambda: None,
+    prophets: Prophets | None = None,
+) -> dict[str, Backtested]:
+    """The same of the success model, by metric: as it is trained, on panels of ``train.metric_panels``."""
+    told = {metric: panel for metric, panel in panels.items() if panel.ids}
+    return judge_origins(told, design, origins, DEFAULTS, seed, step, prophets, counts=True)
+
+
+def judge_origins(
+    panels: Mapping[str, Panel],
+    design: Design,
+    origins: int,
+    params: dict[str, Any],
+    seed: int,
+    step: Callable[[], None],
+    prophets: Prophets | None,
+    *,
+    counts: bool,
+) -> dict[str, Backtested]:
+    """Fits all panels at each origin as one forecaster with an own blend each, and judges each panel.
+
+    Raises:
+        InvalidInputError: no series is long enough.
+    """
+    long = {name: _long_enough(panel, design, origins) for name, panel in panels.items()}
+    mine = {name: panel for name, (panel, _) in long.items() if panel.ids}
+    if not mine:
+        raise InvalidInputError(_too_short(panels, design, origins))
+    width = next(iter(mine.values())).values.shape[1]
+    parts: dict[str, list[Judged]] = {name: [] for name in mine}
+    for cut in rolling_origins(width, design.max_horizon, origins, design.max_horizon):
         started = time.monotonic()
-        own = THOROUGH | (params or {})
-        fitted = fit_forecaster(history, design, own, seed, counts=False, prophets=prophets)
+        before = {name: panel.before(cut) for name, panel in mine.items()}
+        fitted = fit_forecasters(before, design, params, seed, counts=counts, prophets=prophets)
         fit_s = time.monotonic() - started
-        parts.append(_judged(fitted, history, actual, fit_s, prophets, counts=counts))
+        for name, panel in mine.items():
+            parts[name].append(_judged(fitted[name], panel, cut, fit_s, prophets))
         step()
-    return _report(parts, len(mine.ids), left_out)
+    return {name: Backtested(part, long[name][1]) for name, part in parts.items()}
 
 
-def _judged(
-    fitted: Forecaster, history: Panel, actual: Floats, fit_s: float, prophets: Prophets | None, *, counts: bool
-) -> dict[str, Any]:
-    started = time.monotonic()
-    made = fitted.forecast(history, fit=prophets.fit if prophets else None)
-    ms = 1000 * (time.monotonic() - started) / len(history.ids)
-    naive = seasonal_naive(history.values, actual.shape[1], fitted.design.season)
-    naive = np.where(np.isnan(naive), np.nan_to_num(np.nanmean(history.values, axis=1))[:, None], naive)
-    scale = seasonal_scale(history.values, fitted.design.season)
-    errors = {"": _errors(actual, made.value, scale), "baseline_": _errors(actual, naive, scale)}
-    logs = _log_errors(actual, made) if counts else None
-    covered = np.where(np.isnan(actual), np.nan, (actual >= made.lower) & (actual <= made.upper))
-    return {
-        "cells": {f"{who}{name}": cells for who, both in errors.items() for name, cells in both.items()}
-        | {"coverage_90": covered},
-        "logs": logs,
-        "fit_s": fit_s,
-        "ms": ms,
-        "weights": fitted.blend.weights,
-        "important": fitted.important.blend.weights if fitted.important else {},
-    }
+def _long_enough(panel: Panel, design: Design, origins: int) -> tuple[Panel, dict[str, str]]:
+    known, needed = (~np.isnan(panel.values)).sum(axis=1), _needed(design, origins)
+    left_out = {panel.ids[i]: f"it has {known[i]} values; {needed} are needed" for i in np.flatnonzero(known < needed)}
+    return panel.of(np.flatnonzero(known >= needed)), left_out
 
 
-def _errors(actual: Floats, forecast: Floats, scale: Floats) -> dict[str, Floats]:
-    missed = np.abs(actual - forecast)
-    return {"smape": percentage_errors(actual, forecast), "mase": missed / scale[:, None]}
+def _needed(design: Design, origins: int) -> int:
+    return design.max_horizon * (origins + 1) + min(MIN_SEASONS * design.season, design.max_horizon)
 
 
-def _log_errors(actual: Floats, made: Forecast) -> Floats:
-    return (np.log1p(np.maximum(actual, 0.0)) - np.log1p(np.maximum(made.value, 0.0))) ** 2
-
-
-def _report(parts: list[dict[str, Any]], series: int, left_out: dict[str, str]) -> BacktestReport:
-    names = list(parts[0]["cells"])
-    figures = {name: _mean([_mean(list(known_mean(part["cells"][name], axis=1))) for part in parts]) for name in names}
-    horizons = parts[0]["cells"][names[0]].shape[1]
-    logs = [np.sqrt(np.nanmean(part["logs"])) for part in parts if part["logs"] is not None]
-    return BacktestReport(
-        series=series,
-        origins=len(parts),
-        rmsle=_mean(logs) if logs else None,
-        fit_s=round(_mean([part["fit_s"] for part in parts]), 2),
-        forecast_ms_per_series=round(_mean([part["ms"] for part in parts]), 3),
-        weights=parts[-1]["weights"],
-        important_weights=parts[-1]["important"],
-        by_horizon=[
-            {"horizon": h + 1}
-            | {name: _mean([np.nanmean(part["cells"][name][:, h]) for part in parts]) for name in names}
-            for h in range(horizons)
-        ],
-        left_out=left_out,
-        **figures,
+def _too_short(panels: Mapping[str, Panel], design: Design, origins: int) -> str:
+    longest = max((int((~np.isnan(p.values)).sum(axis=1).max()) for p in panels.values() if p.ids), default=0)
+    return (
+        f"no series has the {_needed(design, origins)} values that {origins} origins of {design.max_horizon} steps "
+        f"need; the longest has {longest}. Choose fewer origins or a shorter horizon."
     )
 
 
-def _mean(values: list[Any]) -> float:
-    known = [float(value) for value in values if not np.isnan(value)]
-    return sum(known) / len(known) if known else float("nan")
+def _judged(fitted: Forecaster, panel: Panel, cut: int, fit_s: float, prophets: Prophets | None) -> Judged:
+    history, horizon = panel.before(cut), fitted.design.max_horizon
+    started = time.monotonic()
+    made = fitted.forecast(history, fit=prophets.fit if prophets else None)
+    ms = 1000 * (time.monotonic() - started) / len(history.ids)
+    naive = seasonal_naive(history.values, horizon, fitted.design.season)
+    naive = np.where(np.isnan(naive), np.nan_to_num(known_mean(history.values, axis=1))[:, None], naive)
+    actual = panel.values[:, cut : cut + horizon]
+    important = fitted.important.blend.weights if fitted.important else {}
+    return Judged(history, actual, made, naive, fitted.design.season, fitted.blend.weights, important, fit_s, ms)

@@ -16,7 +16,7 @@ from kolray.models.trust.cross_validation import MANY_FOLDS, cross_validate
 from kolray.models.trust.fit import Accounts, fit_trust, identical_rows
 from kolray.models.trust.members import IsolationForest
 from kolray.models.trust.model import feature_matrix
-from kolray.models.trust.world_table import spread
+from kolray.models.worlds import spread
 
 TREE_DEPTH = 3
 CHANCE_SEED = 1

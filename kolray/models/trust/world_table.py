@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
-from typing import TypeVar
 
 import polars as pl
 
@@ -16,9 +11,7 @@ from kolray.events import TIME
 from kolray.features import compute_features
 from kolray.lake.silver import with_signals
 from kolray.models.sentiment import default_classifier
-
-Work = TypeVar("Work")
-Done = TypeVar("Done")
+from kolray.models.worlds import spread
 
 
 def build_table(config: WorldConfig, processes: int | None = None) -> pl.DataFrame:
@@ -42,13 +35,3 @@ def cohort_events(config: WorldConfig, cohort: int) -> tuple[pl.DataFrame, pl.Da
     social = pl.concat([b.social.with_columns(available_at=b.social_ms.cast(TIME)) for b in made])
     web = pl.concat([b.web.with_columns(available_at=b.web_ms.cast(TIME)) for b in made])
     return with_signals("social", social, default_classifier()), web
-
-
-def spread(work: Callable[[Work], Done], shares: Iterable[Work], processes: int | None = None) -> list[Done]:
-    """``work`` on each share, by processes (none: a core each), results in the order of the shares."""
-    todo = list(shares)
-    workers = min(len(todo), processes or os.cpu_count() or 1)
-    if workers < 2:
-        return [work(share) for share in todo]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(work, todo))

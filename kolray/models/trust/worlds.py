@@ -1,36 +1,20 @@
-"""Frozen generated worlds that trust is judged on: named settings, and a hash of what the generator made of them.
-
-They were frozen before any model was tuned on the generator. A change of the generator makes other worlds; then the
-hashes do not hold any more, and figures of before and after must not be compared.
-"""
+"""Frozen generated worlds that trust is judged on, as tables of features."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 
 import polars as pl
 
-from kolray.connectors.generator import WorldConfig, batches, build_world
-from kolray.errors import InvalidInputError
+from kolray.connectors.generator import WorldConfig, build_world
 from kolray.features import FEATURE_NAMES
 from kolray.models.provenance import feature_schema
 from kolray.models.sentiment import default_classifier
 from kolray.models.trust.world_table import build_table
+from kolray.models.worlds import FrozenWorld, checked_world
 
 _END = datetime(2026, 1, 12, tzinfo=UTC)
-_PROBED_HOURS = 30
-
-
-@dataclass(frozen=True)
-class FrozenWorld:
-    """Settings and the hash that ``fingerprint`` gave when it was frozen."""
-
-    config: WorldConfig
-    frozen: str
 
 
 def _clean(n_kols: int, hours: int, seed: int, difficulty: str) -> WorldConfig:
@@ -45,18 +29,6 @@ WORLDS: dict[str, FrozenWorld] = {
     "large": FrozenWorld(_clean(20_000, 96, 4401, "standard"), "9b3ce89a472bc8f5"),
     "large_hard": FrozenWorld(_clean(20_000, 168, 4501, "hard"), "865a692e1714301d"),
 }
-
-
-def fingerprint(config: WorldConfig) -> str:
-    """A hash of the truth about every KOL and of the first cohort's first events, as text (so of no library's bytes).
-
-    All cohorts and hours come from the same code by other random numbers, so these stand for the rest.
-    """
-    digest = hashlib.sha256(build_world(config).truth.write_csv().encode())
-    for batch in islice(batches(build_world(config, range(1))), _PROBED_HOURS):
-        digest.update(batch.social.write_csv().encode())
-        digest.update(batch.web.write_csv().encode())
-    return digest.hexdigest()[:16]
 
 
 def world_table(name: str, home: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -84,13 +56,4 @@ def frozen_world(name: str) -> FrozenWorld:
     Raises:
         InvalidInputError: no such world, or the generator makes another one now.
     """
-    if name not in WORLDS:
-        raise InvalidInputError(f"no world {name!r}: choose {', '.join(WORLDS)}")
-    world = WORLDS[name]
-    if (found := fingerprint(world.config)) != world.frozen:
-        raise InvalidInputError(
-            f"world {name} is not the one that was frozen ({found}, not {world.frozen}): the generator or numpy's "
-            "random numbers changed. Figures on it cannot be compared with earlier ones; freeze it anew in "
-            "kolray/models/trust/worlds.py and measure everything again"
-        )
-    return world
+    return checked_world(WORLDS, name)
