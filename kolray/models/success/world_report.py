@@ -22,9 +22,9 @@ REACHABLE = 10.0
 def judge_world(known: KpiWorld, origins: int, seed: int, step: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """``BacktestReport`` of the success model on the world; of each metric also ``groups``.
 
-    A group has ``series, smape, baseline_smape, floor_smape`` (who knows the world's law), ``coverage_90`` and the first
-    three of whole horizons' sums (``day_…``); the groups are ``all``, the tiers, and ``reachable``: KOLs whose floor is
-    ``REACHABLE`` at most.
+    A group has ``series, smape, baseline_smape, floor_smape`` (who knows the world's law), ``coverage_90`` and, of the
+    horizon's sum, ``day_smape, day_baseline_smape, day_floor_smape``. Groups are ``all``, the tiers, and ``reachable``:
+    KOLs whose floor is ``REACHABLE`` at most.
     """
     panels = metric_panels(known.kpi, known.covariates())
     found = backtest_metrics(panels, HOURLY, origins, seed, step)
