@@ -29,6 +29,7 @@ from kolray.lake.gold_pipeline import run_gold
 from kolray.lake.silver_pipeline import run_silver
 from kolray.local.ports import choose_port
 from kolray.models.champion_scorer import champion_scorer
+from kolray.models.forecast_pipeline import run_forecasts
 from kolray.models.registry import ModelRegistry
 from kolray.models.sentiment import default_classifier
 from kolray.models.trainers import train_on_ray
@@ -82,7 +83,7 @@ def main() -> int:
     demo = Demo(
         home, world, args.file,
         run_stream=_stream,
-        run_lake=_lake, train=_train, serve=_serve,
+        run_lake=_lake, train=_train, forecast=run_forecasts, serve=_serve,
     )  # fmt: skip
     try:
         settings = demo.start()

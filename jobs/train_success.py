@@ -1,10 +1,11 @@
-"""Train, register and promote the success model, then rank every KOL."""
+"""Train, register and promote the success model, then forecast and rank every KOL."""
 
 import json
 from dataclasses import asdict
 
 import ray
 
+from kolray.models.forecast_pipeline import run_forecasts
 from kolray.models.publish import publish_rankings
 from kolray.models.registry import ModelRegistry
 from kolray.models.trainers import train_on_ray
@@ -16,5 +17,6 @@ if __name__ == "__main__":
     registry = ModelRegistry.of(settings)
     with ray.init(ignore_reinit_error=True, log_to_driver=False):
         submission = train_on_ray(["success"], settings.lake_root, registry)["success"]
-    n_ranked = publish_rankings(settings.lake_root, registry, open_feature_store(settings.redis))
-    print(json.dumps({**asdict(submission), "ranked": n_ranked}))
+        forecasts = run_forecasts(settings)
+    n_ranked = publish_rankings(settings.lake_root, open_feature_store(settings.redis))
+    print(json.dumps({**asdict(submission), "ranked": n_ranked, "forecasts": forecasts}))

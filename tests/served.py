@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
@@ -18,6 +20,12 @@ KOL = "kol-0001"
 CLOSED = SystemClock().now().replace(minute=0, second=0, microsecond=0)
 """Windows that end by this hour are closed; two panes behind it are still open."""
 FIVE = timedelta(minutes=5)
+Item, Row = TypeVar("Item"), TypeVar("Row")
+
+
+def here(work: list[Item], do: Callable[[Item], Iterable[Row]], _blocks: int) -> list[Row]:
+    """``lake.spread.spread`` without Ray."""
+    return [row for item in work for row in do(item)]
 
 
 def write_lake(root: Path) -> None:

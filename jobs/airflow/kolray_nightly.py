@@ -14,7 +14,10 @@ from datetime import UTC, datetime, timedelta
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, chain
 
-STEPS = ("bronze", "silver", "gold", "scores", "features", "maintain", "drift", "retrain trust", "retrain success")
+STEPS = (
+    "bronze", "silver", "gold", "scores", "features", "maintain", "drift",
+    "retrain trust", "retrain success", "forecasts",
+)  # fmt: skip
 SUBMIT = """
 ray="{{ var.value.get('kolray_ray', 'ray') }}"
 address="{{ var.value.get('kolray_ray_address', 'http://127.0.0.1:8265') }}"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -39,7 +40,7 @@ class Demo:
     """One run in one home folder, which it empties first.
 
     Args:
-        run_stream, run_lake, train, serve: the Ray shells, passed in so that this stays plain Python.
+        run_stream, run_lake, train, forecast, serve: the Ray shells, passed in so that this stays plain Python.
         files: event files of the user's own, sent beside the generated world.
     """
 
@@ -49,6 +50,7 @@ class Demo:
     run_stream: Callable[[Settings], dict[str, int]]
     run_lake: Callable[[Settings], dict[str, int]]
     train: Callable[[Settings, ModelRegistry], dict[str, dict[str, float]]]
+    forecast: Callable[[Settings], dict[str, Any]]
     serve: Callable[[Settings], str]
     console: Console = field(default_factory=Console)
     report: DemoReport = field(default_factory=DemoReport)
@@ -121,8 +123,12 @@ class Demo:
             store, lookup = open_metrics_store(settings), open_feature_store(settings.redis)
             scored = publish_scores(settings.lake_root, registry, store, lookup)
             self.report.lake["gold.scores"] = copy_scores(LakeTables(settings.lake_root), store)
-            publish_rankings(settings.lake_root, registry, lookup)
+            publish_rankings(settings.lake_root, lookup)
             say(f"{scored:,} KOLs")
+        with self.stage("forecast every KOL") as say:
+            made = self.forecast(settings)
+            self.report.lake["gold.forecasts"] = made["rows"]
+            say(f"{made['kols']:,} KOLs from {made['origin']} on")
         self.report.mlflow = settings.mlflow_uri
 
     def _serve(self, settings: Settings) -> None:

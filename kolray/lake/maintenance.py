@@ -34,6 +34,8 @@ CHECKPOINT_EVERY = 10
 """Commits after which maintenance writes a checkpoint; a reader replays fewer entries than that."""
 TURN = "kolray.rewritten_by"
 """Property of a table: the run that may rewrite its days."""
+FORECASTS = "gold.forecasts"
+"""Soon of no use, and the largest table of gold: it has a retention of its own."""
 WRITER = WriterProperties(compression="ZSTD", compression_level=3)
 
 
@@ -104,7 +106,8 @@ def _files(table: DeltaTable) -> pl.DataFrame:
 
 def _cutoff(name: str, settings: LakeSettings, now: datetime) -> date | None:
     """The first day kept."""
-    kept = getattr(settings, f"{name.partition('.')[0]}_days", None)
+    layer = "forecast" if name == FORECASTS else name.partition(".")[0]
+    kept = getattr(settings, f"{layer}_days", None)
     return None if kept is None else now.date() - timedelta(days=kept)
 
 

@@ -64,6 +64,10 @@ TABLES: dict[str, Columns] = {
     "gold.campaign_daily": {"campaign_id": pl.String, "kol_id": pl.String, **_TRACKED, "dt": pl.Date},
     "gold.scores": {**SCORE_SCHEMA, "dt": pl.Date},
     "gold.features": {**FEATURE_SCHEMA, "dt": pl.Date},
+    "gold.forecasts": {
+        "kol_id": pl.String, "metric": pl.String, "origin": TIME, "at": TIME,
+        "value": pl.Float32, "lower": pl.Float32, "upper": pl.Float32, "model": pl.String, "dt": pl.Date,
+    },
     "ops.steps": {
         "run": pl.String, "step": pl.String, "ok": pl.Boolean, "started_at": TIME, "seconds": pl.Float64,
         "detail": pl.String, "dt": pl.Date,
@@ -74,8 +78,9 @@ TABLES: dict[str, Columns] = {
     },
 }  # fmt: skip
 """Table → columns. All are partitioned by ``dt``: ingest day in bronze, day of the event time elsewhere
-(the week's Monday in ``gold.kpi_weekly``, the day of ``as_of`` in ``gold.features``, of the Kafka time in quarantine,
-since an event's own may be what is wrong, and of the run in ``silver.quality``)."""
+(the week's Monday in ``gold.kpi_weekly``, the day of ``as_of`` in ``gold.features``, of ``origin`` in
+``gold.forecasts``, of the Kafka time in quarantine, since an event's own may be what is wrong, and of the run in
+``silver.quality``)."""
 
 PLACE = list(_PLACE)
 """Where in Kafka a row comes from."""

@@ -1,4 +1,5 @@
-"""The night's work in its order: the lake, scores, features for serving, maintenance, drift, training that is due.
+"""The night's work in its order: the lake, scores, features for serving, maintenance, drift, training that is due, and
+forecasts by the champion of then.
 
 Each step is recorded under the night it belongs to. A run that failed starts again at the step that failed; a night
 that is done does nothing. Every step may also be repeated by itself: what it writes has keys or transaction ids.
@@ -17,6 +18,7 @@ from kolray.lake.maintenance import maintain
 from kolray.lake.scores import copy_scores
 from kolray.lake.tables import LakeTables
 from kolray.lake.turns import takes_turn
+from kolray.models.forecast_pipeline import run_forecasts
 from kolray.models.lifecycle import KINDS, newest_features
 from kolray.models.retrain import retrain
 from kolray.models.sentiment import kept_classifiers
@@ -72,6 +74,7 @@ def steps(settings: Settings, clock: Clock) -> dict[str, Work]:
         "maintain": lambda: _maintain(settings, clock),
         "drift": lambda: watch_models(settings, clock),
         **{f"retrain {kind}": lambda kind=kind: retrain(settings, clock, kind) for kind in KINDS},  # type: ignore[misc]
+        "forecasts": lambda: _forecasts(settings),
     }
 
 
@@ -94,6 +97,13 @@ def _features(settings: Settings) -> dict[str, Any]:
     lookup.put_features(features)
     lookup.close()
     return {"features": features.height}
+
+
+def _forecasts(settings: Settings) -> dict[str, Any]:
+    try:
+        return run_forecasts(settings)
+    except NotFoundError as nothing:
+        return {"skipped": str(nothing)}
 
 
 def _maintain(settings: Settings, clock: Clock) -> dict[str, Any]:

@@ -37,26 +37,19 @@ def _publish_scores(lake_root: Root, registry: ModelRegistry, store: MetricsStor
     return scores.height
 
 
-def publish_rankings(lake_root: Root, registry: ModelRegistry, lookup: FeatureStore) -> int:
-    """Ranks the KOLs by ``engagement`` and ``growth`` (last 24 hours) and ``success`` (next 24, forecast).
+def publish_rankings(lake_root: Root, lookup: FeatureStore) -> int:
+    """Ranks the KOLs by ``engagement`` and ``growth`` (last 24 hours); returns how many have any.
 
-    Returns how many have a forecast.
+    ``success``, the next 24 hours, is ranked with the forecasts (``forecast_pipeline``).
     """
     with lake_job(lake_root):
-        return _publish_rankings(lake_root, registry, lookup)
-
-
-def _publish_rankings(lake_root: Root, registry: ModelRegistry, lookup: FeatureStore) -> int:
-    kpis = complete_hours(lake_root)
-    lookup.place(current(lake_root, "kols").select(SEGMENTS))
-    lookup.put_hours(_over_platforms(kpis.filter(pl.col("hour") > pl.col("hour").max() - DAY)))
-    while lookup.sweep_rankings():
-        pass  # those who were silent for a day, and where no stream runs
-    hours = kpis.select("kol_id", at="hour", value=pl.sum_horizontal(METRICS["engagement"]))
-    forecast = registry.load("success").model.forecast(hours, "engagement")
-    expected = forecast.group_by("kol_id").agg(pl.col("value").sum())
-    lookup.put_ranking("success", expected, whole=True)
-    return expected.height
+        hours = complete_hours(lake_root)
+        newest = hours.filter(pl.col("hour") > pl.col("hour").max() - DAY)
+        lookup.place(current(lake_root, "kols").select(SEGMENTS))
+        lookup.put_hours(_over_platforms(newest))
+        while lookup.sweep_rankings():
+            pass  # those who were silent for a day, and where no stream runs
+        return newest["kol_id"].n_unique()
 
 
 def _over_platforms(kpis: pl.DataFrame) -> pl.DataFrame:

@@ -90,7 +90,7 @@ def _publish(settings: Settings, registry: ModelRegistry, kind: Kind) -> int:
     lookup = open_feature_store(settings.redis)
     try:
         if kind == "success":
-            return publish_rankings(settings.lake_root, registry, lookup)
+            return publish_rankings(settings.lake_root, lookup)
         store = open_metrics_store(settings)
         try:
             return publish_scores(settings.lake_root, registry, store, lookup)

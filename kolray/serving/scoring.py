@@ -13,6 +13,7 @@ from kolray.errors import NotFoundError, ServiceUnavailableError
 from kolray.features.window_metrics import ratio_exprs
 from kolray.lake.tables import LakeTables
 from kolray.models.champions import Champions
+from kolray.models.forecasts import RANKED
 from kolray.models.success.design import HOURLY
 from kolray.models.success.series import METRICS
 from kolray.serving.contracts import FeatureSource, ForecastAnswer, ForecastPoint, ScoreAnswer
@@ -115,9 +116,9 @@ class ScoringGraph:
     def _expected(self, kol_id: str) -> float | None:
         """Interactions expected in 24 hours: the batch forecast in Redis, else made now; None without hours."""
         with suppress(ServiceUnavailableError):
-            held = self.lookup.ranking_value("success", kol_id)
+            held = self.lookup.get_forecast(kol_id, RANKED)
             if held is not None:
-                return round(held, 1)
+                return round(sum(held.value), 1)
         try:
             return round(sum(point.value for point in self.forecast(kol_id).points), 1)
         except NotFoundError:

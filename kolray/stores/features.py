@@ -1,7 +1,7 @@
 """Redis: features, scores, rankings (``rankings.py``), the newest windows and the response cache.
 
 Keys: ``features:{kol}`` hash (expires), ``score:{kol}`` JSON, ``live:{kol}`` hash window → JSON, ``forecast:{kol}``
-hash metric → JSON, ``cache:{kol}`` hash of answers (expires).
+hash metric → JSON (expires), ``cache:{kol}`` hash of answers (expires).
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ PREFIXES = ("features", "score", "live", "forecast", "cache", "hours")
 """Of the keys that belong to one KOL."""
 REFILL_S = 120
 """Seconds until another process may begin a refill that was not completed."""
+
+KEEP_FORECAST_S = 2 * 86_400
+"""A batch comes each night; one that is two days old forecasts nothing that is still to come."""
 
 _NEWER = """
 for n, key in ipairs(KEYS) do
@@ -65,6 +68,16 @@ class FeatureRow(NamedTuple):
 
     as_of: datetime
     values: dict[str, float | None]
+
+
+class HeldForecast(NamedTuple):
+    """A batch forecast of a KOL's metric: the hours from ``origin`` on, each with its 90 % interval."""
+
+    origin: datetime
+    model: str
+    value: list[float]
+    lower: list[float]
+    upper: list[float]
 
 
 class FeatureStore(Rankings):
@@ -150,7 +163,11 @@ class FeatureStore(Rankings):
         """``WINDOW_SCHEMA`` rows; of each (kol, window) the newest ``window_start`` stays."""
         plain = rows.with_columns(pl.col("window_start").dt.epoch("ms"))
         texts = plain.select("window", "window_start", json=pl.struct(pl.exclude("kol_id")).struct.json_encode())
-        pairs = list(zip(rows.select("live:" + pl.col("kol_id")).to_series(), texts.rows(), strict=True))
+        self._put_newer(rows.select("live:" + pl.col("kol_id")).to_series().to_list(), texts.rows())
+
+    def _put_newer(self, keys: list[str], rows: list[tuple[Any, ...]]) -> None:
+        """(field, time, text) into the hash of each key, unless it holds a newer one under that field."""
+        pairs = list(zip(keys, rows, strict=True))
         parts = [pairs[at : at + SCRIPT_ROWS] for at in range(0, len(pairs), SCRIPT_ROWS)]
 
         def add(pipe: Any, part: list[tuple[str, tuple[Any, ...]]]) -> None:
@@ -165,15 +182,26 @@ class FeatureStore(Rankings):
         rows = [json.loads(value) for field, value in held.items() if not field.endswith(b":at")]
         return [row | {"window_start": from_ms(row["window_start"])} for row in rows]
 
-    def put_forecast(self, kol_id: str, metric: str, payload: dict[str, Any]) -> None:
-        """A JSON-ready forecast of one metric."""
-        with self._asking():
-            self._redis.hset(f"forecast:{kol_id}", metric, json.dumps(payload))
+    def put_forecasts(self, rows: pl.DataFrame) -> None:
+        """``kol_id, metric, origin, model`` and ``value, lower, upper`` as lists, an hour each from ``origin`` on.
 
-    def get_forecast(self, kol_id: str, metric: str) -> dict[str, Any] | None:
+        Of each (kol, metric) the one with the newest origin stays, for ``KEEP_FORECAST_S`` seconds.
+        """
+        points = pl.col("value", "lower", "upper").list.eval(pl.element().cast(pl.Float64).round(2))
+        plain = rows.with_columns(points, pl.col("origin").dt.epoch("ms"))
+        texts = plain.select("metric", "origin", json=pl.struct(pl.exclude("kol_id", "metric")).struct.json_encode())
+        keys = rows.select("forecast:" + pl.col("kol_id")).to_series().to_list()
+        self._put_newer(keys, texts.rows())
+        self._in_batches(list(dict.fromkeys(keys)), lambda pipe, key: pipe.expire(key, KEEP_FORECAST_S))
+
+    def get_forecast(self, kol_id: str, metric: str) -> HeldForecast | None:
+        """None when there is none or it expired."""
         with self._asking():
             held = self._redis.hget(f"forecast:{kol_id}", metric)
-        return None if held is None else json.loads(held)
+        if held is None:
+            return None
+        row = json.loads(held)
+        return HeldForecast(from_ms(row["origin"]), row["model"], row["value"], row["lower"], row["upper"])
 
     def cache_get(self, kol_id: str, rest: str, ttl_s: int) -> Cached:
         """An answer about a KOL that was kept; ``rest`` names it among its answers."""

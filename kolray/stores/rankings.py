@@ -131,12 +131,6 @@ class Rankings(RedisClient):
             total, [Ranked(kol.decode(), float(value), *_of(segment)) for (kol, value), segment in pairs]
         )
 
-    def ranking_value(self, by: RankBy, kol_id: str) -> float | None:
-        """A KOL's value in a ranking, or None where it has none."""
-        with self._asking():
-            held = self._redis.zscore(f"rank:{by}", kol_id)
-        return None if held is None else float(held)
-
     def _members(self, by: RankBy) -> list[str]:
         with self._asking():
             return [kol.decode() for kol in self._redis.zrange(f"rank:{by}", 0, -1)]

@@ -33,6 +33,7 @@ JOBS = [
     "gold.py",
     "train_trust.py",
     "train_success.py",
+    "forecast.py",
     "maintain.py",
     "nightly.py",
     "verify.py",

@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from kolray import local
 from kolray.clock import SystemClock, to_ms
 from kolray.lake.erasure.trace import Trace
+from kolray.models.forecast_pipeline import forecast_all
 from kolray.models.forget import forget
 from kolray.models.lifecycle import complete_hours, submit
 from kolray.models.lifecycle import train as fit
@@ -26,7 +27,7 @@ from kolray.serving.tokens import TokenFile
 from kolray.settings import Settings, load_settings
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.denied import LOOK_S
-from tests.served import CLOSED, FIVE, KOL, write_lake, write_windows
+from tests.served import CLOSED, FIVE, KOL, here, write_lake, write_windows
 from tests.silver import START
 
 
@@ -43,7 +44,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     for kind in ("trust", "success"):
         assert submit(registry, kind, fit(kind, settings.lake_root)).promoted
     publish_scores(settings.lake_root, registry, store, lookup)
-    publish_rankings(settings.lake_root, registry, lookup)
+    publish_rankings(settings.lake_root, lookup)
+    forecast_all(settings, here)
     write_windows(store)
     yield settings
     local.down(home)
@@ -324,11 +326,12 @@ def test_an_erased_kol_is_unknown_and_reports_of_older_versions_name_nobody(
     named = [{"kol_id": kol_id, **shown} for kol_id, shown in zip((gone, other, KOL), report["sample"], strict=True)]
     registry.replace_report(run_id, report | {"sample": named}, {})
     assert ask("/kol/score", {"kol_id": gone})["kol_id"] == gone
-    app.app.state.services.graph.lookup.put_forecast(gone, "engagement", {})
+    assert app.app.state.services.graph.lookup.get_forecast(gone, "engagement")
 
     steps = {step.name: step.detail for step in forget(settings, gone, started=lambda _: None)}
     assert steps["scan"]["found"] == 0, steps["scan"]
     assert steps["artifacts"]["reports"] == 1
+    assert steps["count"]["rows"]["gold.forecasts"] % 24 == 0
     assert dict(registry.reports())[run_id]["sample"] == report["sample"]
     assert steps["stores"]["redis_keys"] >= 5
     SystemClock().sleep(LOOK_S)

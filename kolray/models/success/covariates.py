@@ -69,10 +69,10 @@ class Covariates:
 
 
 def lake_covariates(
-    root: Root, versions: Mapping[str, int] = MappingProxyType({}), kol_id: str | None = None
+    root: Root, versions: Mapping[str, int] = MappingProxyType({}), mine: pl.Expr | None = None
 ) -> Covariates:
-    """From the lake's tables in their newest or given versions; of one KOL, or of all."""
-    mine = pl.lit(True) if kol_id is None else pl.col("kol_id") == kol_id
+    """From the lake's tables in their newest or given versions; of all KOLs, or of those of whom ``mine`` is true."""
+    mine = pl.lit(True) if mine is None else mine
     kols, campaigns = (
         recorded(root, name, versions.get(f"ref.{name}")).filter(mine).collect() for name in ("kols", "campaigns")
     )
