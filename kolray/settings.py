@@ -189,7 +189,10 @@ class ServingSettings(_Part):
 
     host: str = Field("127.0.0.1", description="address Serve listens on; anything beyond loopback is your decision")
     port: int = Field(8000, ge=0, le=65_535, description="HTTP port; 0 chooses a free one")
-    tokens: str | None = Field(None, description="file of hashed API tokens; none: <home>/tokens.json")
+    tokens: str | None = Field(
+        None,
+        description="hashed API tokens: a folder that all replicas see or s3://BUCKET/PREFIX; none: <home>/access",
+    )
     session_secret: SecretStr | None = Field(None, description="signs dashboard sessions; none: kept in <home>")
     rate_per_minute: int = Field(100, ge=1, description="requests a minute for each token")
     cache_s: int = Field(300, ge=0, description="seconds an answer may be cached; 0: no cache")
@@ -269,8 +272,8 @@ class Settings(BaseSettings):
         return self.models.runs or str(self.home / "runs")
 
     @property
-    def tokens_file(self) -> Path:
-        return Path(self.serving.tokens) if self.serving.tokens else self.home / "tokens.json"
+    def tokens(self) -> str:
+        return self.serving.tokens or str(self.home / "access")
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -23,7 +23,7 @@ from kolray.events import TIME
 from kolray.local import servers
 from kolray.local.profiles import one_server
 from kolray.serving.build import build
-from kolray.serving.tokens import TokenFile
+from kolray.serving.tokens import Tokens
 from kolray.settings import RedisSettings, Settings, load_settings
 from kolray.stores.features import FeatureStore
 from kolray.stores.open import open_feature_store, open_metrics_store
@@ -127,7 +127,7 @@ def _read(live: FeatureStore, pages: int, seed: int) -> tuple[list[float], int]:
 
 async def _ask(settings: Settings, requests: int, seed: int) -> list[float]:
     """The same through the whole application, without a socket."""
-    token = TokenFile(settings.tokens_file).create("bench", ("read",), 1_000_000)
+    token = Tokens.of(settings).create("bench", ("read",), 1_000_000)
     times, header = [], {"Authorization": f"Bearer {token}"}
     inside = httpx.ASGITransport(build(settings))
     async with httpx.AsyncClient(transport=inside, headers=header, base_url="http://bench") as client:

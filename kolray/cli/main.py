@@ -19,6 +19,7 @@ from kolray.cli import (
     services,
     settings,
     stream,
+    tokens,
     trino,
     upkeep,
 )
@@ -38,6 +39,7 @@ for group in (
     forget,
     models,
     serve,
+    tokens,
     bench,
     settings,
     trino,

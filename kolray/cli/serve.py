@@ -1,23 +1,18 @@
-"""``kolray serve``, ``kolray score`` and ``kolray tokens``."""
+"""``kolray serve`` and ``kolray score``."""
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import datetime
 from pathlib import Path
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from kolray.cli import accounts as accounts_cli
 from kolray.cli.accounts import show_counterfactual
 from kolray.cli.options import FIELD_COLUMN
 from kolray.errors import InvalidInputError
 from kolray.settings import Settings, load_settings
-
-tokens = typer.Typer(no_args_is_help=True, help="Create, list and revoke API tokens.")
 
 
 def serve() -> None:
@@ -84,49 +79,7 @@ def _score_kol(settings: Settings, kol_id: str, *, explain: bool, as_json: bool)
         print(f"  {part.contribution:+.3f}  {part.feature} = {part.value}")
 
 
-@tokens.command()
-def create(
-    name: str = typer.Argument(help="who or what uses it"),
-    scopes: list[str] = typer.Option(["read", "score"], "--scope", help="read, score or admin; may be repeated"),
-    rate: int | None = typer.Option(None, min=1, help="requests a minute; default: KOLRAY_SERVING__RATE_PER_MINUTE"),
-) -> None:
-    """Create a token; its text is shown this once."""
-    from kolray.serving.tokens import TokenFile
-
-    settings = load_settings()
-    limit = rate or settings.serving.rate_per_minute
-    print(TokenFile(settings.tokens_file).create(name, tuple(scopes), limit))
-
-
-@tokens.command("list")
-def list_tokens(as_json: bool = typer.Option(False, "--json", help="as JSON")) -> None:
-    """Show the tokens, never their texts."""
-    from kolray.serving.tokens import TokenFile
-
-    held = TokenFile(load_settings().tokens_file).all()
-    if as_json:
-        rows = [
-            {"name": t.name, "scopes": t.scopes, "rate": t.rate_per_minute, "created_at": t.created_at} for t in held
-        ]
-        print(json.dumps(rows))
-        return
-    table = Table("name", "scopes", "per minute", "created")
-    for token in held:
-        table.add_row(token.name, ", ".join(token.scopes), str(token.rate_per_minute), token.created_at)
-    Console().print(table)
-
-
-@tokens.command()
-def revoke(name: str) -> None:
-    """End a token at once."""
-    from kolray.serving.tokens import TokenFile
-
-    TokenFile(load_settings().tokens_file).revoke(name)
-    print(f"{name} is revoked")
-
-
 def register(root: typer.Typer) -> None:
-    """Adds the three."""
+    """Adds the two."""
     root.command()(serve)
     root.command()(score)
-    root.add_typer(tokens, name="tokens")

@@ -29,7 +29,7 @@ from kolray.lake.world import send_world
 from kolray.models.publish import publish_rankings, publish_scores
 from kolray.models.registry import ModelRegistry
 from kolray.models.sentiment import default_classifier
-from kolray.serving.tokens import TokenFile
+from kolray.serving.tokens import Tokens
 from kolray.settings import Settings, load_settings
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.topics import ensure_topics
@@ -134,7 +134,7 @@ class Demo:
     def _serve(self, settings: Settings) -> None:
         report = self.report
         with self.stage("serve") as say:
-            report.token = TokenFile(settings.tokens_file).create("demo", ("read", "score"), 60_000)
+            report.token = Tokens.of(settings).create("demo", ("read", "score"), 60_000)
             report.url = self.serve(settings)
             say(report.url)
         with self.stage("500 requests") as say:

@@ -9,12 +9,12 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from kolray.serving.limiter import RateLimiter
 from kolray.serving.problems import Problem
-from kolray.serving.tokens import Token, TokenFile
+from kolray.serving.tokens import Token, Tokens
 
 _bearer = HTTPBearer(auto_error=False, description="an API token from `kolray tokens create`")
 
 
-def authorize(tokens: TokenFile, limiter: RateLimiter, text: str | None, scope: str) -> tuple[Token, dict[str, str]]:
+def authorize(tokens: Tokens, limiter: RateLimiter, text: str | None, scope: str) -> tuple[Token, dict[str, str]]:
     """The token and the headers of its rate limit.
 
     Raises:

@@ -35,7 +35,7 @@ from kolray.serving.given import features_given
 from kolray.serving.limiter import RateLimiter
 from kolray.serving.observe import Metrics, Observe
 from kolray.serving.scoring import ScoringGraph
-from kolray.serving.tokens import TokenFile
+from kolray.serving.tokens import Tokens
 from kolray.stores.rankings import RankBy
 
 PAGE = 5_000
@@ -57,7 +57,7 @@ class Services:
     """What the handlers use."""
 
     graph: ScoringGraph
-    tokens: TokenFile
+    tokens: Tokens
     limiter: RateLimiter
     cache_s: int = 300
 

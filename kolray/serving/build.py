@@ -10,14 +10,15 @@ from kolray.models.champions import Champions
 from kolray.models.registry import ModelRegistry
 from kolray.serving.api import Services, build_app
 from kolray.serving.dashboard.pages import build_dashboard, mount_dashboard
-from kolray.serving.limiter import RateLimiter
+from kolray.serving.limiter import WINDOW_S, RateLimiter
 from kolray.serving.lookup import FeatureLookup
 from kolray.serving.page_data import LivePageData
 from kolray.serving.scoring import ScoringGraph
 from kolray.serving.sessions import Sessions, kept_secret
-from kolray.serving.tokens import TokenFile
+from kolray.serving.tokens import Tokens
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
+from kolray.stores.rate_window import RateWindow
 from kolray.stores.redis_connection import RedisConnection
 from kolray.stream.denied import open_deny_list
 
@@ -29,8 +30,9 @@ def build(settings: Settings) -> FastAPI:
     champions.watch()
     redis = RedisConnection(settings.redis, settings.serving.redis_timeout_s)
     graph = open_graph(settings, champions, redis)
-    tokens = TokenFile(settings.tokens_file)
-    app = build_app(Services(graph, tokens, RateLimiter(settings.redis.url), settings.serving.cache_s))
+    tokens = Tokens.of(settings)
+    limiter = RateLimiter(RateWindow(settings.redis, WINDOW_S, redis))
+    app = build_app(Services(graph, tokens, limiter, settings.serving.cache_s))
     given = settings.serving.session_secret
     sessions = Sessions(tokens, given.get_secret_value() if given else kept_secret(settings.home))
     mount_dashboard(app, build_dashboard(LivePageData(graph), sessions.sign_in, sessions.ok))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from kolray.serving.tokens import TokenFile
+from kolray.serving.tokens import Tokens
 
 HOURS = 12
 
@@ -16,7 +16,7 @@ HOURS = 12
 class Sessions:
     """Signs in with an API token; checks cookies."""
 
-    def __init__(self, tokens: TokenFile, secret: str) -> None:
+    def __init__(self, tokens: Tokens, secret: str) -> None:
         self._tokens = tokens
         self._signer = URLSafeTimedSerializer(secret, salt="kolray-session")
 

@@ -19,7 +19,7 @@ from kolray import local
 from kolray.clock import SystemClock
 from kolray.local.ports import choose_port
 from kolray.models.nightly import steps
-from kolray.serving.tokens import TokenFile
+from kolray.serving.tokens import Tokens
 from kolray.settings import Settings, load_settings
 from kolray.stores.open import open_metrics_store
 from kolray.stream.topics import ensure_topics
@@ -98,7 +98,7 @@ def _check_deployment(dashboard: str, home: Settings, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     _wait(f"http://127.0.0.1:{port}/healthz", 90)
-    token = TokenFile(home.tokens_file).create("jobs", ("score",), 100)
+    token = Tokens.of(home).create("jobs", ("score",), 100)
     answer = httpx.post(
         f"http://127.0.0.1:{port}/kol/score",
         json={"kol_id": "kol_000001"},

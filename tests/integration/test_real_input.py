@@ -15,7 +15,7 @@ from kolray.connectors.send import send_file_events
 from kolray.connectors.youtube_run import poll_youtube
 from kolray.models.sentiment import default_classifier
 from kolray.serving.build import build
-from kolray.serving.tokens import TokenFile
+from kolray.serving.tokens import Tokens
 from kolray.settings import Settings
 from kolray.stores.open import open_metrics_store
 from kolray.stream.actors import run_stream
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.usefixtures("cluster"), pytest.mark.realdata]
 
 
 def _client(settings: Settings) -> TestClient:
-    token = TokenFile(settings.tokens_file).create("test", ("read",), 100_000)
+    token = Tokens.of(settings).create("test", ("read",), 100_000)
     return TestClient(build(settings), headers={"Authorization": f"Bearer {token}"})
 
 

@@ -23,10 +23,10 @@ from kolray.models.lifecycle import train as fit
 from kolray.models.publish import publish_rankings, publish_scores
 from kolray.models.registry import ModelRegistry
 from kolray.serving.build import build
-from kolray.serving.tokens import TokenFile
+from kolray.serving.tokens import LOOK_S, Tokens
 from kolray.settings import Settings, load_settings
 from kolray.stores.open import open_feature_store, open_metrics_store
-from kolray.stream.denied import LOOK_S
+from kolray.stream import denied
 from tests.served import CLOSED, FIVE, KOL, here, write_lake, write_windows
 from tests.silver import START
 
@@ -64,7 +64,7 @@ def token(settings: Settings, request: pytest.FixtureRequest) -> Callable[..., d
 
     def make(*scopes: str, rate: int = 10_000) -> dict[str, str]:
         name = f"{request.node.name}-{next(made)}"
-        return {"Authorization": f"Bearer {TokenFile(settings.tokens_file).create(name, scopes, rate)}"}
+        return {"Authorization": f"Bearer {Tokens.of(settings).create(name, scopes, rate)}"}
 
     return make
 
@@ -282,7 +282,8 @@ def test_tokens_scopes_and_rates(app: TestClient, token: Any, settings: Settings
     assert [a.status_code for a in answers] == [200, 200, 200, 429]
     assert [a.headers["RateLimit-Remaining"] for a in answers] == ["2", "1", "0", "0"]
     assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
-    TokenFile(settings.tokens_file).revoke("test_tokens_scopes_and_rates-2")
+    Tokens.of(settings).revoke("test_tokens_scopes_and_rates-2")
+    SystemClock().sleep(LOOK_S)
     assert app.get("/alerts", headers=slow).status_code == 401
 
 
@@ -334,7 +335,7 @@ def test_an_erased_kol_is_unknown_and_reports_of_older_versions_name_nobody(
     assert steps["count"]["rows"]["gold.forecasts"] % 24 == 0
     assert dict(registry.reports())[run_id]["sample"] == report["sample"]
     assert steps["stores"]["redis_keys"] >= 5
-    SystemClock().sleep(LOOK_S)
+    SystemClock().sleep(denied.LOOK_S)
     asker = token("read", "score")
     bodies = {"/kol/score": {"kol_id": gone}, "/forecast/predict": {"kol_id": gone, "metric": "engagement"}}
     answers = [app.post(path, json=body, headers=asker) for path, body in bodies.items()]

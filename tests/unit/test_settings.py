@@ -80,7 +80,7 @@ def test_the_home_is_absolute_and_holds_what_is_not_placed_elsewhere(
     assert Path(settings.lake_root) == home / "lake"
     assert settings.checkpoints == str(home / "checkpoints")
     assert settings.metrics_url == f"sqlite:///{home}/metrics.db"
-    assert settings.tokens_file == home / "tokens.json"
+    assert settings.tokens == str(home / "access")
     monkeypatch.setenv("KOLRAY_LAKE__ROOT", "/data/lake")
     assert Path(load_settings().lake_root) == Path("/data/lake")
     assert load_settings(home=Path("other")).home == tmp_path / "other"  # who names a home means that one

@@ -1,0 +1,80 @@
+"""The rate limit on a real Redis: several replicas together never let more through in any window than one may."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.synchronize import Barrier
+
+import pytest
+
+from kolray import local
+from kolray.settings import RedisSettings, load_settings
+from kolray.stores.rate_window import RateWindow
+
+REPLICAS = 3
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSettings]:
+    home = tmp_path_factory.mktemp("limits")
+    local.up("embedded", home, owner_pid=os.getpid())
+    yield load_settings(home=home).redis
+    local.down(home)
+
+
+def _ask(redis: RedisSettings, limit: int, window_s: float, windows: int, seed: int) -> list[tuple[float, float]]:
+    """One replica: asks in bursts and pauses; returns when each grant was asked for and when it was there."""
+    window, chance, granted = RateWindow(redis, window_s), random.Random(seed), []
+    until = time.monotonic() + windows * window_s
+    while time.monotonic() < until:
+        for _ in range(chance.randint(1, 2 * limit)):
+            asked = time.monotonic()
+            if window.take("token", limit).granted:
+                granted.append((asked, time.monotonic()))
+        time.sleep(chance.expovariate(10 / window_s))
+    return granted
+
+
+def _wait_for_all(all_there: Barrier) -> None:
+    all_there.wait()
+
+
+def _together(redis: RedisSettings, limit: int, window_s: float, windows: int) -> list[tuple[float, float]]:
+    spawn = multiprocessing.get_context("spawn")
+    all_there = spawn.Barrier(REPLICAS)
+    with ProcessPoolExecutor(REPLICAS, spawn, _wait_for_all, (all_there,)) as replicas:
+        asking = [replicas.submit(_ask, redis, limit, window_s, windows, seed) for seed in range(REPLICAS)]
+        return sorted(grant for asked in asking for grant in asked.result())
+
+
+@pytest.mark.parametrize(
+    ("limit", "window_s", "windows"), [(20, 0.5, 4), pytest.param(100, 60, 3, marks=pytest.mark.heavy)]
+)
+def test_no_window_has_more_than_the_limit(redis: RedisSettings, limit: int, window_s: float, windows: int) -> None:
+    """Each grant was decided between asking and answer: limit + 1 of them that certainly fit in a window are one too
+    many."""
+    grants = _together(redis, limit, window_s, windows)
+    for at in range(len(grants) - limit):
+        one_too_many = grants[at : at + limit + 1]
+        assert max(there for _, there in one_too_many) - one_too_many[0][0] >= window_s
+    assert len(grants) >= limit * (windows - 1), "and the limit itself is granted"
+
+
+def test_the_next_is_granted_when_the_oldest_no_longer_counts(redis: RedisSettings) -> None:
+    window = RateWindow(redis, 0.2)
+    assert [window.take("one", 2)[:2] for _ in range(3)] == [(True, 1), (True, 2), (False, 2)]
+    time.sleep(window.take("one", 2).next_s + 0.001)
+    assert window.take("one", 2).granted
+    assert window.take("another", 2) == (True, 1, pytest.approx(0.2))
+
+
+def test_a_token_that_is_gone_leaves_no_key_behind(redis: RedisSettings) -> None:
+    window = RateWindow(redis, 0.05)
+    window.take("gone", 1)
+    time.sleep(0.1)
+    assert not window._redis.exists("rate:gone")
