@@ -17,7 +17,7 @@ from kolray.errors import InvalidInputError
 def backtest(
     kind: str = typer.Argument("success", help="success"),
     series: Path | None = typer.Option(None, "--series", help="file of series_id, at, value; none: hourly gold"),
-    world: str | None = typer.Option(None, help="a frozen generated world (weeks) instead of gold"),
+    world: str | None = typer.Option(None, help="a frozen generated world instead of gold (see docs/worlds.md)"),
     horizon: int = typer.Option(24, min=1, help="steps ahead"),
     season: int = typer.Option(24, min=1, help="steps after which a series repeats itself"),
     origins: int = typer.Option(1, min=1, help="how many origins, a horizon apart; 1: only the last steps are judged"),
@@ -25,7 +25,9 @@ def backtest(
     metric: str | None = typer.Option(None, help="of the lake; none: all (young-posts: engagement)"),
     prophet: int = typer.Option(0, min=0, help="fit Prophet to so many series of the largest volume, as Ray tasks"),
     maps: list[str] = FIELD_COLUMN,
-    task: str = typer.Option("series", help="series, or young-posts: a post's count --horizon hours after posting"),
+    task: str = typer.Option(
+        "series", help="series; young-posts: counts --horizon hours after posting; campaigns: lifts on --world"
+    ),
     known: float = typer.Option(1.0, "--known-h", help="young-posts: hours after posting that are known"),
     step_minutes: float = typer.Option(20.0, help="young-posts: minutes between two counts of a file"),
     seed: int = typer.Option(7, help="exact per seed"),
@@ -41,8 +43,13 @@ def backtest(
         report = backtest_young_posts(series, pairs(maps), metric or "engagement", hours, step_minutes, seed)
         show_young_posts(report, as_json=as_json)
         return
+    if task == "campaigns":
+        from kolray.cli.campaigns import backtest_campaigns
+
+        backtest_campaigns(world, as_json=as_json)
+        return
     if task != "series":
-        raise InvalidInputError(f"no task {task!r}: choose series or young-posts")
+        raise InvalidInputError(f"no task {task!r}: choose series, young-posts or campaigns")
     told = _judged(series, world, metric, pairs(maps), (season, horizon, calendar), origins, seed, prophet)
     if as_json:
         print(json.dumps(told))

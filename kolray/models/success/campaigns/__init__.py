@@ -1,0 +1,1 @@
+"""Campaigns: what one has brought, what it will bring, and how much of that is lift over the KOL's own baseline."""
