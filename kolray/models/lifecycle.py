@@ -15,11 +15,11 @@ from kolray.lake.tables import LakeTables, Root
 from kolray.models.card import CARD, model_card
 from kolray.models.drift import Reference
 from kolray.models.monitor import AtTraining
-from kolray.models.plots import forecast_plot, precision_plot, reliability_plot, roc_plot
+from kolray.models.plots import forecast_plot, horizons_plot, precision_plot, reliability_plot, roc_plot
 from kolray.models.provenance import provenance
 from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
 from kolray.models.sentiment.trained import TrainedSentiment
-from kolray.models.success import TrainedSuccess, train_success
+from kolray.models.success import SuccessReport, TrainedSuccess, train_success
 from kolray.models.success.covariates import lake_covariates
 from kolray.models.success.series import HOUR
 from kolray.models.trust import TrainedTrust, train_trust
@@ -118,11 +118,13 @@ def submit(registry: ModelRegistry, kind: Registered, trained: Trained | Trained
         params=report.params,
         report=report.to_dict(),
         figures=_figures(trained),
+        curves=report.curves() if isinstance(report, SuccessReport) else {},
         tags={name: str(value) for name, value in verdict.items()} | _provenance(trained),
         reference=None if trained.reference is None else asdict(trained.reference),
     )
-    if isinstance(trained, TrainedTrust):
-        write_card(registry, kind, version, report.to_dict(), len(trained.model.feature_names))
+    if not isinstance(trained, TrainedSentiment):
+        names = trained.model.feature_names if isinstance(trained, TrainedTrust) else trained.model.design.names
+        write_card(registry, kind, version, report.to_dict(), len(names))
     try:
         reason = promote(registry, kind, version)
     except PromotionRefusedError as refusal:
@@ -138,7 +140,7 @@ def write_card(
     n_features: int,
     ablation: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """The model card of a trust version, in place of an earlier one."""
+    """The model card of a version, in place of an earlier one."""
     card = model_card(kind, version, report, registry.tags(kind, version), n_features, ablation)
     registry.attach(kind, version, {CARD: card})
 
@@ -157,7 +159,9 @@ def _figures(trained: Trained | TrainedSentiment) -> dict[str, Any]:
             "roc.png": roc_plot(report),
             "precision_recall.png": precision_plot(report),
         }
-    return {"forecast.png": forecast_plot(trained.report)} if isinstance(trained, TrainedSuccess) else {}
+    if isinstance(trained, TrainedSuccess):
+        return {"forecast.png": forecast_plot(trained.report), "horizons.png": horizons_plot(trained.report)}
+    return {}
 
 
 def promote(registry: ModelRegistry, kind: Registered, version: int | None = None) -> str:

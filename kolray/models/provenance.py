@@ -16,7 +16,7 @@ from kolray import features
 from kolray.features import FEATURES
 from kolray.features.accounts import FEATURES as ACCOUNT_FEATURES
 
-LIBRARIES = ("kolray", "xgboost-cpu", "lightgbm", "scikit-learn", "scipy", "numpy", "polars")
+LIBRARIES = ("kolray", "xgboost-cpu", "lightgbm", "prophet", "holidays", "scikit-learn", "scipy", "numpy", "polars")
 """What a model's numbers depend on."""
 FEATURE_SCHEMA, DATA_VERSION, SEED, LIBRARY_VERSIONS = "feature_schema", "data_version", "seed", "libraries"
 DataVersion = Mapping[str, int | str]

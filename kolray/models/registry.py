@@ -11,7 +11,8 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,8 @@ REPORT = "report.json"
 CHAMPION, CHALLENGER = "champion", "challenger"
 REFERENCE_FILE = "reference.json"
 TUNED = "tuned_params"
+BATCH = 1000
+"""Metrics that MLflow takes at once."""
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
@@ -85,12 +88,14 @@ class ModelRegistry:
         params: Mapping[str, Any],
         report: Mapping[str, Any],
         figures: Mapping[str, Any] | None = None,
+        curves: Mapping[str, Sequence[float]] | None = None,
         tags: Mapping[str, str] | None = None,
         reference: Mapping[str, Any] | None = None,
     ) -> int:
         """Logs a run (metrics, parameters, ``report.json``, matplotlib ``figures`` by file name) and its model.
 
-        ``reference`` is what the night compares it with (``AtTraining``).
+        ``curves`` are metrics step by step, from step 1 on; ``reference`` is what the night compares it with
+        (``AtTraining``).
 
         Returns:
             the version, which the alias ``challenger`` now names.
@@ -98,10 +103,7 @@ class ModelRegistry:
         client = self._connected()
         run = client.create_run(self._experiment, run_name=f"{name} {model.version}")
         run_id = run.info.run_id
-        for key, value in metrics.items():
-            client.log_metric(run_id, key, value)
-        for key, value in params.items():
-            client.log_param(run_id, key, value)
+        _log(client, run_id, metrics, curves or {}, params)
         self.replace_report(run_id, report, figures or {})
         if reference is not None:
             client.log_dict(run_id, dict(reference), REFERENCE_FILE)
@@ -295,6 +297,25 @@ class ModelRegistry:
         with file.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _log(
+    client: Any,
+    run_id: str,
+    metrics: Mapping[str, float],
+    curves: Mapping[str, Sequence[float]],
+    params: Mapping[str, Any],
+) -> None:
+    """In few calls: each is a transaction of its own."""
+    from mlflow.entities import Metric, Param
+
+    at = int(time.time() * 1000)
+    points = [(key, value, 0) for key, value in metrics.items()]
+    points += [(key, value, i) for key, values in curves.items() for i, value in enumerate(values, 1)]
+    logged = [Metric(key, value, at, step) for key, value, step in points]
+    for first in range(0, len(logged), BATCH):
+        client.log_batch(run_id, metrics=logged[first : first + BATCH])
+    client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
 
 
 def _load(name: str, folder: Path) -> Any:

@@ -19,7 +19,7 @@ from kolray.lake.bronze_pipeline import run_bronze
 from kolray.lake.tables import LakeTables
 from kolray.models.lifecycle import promote, submit
 from kolray.models.lifecycle import train as fit
-from kolray.models.registry import ModelRegistry
+from kolray.models.registry import EXPERIMENT, ModelRegistry
 from kolray.models.retrain import judge_due, retrain
 from kolray.models.sentiment import current_classifier
 from kolray.models.sentiment.corpus import make_corpus
@@ -78,6 +78,24 @@ def test_the_first_model_becomes_champion_and_the_same_again_is_refused(kind, la
     assert registry.alias_version(kind, "challenger") == 2
     with pytest.raises(PromotionRefusedError):
         promote(registry, kind)
+
+
+def test_a_success_version_keeps_its_card_plots_curves_and_where_it_comes_from(registry):
+    client, _ = registry.experiment(EXPERIMENT)
+    run = client.get_run(client.get_model_version("success", "1").run_id)
+    tags = registry.tags("success", 1)
+    assert json.loads(tags["data_version"]) == {"gold.kpi_hourly": 0, "gold.features": 0}
+    assert (tags["seed"], tags["beats_baseline"]) == ("7", "True")
+    assert {"lightgbm", "prophet"} < set(json.loads(tags["libraries"]))
+    figures = run.data.metrics
+    assert figures["engagement_mase"] < figures["engagement_baseline_mase"]
+    hours = client.get_metric_history(run.info.run_id, "engagement_smape_by_hour")
+    assert [point.step for point in sorted(hours, key=lambda point: point.step)] == list(range(1, 25))
+    assert {file.path for file in client.list_artifacts(run.info.run_id, "plots")} == {
+        "plots/forecast.png",
+        "plots/horizons.png",
+    }
+    assert "card.md" in {file.path for file in client.list_artifacts(run.info.run_id)}
 
 
 def test_a_loaded_champion_scores_bit_for_bit_as_the_trained(lake, registry):

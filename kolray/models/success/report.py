@@ -52,6 +52,15 @@ class SuccessReport:
             figures |= {f"{metric}_{name}": value for name, value in of_metric.items()}
         return figures
 
+    def curves(self) -> dict[str, list[float]]:
+        """Each metric's figures hour by hour, as ``clicks_smape_by_hour``."""
+        return {
+            f"{metric}_{name}_by_hour": [float(row[name]) for row in own["by_horizon"]]
+            for metric, own in self.by_metric.items()
+            for name in own["by_horizon"][0]
+            if name != "horizon"
+        }
+
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "beats_baseline": self.beats_baseline}
 

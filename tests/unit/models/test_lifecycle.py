@@ -10,8 +10,10 @@ import pytest
 
 from kolray.errors import InvalidInputError, NotFoundError, PromotionRefusedError
 from kolray.features.window_metrics import SUMS
+from kolray.models.card import model_card
 from kolray.models.lifecycle import complete_hours, judge, newest_features, train
-from kolray.models.plots import forecast_plot, precision_plot, reliability_plot, roc_plot
+from kolray.models.plots import forecast_plot, horizons_plot, precision_plot, reliability_plot, roc_plot
+from kolray.models.provenance import provenance
 from kolray.models.publish import score_all
 from kolray.models.registry import LoadedModel
 from kolray.stores.metrics import SCORE_SCHEMA
@@ -89,9 +91,33 @@ def test_an_empty_lake_says_what_to_run(kind, tmp_path):
 
 def test_plots_are_drawn_without_a_display(tmp_path):
     of_trust = [plot(TRUST.report) for plot in (reliability_plot, roc_plot, precision_plot)]
-    for name, figure in enumerate([*of_trust, forecast_plot(SUCCESS.report)]):
+    for name, figure in enumerate([*of_trust, *(plot(SUCCESS.report) for plot in (forecast_plot, horizons_plot))]):
         figure.savefig(tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").stat().st_size > 5_000
+
+
+def test_the_card_of_success_shows_each_metric_beside_the_naive_its_hours_and_weights():
+    report = SUCCESS.report.to_dict()
+    tags = provenance((), {"gold.kpi_hourly": 4}, 7) | {"digest": SUCCESS.model.version}
+    card = model_card("success", 2, report, tags, 56)
+    for metric, own in report["by_metric"].items():
+        assert f"| {metric} | {own['series']} | {own['test']['mase']:.4f} / {own['baseline']['mase']:.4f} |" in card
+        assert f"| sMAPE of {metric}, % | {own['by_horizon'][0]['smape']:.1f} /" in card
+        assert f"| {metric} | {own['weights']['lightgbm']:.4f} |" in card
+    told = [
+        f"# success:2 ({SUCCESS.model.version})",
+        "`gold.kpi_hourly` 4",
+        "56 of them",
+        "It beats the trivial baseline.",
+    ]
+    assert [text for text in told if text not in card] == []
+
+
+def test_a_report_gives_curves_by_hour():
+    curves = SUCCESS.report.curves()
+    by_hour = SUCCESS.report.by_metric["engagement"]["by_horizon"]
+    assert curves["engagement_coverage_90_by_hour"] == [row["coverage_90"] for row in by_hour]
+    assert len(curves["engagement_smape_by_hour"]) == 24
 
 
 def test_unknown_kinds_are_named():
