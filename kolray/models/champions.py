@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from functools import lru_cache
 
 from kolray.clock import Clock, SystemClock
 from kolray.errors import NotFoundError
@@ -14,6 +15,8 @@ log = logging.getLogger(__name__)
 NAMES = ("trust", "success")
 LOOK_S = 5.0
 """Seconds between looks at the aliases."""
+KEPT = 4
+"""Versions not in use that are kept, for scores as of a time."""
 
 
 class Champions:
@@ -22,6 +25,7 @@ class Champions:
     def __init__(self, registry: ModelRegistry, names: Sequence[str] = NAMES, clock: Clock | None = None) -> None:
         self._registry, self._names, self._clock = registry, names, clock or SystemClock()
         self._models: dict[str, LoadedModel] = {}
+        self._earlier = lru_cache(KEPT)(registry.load_version)
         self._stop = threading.Event()
         self._next_look = 0.0
 
@@ -66,6 +70,16 @@ class Champions:
         if model is None:
             raise NotFoundError(f"no {name} model is in use yet: train one with `kolray models train {name}`")
         return model
+
+    def version(self, label: str) -> LoadedModel:
+        """A version by its ``name:version``, in use or not; some of the latter are kept.
+
+        Raises:
+            NotFoundError: the registry has it no more.
+        """
+        name, _, number = label.partition(":")
+        held = self._models.get(name)
+        return held if held is not None and held.label == label else self._earlier(name, int(number))
 
     def loaded(self) -> dict[str, str]:
         """Name → label of what is in use."""

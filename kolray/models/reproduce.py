@@ -13,7 +13,7 @@ from kolray.errors import InvalidInputError, NotFoundError
 from kolray.lake.tables import LakeTables
 from kolray.models.provenance import LIBRARY_VERSIONS, libraries
 from kolray.models.registry import ModelRegistry
-from kolray.stores.metrics import MetricsStore
+from kolray.stores.metrics import SCORE_SCHEMA, MetricsStore
 
 RECENT = 1_000
 """Scores of a KOL that are looked through in the metrics store, for those that the lake has not copied yet."""
@@ -79,6 +79,14 @@ def reproduce(
         tags=tags,
         libraries=_changed(json.loads(tags.get(LIBRARY_VERSIONS, "{}"))),
     )
+
+
+def score_known(lake: LakeTables, store: MetricsStore, kol_id: str, at: datetime) -> dict[str, Any] | None:
+    """The newest score (``SCORE_SCHEMA``) of a KOL that had been made by ``at``, with its features, if any."""
+    rows = lake.scan("gold.scores").filter(pl.col("kol_id") == kol_id).select(*SCORE_SCHEMA).collect()
+    both = pl.concat([rows.cast(pl.Schema(SCORE_SCHEMA)), store.scores(kol_id, RECENT)])
+    made = both.filter((pl.col("scored_at") <= at) & (pl.col("as_of") <= at) & pl.col("features").is_not_null())
+    return made.sort("as_of", "scored_at").row(-1, named=True) if made.height else None
 
 
 def _held(

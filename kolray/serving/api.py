@@ -18,9 +18,12 @@ from kolray.errors import KolrayError
 from kolray.serving import problems
 from kolray.serving.access import needs
 from kolray.serving.answers import AnswerCache
+from kolray.serving.batch import score_batch
 from kolray.serving.contracts import (
     Alert,
     AlertsAnswer,
+    BatchAnswer,
+    BatchRequest,
     ForecastAnswer,
     ForecastRequest,
     MetricsAnswer,
@@ -115,6 +118,11 @@ def _scores(app: FastAPI) -> None:
             return _score(graph, body)
         key = f"score:{body.explain}:{graph.champions.loaded().get('trust')}"
         return app.state.answers.get(body.kol_id, key, ScoreAnswer, lambda: _score(graph, body))
+
+    @app.post("/kol/score/batch", dependencies=[SCORE], responses=ERRORS, tags=["scores"])
+    def batch(body: BatchRequest) -> BatchAnswer:
+        """Scores of up to 1,000 KOLs; a KOL without one has an error in its place."""
+        return score_batch(app.state.services.graph, body.kol_ids)
 
     @app.post("/forecast/predict", dependencies=[SCORE], responses=ERRORS, tags=["scores"])
     def predict(body: ForecastRequest) -> ForecastAnswer:

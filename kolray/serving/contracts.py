@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -22,7 +22,7 @@ class ScoreRequest(_Body):
     """Ask for a trust score."""
 
     kol_id: str = KolId
-    as_of: AwareDatetime | None = Field(None, description="score as it could be known then; default: now")
+    as_of: AwareDatetime | None = Field(None, description="the score as it was known then; default: now")
     explain: bool = Field(False, description="with the contributions of the features")
     events: list[dict[str, Any]] | None = Field(
         None,
@@ -31,6 +31,12 @@ class ScoreRequest(_Body):
         description="score these events of the KOL (fields of kolray ingest file) instead of what is known; those "
         "with a campaign_id are web events; nothing of them is kept",
     )
+
+
+class BatchRequest(_Body):
+    """Ask for the trust scores of many KOLs at once."""
+
+    kol_ids: list[Annotated[str, KolId]] = Field(min_length=1, max_length=1000, examples=[["kol_000042", "kol_000007"]])
 
 
 class FeatureSource(BaseModel):
@@ -91,13 +97,39 @@ class ScoreAnswer(BaseModel):
     probability: float = Field(ge=0, le=1, description="that the audience is bought, calibrated")
     thin_data: bool = Field(description="too few features are known for the interval to be believed")
     fake_share: FakeShareAnswer | None = Field(None, description="of the followers; none: the model never learnt it")
-    success_forecast: float | None = Field(description="likes, comments and shares expected in the next 24 hours")
+    success_forecast: float | None = Field(
+        description="likes, comments and shares expected in the next 24 hours; null with as_of, and where none is known"
+    )
     timestamp: datetime
     model: str = Field(description="name:version of the model that scored")
     features: FeatureSource
     contributions: list[Contribution] | None = None
     calibration: CalibrationAnswer | None = None
     counterfactual: CounterfactualAnswer | None = Field(None, description="none: the score can hardly rise")
+
+
+class BatchError(BaseModel):
+    """Why a KOL of a batch has no score, as the answer about this KOL alone would say it."""
+
+    status: int = Field(examples=[404])
+    title: str
+    detail: str
+
+
+class BatchItem(BaseModel):
+    """One KOL of a batch: a score, or an error."""
+
+    kol_id: str
+    score: ScoreAnswer | None
+    error: BatchError | None
+
+
+class BatchAnswer(BaseModel):
+    """A KOL an item, in the order asked for."""
+
+    model: str = Field(description="name:version of the model that scored all")
+    scored: int
+    results: list[BatchItem]
 
 
 class ForecastRequest(_Body):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -14,10 +15,12 @@ from kolray.features.window_metrics import ratio_exprs
 from kolray.lake.tables import LakeTables
 from kolray.models.champions import Champions
 from kolray.models.forecasts import RANKED
+from kolray.models.registry import LoadedModel
+from kolray.models.reproduce import score_known
 from kolray.models.success.design import HOURLY
 from kolray.models.success.series import METRICS
-from kolray.serving.contracts import FeatureSource, ForecastAnswer, ForecastPoint, ScoreAnswer
-from kolray.serving.explained import explained, fake_share_answer
+from kolray.serving.contracts import ForecastAnswer, ForecastPoint, ScoreAnswer
+from kolray.serving.explained import explained, score_answer
 from kolray.serving.feature_sources import Features
 from kolray.serving.lookup import FeatureLookup
 from kolray.serving.open_windows import with_open_windows
@@ -65,31 +68,31 @@ class ScoringGraph:
     ) -> ScoreAnswer:
         """The trust score of a KOL, from features ``given`` or those that are known.
 
+        With ``as_of`` it is the newest score made by then, on its features and by its model version; where none was,
+        what the champion says of the lake's features of then. What was forecast then is not kept.
+
         Raises:
             NotFoundError: unknown KOL, or no model yet.
         """
         self.refuse_erased(kol_id)
         trust = self.champions.get("trust")
-        features = given or self.features(kol_id, as_of)
+        if as_of is not None and given is None:
+            trust, features = self._known(kol_id, as_of, trust)
+        else:
+            features = given or self.features(kol_id)
         scored = trust.model.answer(features.row).row(0, named=True)
-        now = self.clock.now()
-        return ScoreAnswer(
-            kol_id=kol_id,
-            trust_score=round(scored["trust_score"], 2),
-            trust_interval=(round(scored["lower"], 2), round(scored["upper"], 2)),
-            probability=round(scored["probability"], 4),
-            thin_data=scored["thin"],
-            fake_share=fake_share_answer(scored),
-            success_forecast=self._expected(kol_id),
-            timestamp=now,
-            model=trust.label,
-            features=FeatureSource(
-                source=features.source,
-                stale=features.stale,
-                age_s=round(((as_of or now) - features.as_of).total_seconds(), 1),
-            ),
-            **(explained(trust.model, features.row) if explain else {}),
-        )
+        more = explained(trust.model, features.row) if explain else {}
+        expected = self._expected(kol_id) if as_of is None else None
+        return score_answer(scored, features, trust.label, expected, self.clock.now(), as_of, **more)
+
+    def _known(self, kol_id: str, as_of: datetime, champion: LoadedModel) -> tuple[LoadedModel, Features]:
+        """The model and the features of a KOL at a time."""
+        kept = score_known(self.lake, self.store, kol_id, as_of)
+        with suppress(NotFoundError):  # that version may have been deleted
+            if kept is not None:
+                used = pl.DataFrame([{"kol_id": kol_id, **json.loads(kept["features"])}])
+                return self.champions.version(kept["model"]), Features(used, kept["as_of"], "lake")
+        return champion, self.features(kol_id, as_of)
 
     def forecast(self, kol_id: str, metric: str = "engagement", horizon_h: int = 24) -> ForecastAnswer:
         """The next hours of one metric.

@@ -10,7 +10,7 @@ import json
 import time
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -99,6 +99,11 @@ class FeatureStore(Rankings):
             pipe.set(key, json.dumps({"as_of": to_ms(row["as_of"]), "values": values}), ex=self._settings.feature_ttl_s)
 
         self._in_batches(frame.to_dicts(), add)
+
+    @property
+    def feature_ttl(self) -> timedelta:
+        """How old features may be."""
+        return timedelta(seconds=self._settings.feature_ttl_s)
 
     def get_features(self, kol_id: str) -> FeatureRow | None:
         """None when there are none or they expired."""
@@ -196,12 +201,20 @@ class FeatureStore(Rankings):
 
     def get_forecast(self, kol_id: str, metric: str) -> HeldForecast | None:
         """None when there is none or it expired."""
+        return self.get_forecasts([kol_id], metric).get(kol_id)
+
+    def get_forecasts(self, kol_ids: list[str], metric: str) -> dict[str, HeldForecast]:
+        """``get_forecast`` of many in one round trip; those without one are left out."""
         with self._asking():
-            held = self._redis.hget(f"forecast:{kol_id}", metric)
-        if held is None:
-            return None
-        row = json.loads(held)
-        return HeldForecast(from_ms(row["origin"]), row["model"], row["value"], row["lower"], row["upper"])
+            pipe = self._redis.pipeline(transaction=False)
+            for kol_id in kol_ids:
+                pipe.hget(f"forecast:{kol_id}", metric)
+            held = pipe.execute()
+        rows = {kol_id: json.loads(text) for kol_id, text in zip(kol_ids, held, strict=True) if text is not None}
+        return {
+            kol_id: HeldForecast(from_ms(row["origin"]), row["model"], row["value"], row["lower"], row["upper"])
+            for kol_id, row in rows.items()
+        }
 
     def cache_get(self, kol_id: str, rest: str, ttl_s: int) -> Cached:
         """An answer about a KOL that was kept; ``rest`` names it among its answers."""

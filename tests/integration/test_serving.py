@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import psutil
 import pytest
 from fastapi.testclient import TestClient
@@ -142,6 +143,23 @@ def test_a_score_of_the_past_reads_the_lake_of_then(ask: Callable[..., Any], app
     assert app.post("/kol/score", json=body, headers=token("score")).status_code == 404
 
 
+def test_a_batch_says_of_each_kol_what_it_is_told_alone(ask: Callable[..., Any], settings: Settings) -> None:
+    lookup = open_feature_store(settings.redis)
+    lookup.forget("kol-0100")  # the lake still knows it
+    batch = ask("/kol/score/batch", {"kol_ids": ["kol-0100", "nobody", KOL, "kol-0030"]})
+    assert [item["kol_id"] for item in batch["results"]] == ["kol-0100", "nobody", KOL, "kol-0030"]
+    assert (batch["scored"], batch["model"]) == (3, "trust:1")
+    lake, nobody, mine, other = batch["results"]
+    assert nobody["error"] == {"status": 404, "title": "Not found", "detail": "nothing is known about the KOL 'nobody'"}
+    assert nobody["score"] is None
+    assert lake["score"]["features"]["source"] == "lake"
+    for item in (mine, other):
+        alone = ask("/kol/score", {"kol_id": item["kol_id"]})
+        for moment in ("timestamp", "features"):
+            del item["score"][moment], alone[moment]
+        assert item["score"] == alone
+
+
 def test_the_forecast_has_an_hour_a_point_within_its_interval(ask: Callable[..., Any]) -> None:
     points = ask("/forecast/predict", {"kol_id": KOL, "horizon_h": 6})["points"]
     hours = [datetime.fromisoformat(p["at"]) for p in points]
@@ -211,7 +229,7 @@ def test_rankings_by_everything_filtered_and_in_pages(ask: Callable[..., Any]) -
         page = ask(f"/rankings?limit=100&offset={offset}")
         seen, offset = seen + page["ranking"], page["next"]
     assert [row["rank"] for row in seen] == list(range(1, page["total"] + 1))
-    assert len({row["kol_id"] for row in seen}) == 240
+    assert len({row["kol_id"] for row in seen}) == page["total"] > 200
 
 
 def test_the_stream_ranks_hours_as_the_batch_does(settings: Settings, ask: Callable[..., Any]) -> None:
@@ -242,6 +260,8 @@ def test_alerts(ask: Callable[..., Any]) -> None:
         ("POST", "/forecast/predict", {"kol_id": KOL, "horizon_h": 25}, 422),
         ("POST", "/forecast/predict", {"kol_id": KOL, "metric": "luck"}, 422),
         ("POST", "/forecast/predict", {"kol_id": "nobody"}, 404),
+        ("POST", "/kol/score/batch", {"kol_ids": []}, 422),
+        ("POST", "/kol/score/batch", {"kol_ids": [KOL] * 1001}, 422),
         ("GET", f"/kol/{KOL}/metrics?window=7m", None, 422),
         ("GET", f"/kol/{KOL}/metrics?from=yesterday", None, 422),
         ("GET", "/rankings?limit=0", None, 422),
@@ -309,12 +329,22 @@ def test_the_dashboard_signs_in_with_a_token(app: TestClient, token: Any) -> Non
     assert text not in entered.text
 
 
-def test_models_move_with_their_alias(settings: Settings, app: TestClient, ask: Callable[..., Any]) -> None:
-    registry = ModelRegistry.of(settings)
+def test_models_move_with_their_alias_and_a_past_score_stays_what_it_was(
+    settings: Settings, app: TestClient, ask: Callable[..., Any]
+) -> None:
+    graph, registry, who = app.app.state.services.graph, ModelRegistry.of(settings), "kol-0050"
+    answered = ask("/kol/score", {"kol_id": who, "explain": True})
     submit(registry, "trust", fit("trust", settings.lake_root))
     registry.set_alias("trust", 2, "champion")
-    app.app.state.services.graph.champions.refresh()
-    assert ask("/kol/score", {"kol_id": KOL})["model"] == "trust:2"
+    graph.champions.refresh()
+    changed = pl.DataFrame([graph.lookup.get_features(who).values | {"kol_id": who, "followers": 1.0}])
+    graph.lookup.put_features(changed.with_columns(as_of=pl.lit(SystemClock().now())))
+    assert ask("/kol/score", {"kol_id": who})["model"] == "trust:2"
+    again = ask("/kol/score", {"kol_id": who, "explain": True, "as_of": answered["timestamp"]})
+    for part in ("timestamp", "features", "success_forecast"):
+        del again[part], answered[part]
+    assert again == answered
+    assert again["model"] == "trust:1"
 
 
 def test_an_erased_kol_is_unknown_and_reports_of_older_versions_name_nobody(
