@@ -196,6 +196,13 @@ class ServingSettings(_Part):
     session_secret: SecretStr | None = Field(None, description="signs dashboard sessions; none: kept in <home>")
     rate_per_minute: int = Field(100, ge=1, description="requests a minute for each token")
     cache_s: int = Field(300, ge=0, description="seconds an answer may be cached; 0: no cache")
+    ongoing: int = Field(64, ge=1, description="requests a replica answers at a time; beyond, 503 with Retry-After")
+    timeout_s: float = Field(30, gt=0, description="seconds until an answer begins; beyond, 408")
+    body_mb: int = Field(16, ge=1, description="MB a request's body may have; beyond, 413")
+    cors_origins: tuple[str, ...] = Field(
+        (),
+        description="origins whose pages may call the API from a browser, such as https://app.example; none: nobody's",
+    )
     redis_timeout_s: float = Field(0.2, gt=0, description="seconds Redis may take to answer the API")
     store_timeout_s: float = Field(0.5, gt=0, description="seconds a lookup of features may take in the metrics store")
     lake_timeout_s: float = Field(3.0, gt=0, description="seconds a lookup of features may take in Trino or the lake")

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import FastAPI, Query, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from fastapi import FastAPI, Query
+from fastapi.middleware.cors import CORSMiddleware
 from pydantic import AwareDatetime
 
 import kolray
-from kolray.errors import KolrayError
 from kolray.serving import problems
 from kolray.serving.access import needs
 from kolray.serving.answers import AnswerCache
 from kolray.serving.batch import score_batch
+from kolray.serving.conditional import Conditional
 from kolray.serving.contracts import (
     Alert,
     AlertsAnswer,
@@ -27,7 +27,6 @@ from kolray.serving.contracts import (
     ForecastAnswer,
     ForecastRequest,
     MetricsAnswer,
-    ProblemDetails,
     Ranked,
     RankingAnswer,
     ScoreAnswer,
@@ -35,77 +34,71 @@ from kolray.serving.contracts import (
     Window,
 )
 from kolray.serving.given import features_given
+from kolray.serving.health import add_docs, add_health
 from kolray.serving.limiter import RateLimiter
+from kolray.serving.limits import Limit, Limits
 from kolray.serving.observe import Metrics, Observe
+from kolray.serving.openapi import describe
+from kolray.serving.problems import ERRORS
 from kolray.serving.scoring import ScoringGraph
 from kolray.serving.tokens import Tokens
+from kolray.settings import ServingSettings
 from kolray.stores.rankings import RankBy
 
 PAGE = 5_000
 """Window rows an answer holds at most."""
-ERRORS: dict[int | str, dict[str, Any]] = {
-    code: {"model": ProblemDetails, "description": text}
-    for code, text in (
-        (401, "No valid token"),
-        (403, "The token lacks the scope"),
-        (404, "Not found"),
-        (422, "Not valid"),
-        (429, "Too many requests"),
-    )
-}
 
 
 @dataclass
 class Services:
-    """What the handlers use."""
+    """What the handlers use. ``session_ok``: whether a cookie of the dashboard holds."""
 
     graph: ScoringGraph
     tokens: Tokens
     limiter: RateLimiter
-    cache_s: int = 300
+    serving: ServingSettings = field(default_factory=ServingSettings)
+    session_ok: Callable[[str], bool] = lambda _: False
 
 
 def build_app(services: Services) -> FastAPI:
     """The application with every endpoint of the contract."""
-    app = FastAPI(title="kolray", version=kolray.__version__, description="Trust scores and forecasts for KOLs")
-    metrics = Metrics()
+    app = FastAPI(
+        title="kolray",
+        version=kolray.__version__,
+        description="Trust scores and forecasts for KOLs",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    metrics, serving = Metrics(), services.serving
     app.state.services, app.state.metrics = services, metrics
-    app.state.answers = AnswerCache(services.graph.lookup, services.cache_s, metrics.cache)
+    app.state.answers = AnswerCache(services.graph.lookup, serving.cache_s, metrics.cache)
     problems.install(app)
-    app.add_middleware(Observe, metrics=metrics)
-    _health(app)
+    _around(app, metrics, serving)
+    add_health(app)
+    add_docs(app)
     _scores(app)
     _lists(app)
+    describe(app)
     return app
 
 
+def _around(app: FastAPI, metrics: Metrics, serving: ServingSettings) -> None:
+    """The middleware; the last one added is the outermost."""
+    app.add_middleware(Conditional)
+    app.add_middleware(Limits, limit=Limit(serving.ongoing, serving.timeout_s, serving.body_mb << 20))
+    if serving.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(serving.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Request-Id"],
+            expose_headers=["ETag", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "X-Request-Id"],
+        )
+    app.add_middleware(Observe, metrics=metrics)
+
+
 READ, SCORE = needs("read"), needs("score")
-
-
-def _health(app: FastAPI) -> None:
-    @app.get("/healthz", tags=["health"])
-    async def healthz() -> dict[str, str]:
-        """This process answers."""
-        return {"status": "ok"}
-
-    @app.get("/readyz", tags=["health"])
-    def readyz() -> JSONResponse:
-        """Stores and models are there."""
-        graph = app.state.services.graph
-        state: dict[str, Any] = {"models": graph.champions.loaded()}
-        for name, part in (("metrics_store", graph.store), ("redis", graph.lookup)):
-            try:
-                part.ping()
-                state[name] = "ok"
-            except KolrayError as error:
-                state[name] = str(error)
-        ready = all(state[name] == "ok" for name in ("metrics_store", "redis")) and bool(state["models"])
-        return JSONResponse(state | {"ready": ready}, 200 if ready else 503)
-
-    @app.get("/metrics", tags=["health"], response_class=PlainTextResponse)
-    async def metrics() -> Response:
-        """Prometheus metrics."""
-        return Response(generate_latest(app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 def _scores(app: FastAPI) -> None:

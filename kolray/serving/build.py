@@ -32,9 +32,9 @@ def build(settings: Settings) -> FastAPI:
     graph = open_graph(settings, champions, redis)
     tokens = Tokens.of(settings)
     limiter = RateLimiter(RateWindow(settings.redis, WINDOW_S, redis))
-    app = build_app(Services(graph, tokens, limiter, settings.serving.cache_s))
     given = settings.serving.session_secret
     sessions = Sessions(tokens, given.get_secret_value() if given else kept_secret(settings.home))
+    app = build_app(Services(graph, tokens, limiter, settings.serving, sessions.ok))
     mount_dashboard(app, build_dashboard(LivePageData(graph), sessions.sign_in, sessions.ok))
     return app
 

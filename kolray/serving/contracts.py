@@ -212,6 +212,22 @@ class AlertsAnswer(BaseModel):
     alerts: list[Alert]
 
 
+class Readiness(BaseModel):
+    """What a replica needs, and whether it has it: ``ok`` or ``away``."""
+
+    ready: bool
+    models: dict[str, str] = Field(description="name → name:version of what is in use")
+    metrics_store: str
+    redis: str
+
+
+class InvalidField(BaseModel):
+    """What is wrong where."""
+
+    field: str
+    message: str
+
+
 class ProblemDetails(BaseModel):
     """RFC 9457."""
 
@@ -221,3 +237,4 @@ class ProblemDetails(BaseModel):
     detail: str
     instance: str
     request_id: str | None = None
+    errors: list[InvalidField] | None = Field(None, description="of a request that is not valid")

@@ -20,7 +20,10 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+HTTPS_ONLY = "max-age=31536000"
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -53,7 +56,7 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _complete(MutableHeaders(scope=message), state)
+                _complete(MutableHeaders(scope=message), state, scope.get("scheme", "http"))
             await send(message)
 
         try:
@@ -76,8 +79,10 @@ def request_id(headers: Mapping[str, str]) -> str:
     return given if _PLAIN_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def _complete(headers: MutableHeaders, state: Mapping[str, str | Mapping[str, str]]) -> None:
+def _complete(headers: MutableHeaders, state: Mapping[str, str | Mapping[str, str]], scheme: str) -> None:
     headers["X-Request-Id"] = str(state["request_id"])
+    if scheme == "https":
+        headers.setdefault("Strict-Transport-Security", HTTPS_ONLY)
     more = state.get("limit_headers")
     for name, value in (SECURITY_HEADERS | dict(more if isinstance(more, Mapping) else {})).items():
         headers.setdefault(name, value)

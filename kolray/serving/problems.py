@@ -11,9 +11,25 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from kolray.errors import InvalidInputError, KolrayError, NotFoundError, ServiceUnavailableError
+from kolray.serving.contracts import ProblemDetails
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+ERRORS: dict[int | str, dict[str, Any]] = {
+    code: {"model": ProblemDetails, "description": text}
+    for code, text in (
+        (400, "Not readable"),
+        (401, "No valid token"),
+        (403, "The token lacks the scope"),
+        (404, "Not found"),
+        (408, "Took too long"),
+        (413, "The body is too long"),
+        (422, "Not valid"),
+        (429, "Too many requests"),
+        (503, "Too busy, or a store is away"),
+    )
+}
+"""What any endpoint with a token may answer beside its own; ``describe`` gives them their media type."""
 
 
 class Problem(Exception):  # noqa: N818 - the field's name for it

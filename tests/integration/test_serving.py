@@ -307,14 +307,42 @@ def test_tokens_scopes_and_rates(app: TestClient, token: Any, settings: Settings
     assert app.get("/alerts", headers=slow).status_code == 401
 
 
-def test_health_needs_no_token_and_metrics_count_requests(app: TestClient) -> None:
+def test_health_alone_needs_no_token(app: TestClient, token: Any) -> None:
     assert app.get("/healthz").json() == {"status": "ok"}
     ready = app.get("/readyz")
     assert ready.status_code == 200
     assert ready.json()["models"] == {"trust": "trust:1", "success": "success:1"}
-    assert 'kolray_http_request_seconds_count{route="/healthz",status="200"}' in app.get("/metrics").text
-    described = app.get("/openapi.json").json()["paths"]
+    reader = token("read")
+    counted = app.get("/metrics", headers=reader).text
+    assert 'kolray_http_request_seconds_count{route="/healthz",status="200"}' in counted
+    described = app.get("/openapi.json", headers=reader).json()["paths"]
     assert {"/kol/score", "/forecast/predict", "/kol/{kol_id}/metrics", "/rankings", "/alerts"} <= set(described)
+    open_to_all = {"/healthz", "/readyz", "/", "/docs"}
+    asked = {path for path in described if path not in open_to_all} | {"/openapi.json"}
+    for path in sorted(asked):
+        method = "POST" if "post" in described.get(path, {}) else "GET"
+        refused = app.request(method, path, json={} if method == "POST" else None)
+        assert refused.status_code in (401, 422), path
+        if refused.status_code == 422:  # a body that is not valid is told before a token that is not
+            assert method == "POST"
+    assert app.get("/docs").headers["location"] == "/dashboard/signin"
+    page = app.get("/docs", headers=reader)
+    assert page.status_code == 200
+    assert "swagger" in page.text
+
+
+def test_a_list_that_did_not_change_is_not_sent_again(app: TestClient, token: Any) -> None:
+    reader = token("read")
+    first = app.get(f"/alerts?kol_id={KOL}", headers=reader)
+    assert first.headers["Cache-Control"] == "private, no-cache"
+    again = app.get(f"/alerts?kol_id={KOL}", headers=reader | {"If-None-Match": f'"x", {first.headers["ETag"]}'})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["RateLimit-Remaining"]
+    other = app.get("/alerts?kol_id=nobody", headers=reader | {"If-None-Match": first.headers["ETag"]})
+    assert other.status_code == 200
+    scored = app.post("/kol/score", json={"kol_id": KOL}, headers=token("score"))
+    assert scored.headers["Cache-Control"] == "no-store"
+    assert "ETag" not in scored.headers
 
 
 def test_the_dashboard_signs_in_with_a_token(app: TestClient, token: Any) -> None:

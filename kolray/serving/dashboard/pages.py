@@ -202,13 +202,13 @@ def _sessions(router: APIRouter, site: Site) -> None:
             return site.page(request, "signin.html", 401, following=following, problem=problem)
         answer = RedirectResponse(_base(request) + following, 303, HEADERS)
         secure = request.url.scheme == "https"
-        answer.set_cookie(COOKIE, cookie, path=_base(request) or "/", httponly=True, samesite="lax", secure=secure)
+        answer.set_cookie(COOKIE, cookie, path="/", httponly=True, samesite="lax", secure=secure)
         return answer
 
     @router.post("/signout")
     async def signout(request: Request) -> Response:
         answer = RedirectResponse(f"{_base(request)}/signin", 303, HEADERS)
-        answer.delete_cookie(COOKIE, path=_base(request) or "/", httponly=True, samesite="lax")
+        answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
         return answer
 
 
