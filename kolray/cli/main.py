@@ -15,6 +15,7 @@ from kolray.cli import (
     lake,
     models,
     queries,
+    schemas,
     serve,
     services,
     settings,
@@ -41,6 +42,7 @@ for group in (
     serve,
     tokens,
     bench,
+    schemas,
     settings,
     trino,
 ):

@@ -37,7 +37,7 @@ def ensure_jars(name: str, coordinates: tuple[str, ...]) -> Path:
 
 
 def ensure_archive(name: str, coordinate: str) -> Path:
-    """The folder inside the archive ``group:artifact:version:tar.gz``.
+    """The folder inside the archive ``group:artifact:version:tar.gz[:classifier]``, or that of its files.
 
     Raises:
         ServiceUnavailableError: Maven is missing or could not fetch it.
@@ -46,11 +46,11 @@ def ensure_archive(name: str, coordinate: str) -> Path:
     def fetch(work: Path) -> Path:
         _maven(name, "dependency:copy", f"-Dartifact={coordinate}", f"-DoutputDirectory={work}")
         [archive] = work.iterdir()
+        unpacked = work / "unpacked"
         with tarfile.open(archive) as tar:
-            tar.extractall(work, filter="data")
-        archive.unlink()
-        [folder] = work.iterdir()
-        return folder
+            tar.extractall(unpacked, filter="data")
+        inside = list(unpacked.iterdir())
+        return inside[0] if len(inside) == 1 else unpacked
 
     return _cached(f"{name}-{coordinate.split(':')[2]}", fetch)
 

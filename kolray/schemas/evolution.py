@@ -85,7 +85,7 @@ def agree(kind: Kind, writers: Mapping[int, AvroSchema], held: Columns, reserved
     columns: Columns = {}
     for schema_id, writer in sorted(writers.items()):
         known = SCHEMAS[kind] | held | columns
-        problems = [f"{name} is missing" for name in _missing(kind, writer)] + changed_types(known, writer)
+        problems = contract_problems(kind, writer, known)
         taken = {name.lower(): name for name in (*known, *reserved)}
         for name, dtype in extra_fields(kind, writer).items():
             if taken.get(name.lower(), name) != name or name in reserved:
@@ -94,6 +94,12 @@ def agree(kind: Kind, writers: Mapping[int, AvroSchema], held: Columns, reserved
         if problems:
             raise SchemaError(_refusal(RAW_TOPICS[kind], schema_id, problems))
     return columns
+
+
+def contract_problems(kind: Kind, writer: AvroSchema, known: Columns | None = None) -> list[str]:
+    """What a writer breaks of the contract: needed fields that it lacks, types of ``known`` columns that it changes."""
+    lacking = [f"{name} is missing" for name in _missing(kind, writer)]
+    return lacking + changed_types(known or SCHEMAS[kind], writer)
 
 
 def _missing(kind: Kind, writer: AvroSchema) -> list[str]:

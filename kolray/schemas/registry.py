@@ -6,10 +6,11 @@ where ``KOLRAY_REGISTRY__URL`` names one.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from functools import lru_cache
 from importlib import resources
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import fastavro
 
@@ -17,27 +18,55 @@ from kolray.errors import SchemaError
 
 AvroSchema = dict[str, Any]
 
-FILES = {
-    "events.social.raw": (1, "social.avsc"),
-    "events.web.raw": (2, "web.avsc"),
-    "alerts.stream": (3, "alert.avsc"),
-    "events.dlq": (4, "dead_letter.avsc"),
-    "events.late": (5, "late_event.avsc"),
+
+class Version(NamedTuple):
+    """A released schema: its id in the embedded registry, its file, and the fingerprint it was released with."""
+
+    id: int
+    file: str
+    fingerprint: str
+
+
+VERSIONS: dict[str, tuple[Version, ...]] = {
+    "events.social.raw": (Version(1, "social.avsc", "50a37b36c0ef23d2"),),
+    "events.web.raw": (Version(2, "web.avsc", "f5b143364296894c"),),
+    "alerts.stream": (Version(3, "alert.avsc", "80d578b191e19ac4"),),
+    "events.dlq": (Version(4, "dead_letter.avsc", "e9e695e38b233c0f"),),
+    "events.late": (Version(5, "late_event.avsc", "9acd16e65be2b1eb"),),
 }
-"""topic → (id in the embedded registry, file). The subject is ``<topic>-value``. Ids are never reused."""
+"""topic → released versions, the oldest first; the newest is written. The subject is ``<topic>-value``.
+
+A change is a new file with a new id. Ids are never reused, released files never edited; ``kolray schemas check`` looks.
+"""
 
 
 def packaged_schema(topic: str) -> AvroSchema:
     """The schema this version of kolray writes to a topic."""
-    text = resources.files("kolray.schemas").joinpath(FILES[topic][1]).read_text()
-    schema: AvroSchema = json.loads(text)
+    return packaged_file(VERSIONS[topic][-1].file)
+
+
+def packaged_file(name: str) -> AvroSchema:
+    """A schema of this package."""
+    schema: AvroSchema = json.loads(resources.files("kolray.schemas").joinpath(name).read_text())
     return schema
 
 
+def fingerprint(schema: AvroSchema) -> str:
+    """A hash of all that readers and writers see of a schema: not of its words, nor of its layout as text."""
+    seen = json.dumps(_without_words(schema), sort_keys=True)
+    return hashlib.sha256(seen.encode()).hexdigest()[:16]
+
+
+def _without_words(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {key: _without_words(value) for key, value in part.items() if key != "doc" and not key.startswith("__")}
+    return [_without_words(item) for item in part] if isinstance(part, list) else part
+
+
 @lru_cache
-def _parsed(topic: str) -> AvroSchema:
+def _parsed(file: str) -> AvroSchema:
     """As packaged, made ready for its reader: otherwise it would be once for every record."""
-    schema: AvroSchema = fastavro.parse_schema(packaged_schema(topic))
+    schema: AvroSchema = fastavro.parse_schema(packaged_file(file))
     return schema
 
 
@@ -65,18 +94,18 @@ class FileRegistry:
     """The registry of the embedded profile: the package's own files."""
 
     def id_for(self, topic: str) -> int:
-        return FILES[topic][0]
+        return VERSIONS[topic][-1].id
 
     def schema(self, schema_id: int) -> AvroSchema:
-        for topic, (known, _) in FILES.items():
-            if known == schema_id:
-                return _parsed(topic)
+        for version in (version for versions in VERSIONS.values() for version in versions):
+            if version.id == schema_id:
+                return _parsed(version.file)
         raise SchemaError(
             f"schema id {schema_id} is not one of kolray's own; set KOLRAY_REGISTRY__URL to your registry"
         )
 
     def versions(self, topic: str) -> dict[int, AvroSchema]:
-        return {FILES[topic][0]: _parsed(topic)}
+        return {version.id: _parsed(version.file) for version in VERSIONS[topic]}
 
 
 class HttpRegistry:
@@ -89,9 +118,26 @@ class HttpRegistry:
 
     def id_for(self, topic: str) -> int:
         if topic not in self._ids:
-            body = {"schema": json.dumps(packaged_schema(topic))}
-            self._ids[topic] = int(self._ask("POST", f"/subjects/{topic}-value/versions", body)["id"])
+            self._ids[topic] = self.register(topic, packaged_schema(topic))
         return self._ids[topic]
+
+    def register(self, topic: str, schema: AvroSchema) -> int:
+        """The id of a schema of a topic's values: a new version, or the one that it is already.
+
+        Raises:
+            SchemaError: the server refuses it, as it breaks readers or writers.
+        """
+        return int(self._ask("POST", f"/subjects/{topic}-value/versions", {"schema": json.dumps(schema)})["id"])
+
+    def mode(self, topic: str) -> str:
+        """The mode of compatibility that the server holds a topic's values to."""
+        own = self._ask("GET", f"/config/{topic}-value", absent={})
+        told = own or self._ask("GET", "/config")
+        return str(told.get("compatibilityLevel") or told["compatibility"])
+
+    def set_mode(self, topic: str, mode: str) -> None:
+        """Holds the values of a topic, of which some version is registered, to a mode from now on."""
+        self._ask("PUT", f"/config/{topic}-value", {"compatibility": mode}, absent={} if mode == "NONE" else None)
 
     def schema(self, schema_id: int) -> AvroSchema:
         if schema_id not in self._schemas:

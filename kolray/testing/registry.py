@@ -17,6 +17,7 @@ class MemoryRegistry:
     def __init__(self) -> None:
         self._subjects: dict[str, list[int]] = {}
         self._texts: list[str] = []
+        self._modes = {"/config": "BACKWARD"}
         registry = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -27,6 +28,11 @@ class MemoryRegistry:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 subject = self.path.strip("/").split("/")[1]
                 self._answer({"id": registry.register(subject, json.loads(body["schema"]))})
+
+            def do_PUT(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                registry._modes[self.path] = body["compatibility"]
+                self._answer(body)
 
             def _answer(self, found: object) -> None:
                 text = json.dumps(found if found is not None else {"error_code": 40401, "message": "not found"})
@@ -41,7 +47,7 @@ class MemoryRegistry:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def register(self, subject: str, schema: AvroSchema) -> int:
-        """Adds a version to a subject, without any check of compatibility; returns its id."""
+        """Adds a version to a subject, without any check of compatibility (a mode is but kept); returns its id."""
         text = json.dumps(schema)
         if text not in self._texts:
             self._texts.append(text)
@@ -51,10 +57,16 @@ class MemoryRegistry:
             versions.append(schema_id)
         return schema_id
 
+    def held(self, subject: str) -> int:
+        """How many versions a subject has."""
+        return len(self._subjects.get(subject, []))
+
     def _get(self, parts: list[str]) -> object:
         match parts:
             case ["schemas", "ids", number] if 0 < int(number) <= len(self._texts):
                 return {"schema": self._texts[int(number) - 1]}
+            case ["config", *of] if (path := "/".join(["/config", *of])) in self._modes:
+                return {"compatibilityLevel": self._modes[path]}
             case ["subjects", subject, "versions"] if subject in self._subjects:
                 return list(range(1, len(self._subjects[subject]) + 1))
             case ["subjects", subject, "versions", number] if subject in self._subjects:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kolray.clock import from_ms
 from kolray.errors import SchemaError
 from kolray.events import RAW_TOPICS, SCHEMAS, TIME, TOPICS, Kind
-from kolray.schemas.registry import FILES, FileRegistry, open_registry, packaged_schema
+from kolray.schemas.registry import VERSIONS, FileRegistry, open_registry, packaged_schema
 from kolray.schemas.wire import HEADER_BYTES, decode_value, encode_rows, header, schema_id_of
 
 KINDS: tuple[Kind, ...] = ("social", "web")
@@ -52,7 +52,7 @@ def rows(kind: Kind) -> st.SearchStrategy[dict[str, Any]]:
 
 def encoded(kind: Kind, row: dict[str, Any]) -> bytes:
     topic = RAW_TOPICS[kind]
-    [value] = encode_rows(topic, FILES[topic][0], pl.DataFrame([row], schema=SCHEMAS[kind]))
+    [value] = encode_rows(topic, VERSIONS[topic][-1].id, pl.DataFrame([row], schema=SCHEMAS[kind]))
     return value
 
 
@@ -72,8 +72,9 @@ def test_avro_fields_are_the_columns_of_the_event(kind: Kind) -> None:
 
 def test_every_topic_has_a_schema_of_its_own_id() -> None:
     registry = FileRegistry()
-    assert set(FILES) == set(TOPICS)
-    assert len({number for number, _ in FILES.values()}) == len(FILES)
+    assert set(VERSIONS) == set(TOPICS)
+    ids = [version.id for versions in VERSIONS.values() for version in versions]
+    assert len(set(ids)) == len(ids)
     for topic in TOPICS:
         schema = registry.schema(registry.id_for(topic))
         assert schema == fastavro.parse_schema(packaged_schema(topic))
@@ -90,7 +91,7 @@ def test_an_unknown_id_is_refused_with_advice() -> None:
 def test_a_row_survives_the_wire(kind: Kind, data: st.DataObject) -> None:
     row = data.draw(rows(kind))
     value = encoded(kind, row)
-    assert schema_id_of(value) == FILES[RAW_TOPICS[kind]][0]
+    assert schema_id_of(value) == VERSIONS[RAW_TOPICS[kind]][-1].id
     assert decode_value(value, packaged_schema(RAW_TOPICS[kind])) == row
 
 

@@ -9,7 +9,7 @@ from kafka import TopicPartition
 from kafka.record import MemoryRecords, MemoryRecordsBuilder
 
 from kolray.events import RAW_TOPICS, SCHEMAS, Kind
-from kolray.schemas.registry import FILES
+from kolray.schemas.registry import VERSIONS
 from kolray.schemas.wire import encode_rows
 from kolray.stream.fetch import RawBatch, _raw_batch
 
@@ -27,7 +27,7 @@ def event_frame(kind: Kind, rows: Sequence[dict[str, object]]) -> pl.DataFrame:
 def records(kind: Kind, frame: pl.DataFrame) -> list[Record]:
     """The record of each event."""
     topic = RAW_TOPICS[kind]
-    values = encode_rows(topic, FILES[topic][0], frame)
+    values = encode_rows(topic, VERSIONS[topic][-1].id, frame)
     return [(kol.encode(), value, []) for kol, value in zip(frame["kol_id"], values, strict=True)]
 
 
