@@ -78,7 +78,7 @@ class Evolution:
             field["type"] = rng.choice([rng.choice(PRIMITIVES), ["null", kind], WIDER.get(kind, kind)])
         elif isinstance(kind, list):
             more = [*kind, *[other for other in ("string", "long") if other not in kind][:1]]
-            field["type"] = rng.choice([more, next(branch for branch in kind if branch != "null"), kind[:-1]])
+            field["type"] = rng.choice([more, next(branch for branch in kind if branch != "null"), kind[:-1] or kind])
         elif kind["type"] == "enum":
             kind["symbols"] = rng.choice([[*kind["symbols"], "Z"], kind["symbols"][:-1] or ["Q"]])
             if rng.random() < 0.3:

@@ -8,6 +8,7 @@ import typer
 
 from kolray.cli import (
     bench,
+    dlq,
     features,
     forget,
     generate,
@@ -34,6 +35,7 @@ for group in (
     ingest,
     stream,
     lake,
+    dlq,
     features,
     queries,
     upkeep,

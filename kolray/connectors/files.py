@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,19 @@ def read_rows(rows: Sequence[Mapping[str, Any]], kind: Kind, name: str) -> FileE
     """Events of rows that came otherwise than in a file, as JSON reads them; ``name`` stands for the file's."""
     raw = pl.DataFrame(rows, infer_schema_length=None, strict=False)
     return _events(_numbered(raw), {}, Path(name), kind, {}, {})
+
+
+def typed_rows(rows: Sequence[Mapping[str, Any]], kind: Kind, mended: Collection[str] = ()) -> pl.DataFrame:
+    """Rows as the columns of ``SCHEMAS[kind]``, null where a value is none of its type, whatever rules they break.
+
+    Beside them ``reason``: the first field whose value is there but lost (``unreadable: FIELD``), those apart that
+    ``mended`` names.
+    """
+    raw = pl.DataFrame(rows, infer_schema_length=None, strict=False)
+    names = [name for name in SCHEMAS[kind] if name in raw.columns]
+    text = _numbered(raw.select(pl.col(name).cast(pl.String, strict=False) for name in names))
+    judged = text.drop([name for name in mended if name in names])
+    return _typed(text, kind).with_columns(reason=_unreadable(judged, kind)).drop("_line")
 
 
 def _read_file(file: Path, kind: Kind, mapping: Mapping[str, str], constants: Mapping[str, str]) -> FileEvents:
