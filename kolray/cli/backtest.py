@@ -84,7 +84,7 @@ def _judged(
         if file is not None:
             return judge_file(file, maps, design, origins, seed, step, _prophets(prophet))
         if world is not None:
-            return judge_world(world, origins, seed, step)
+            return judge_world(world, origins, seed, step, _prophets(prophet))
         return judge_gold(metric, origins, seed, step, _prophets(prophet))
 
 

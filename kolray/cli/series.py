@@ -48,12 +48,13 @@ def judge_gold(metric: str | None, origins: int, seed: int, step: Step, prophets
     return (mean_report(reports) if metric is None else reports[metric]).to_dict()
 
 
-def judge_world(name: str, origins: int, seed: int, step: Step) -> dict[str, Any]:
+def judge_world(name: str, origins: int, seed: int, step: Step, prophets: Prophets | None) -> dict[str, Any]:
     """The same of a generated world, beside what could be reached on it."""
     from kolray.models.success import world_report
     from kolray.models.success.world import kpi_world
 
-    return {"world": name} | world_report.judge_world(kpi_world(name, load_settings().home), origins, seed, step)
+    known = kpi_world(name, load_settings().home)
+    return {"world": name} | world_report.judge_world(known, origins, seed, step, prophets)
 
 
 def show_series(told: dict[str, Any]) -> None:

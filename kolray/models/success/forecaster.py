@@ -78,8 +78,8 @@ class Forecaster:
             return self.blend.of(run_members(self.members, scaled, horizon, self.blend.weights))
         own = self.important
         made = run_members(self.members, scaled, horizon, {*self.blend.weights, *own.blend.weights})
-        said = Prophets(own.series, fit).say(scaled, volumes(panel), self.design, horizon)
-        return own.blended(self.blend.of(made), made, said.of(scaled, horizon))
+        told = Prophets(own.series, fit).forecast(scaled, volumes(panel), self.design, horizon)
+        return own.blended(self.blend.of(made), made, told)
 
 
 def run_members(members: Global, scaled: Panel, horizon: int, only: Collection[str] | None = None) -> dict[str, Floats]:
@@ -160,8 +160,7 @@ def judge_members(
     blend, important = fit_blend(forecasts, truth), None
     predicted = blend.of(forecasts)
     if prophets is not None:
-        said = prophets.say(pasts[0], volume, early.design, horizon * len(cuts))
-        told = np.concatenate([said.of(past, horizon) for past in pasts])
+        told = np.concatenate([prophets.forecast(past, volume, early.design, horizon) for past in pasts])
         own = fit_blend({**forecasts, PROPHET: told}, truth)
         if PROPHET in own.weights:
             important = Important(prophets.important, own)

@@ -36,39 +36,18 @@ Fit = Callable[[Panel, Design, int], Floats]
 
 
 @dataclass(frozen=True)
-class Said:
-    """What Prophet says of some series: ``values`` (series, steps) on the model's scale, each from its start on."""
-
-    ids: tuple[str, ...]
-    starts: NDArray[np.datetime64]
-    values: Floats
-
-    def of(self, panel: Panel, horizon: int) -> Floats:
-        """(series, horizon) of the steps after the panel's end; NaN where nothing is said."""
-        made = np.full((len(panel.ids), horizon), np.nan)
-        place = {name: i for i, name in enumerate(self.ids)}
-        there = np.array([(row, place[name]) for row, name in enumerate(panel.ids) if name in place], int).reshape(
-            -1, 2
-        )
-        rows, mine = there.T
-        first = (panel.ends[rows] - self.starts[mine]) // np.timedelta64(panel.step)
-        columns = first[:, None] + np.arange(horizon)
-        told = (columns >= 0) & (columns < self.values.shape[1])
-        made[rows] = np.where(told, self.values[mine[:, None], np.where(told, columns, 0)], np.nan)
-        return made
-
-
-@dataclass(frozen=True)
 class Prophets:
     """How many series of the largest volume are fitted, and what fits them (``fit_here`` or Ray tasks)."""
 
     important: int
     fit: Fit
 
-    def say(self, scaled: Panel, volume: Floats, design: Design, steps: int) -> Said:
-        """Fits the important ones of a panel on the model's scale; ``volume`` (series) ranks them."""
-        chosen = scaled.of(np.sort(np.argsort(-volume, kind="stable")[: self.important]))
-        return Said(tuple(chosen.ids), chosen.ends, self.fit(chosen, design, steps))
+    def forecast(self, scaled: Panel, volume: Floats, design: Design, horizon: int) -> Floats:
+        """(series, horizon) after a panel's end, on the model's scale; NaN of all but the important, by ``volume``."""
+        made = np.full((len(scaled.ids), horizon), np.nan)
+        chosen = np.sort(np.argsort(-volume, kind="stable")[: self.important])
+        made[chosen] = self.fit(scaled.of(chosen), design, horizon)
+        return made
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from kolray.models.metrics import Floats, known_mean, percentage_errors
 from kolray.models.success.backtest import backtest_metrics
 from kolray.models.success.backtest_report import Judged, mean_report
 from kolray.models.success.design import HOURLY
+from kolray.models.success.prophet import Prophets
 from kolray.models.success.train import metric_panels
 from kolray.models.success.world import KpiWorld
 from kolray.models.success.world_floor import law_forecast
@@ -19,7 +20,13 @@ REACHABLE = 10.0
 """sMAPE that a KOL's hours are asked to be forecast to; where even the law does worse, nobody can."""
 
 
-def judge_world(known: KpiWorld, origins: int, seed: int, step: Callable[[], None] = lambda: None) -> dict[str, Any]:
+def judge_world(
+    known: KpiWorld,
+    origins: int,
+    seed: int,
+    step: Callable[[], None] = lambda: None,
+    prophets: Prophets | None = None,
+) -> dict[str, Any]:
     """``BacktestReport`` of the success model on the world; of each metric also ``groups``.
 
     A group has ``series, smape, baseline_smape, floor_smape`` (who knows the world's law), ``coverage_90`` and, of the
@@ -27,7 +34,7 @@ def judge_world(known: KpiWorld, origins: int, seed: int, step: Callable[[], Non
     KOLs whose floor is ``REACHABLE`` at most.
     """
     panels = metric_panels(known.kpi, known.covariates())
-    found = backtest_metrics(panels, HOURLY, origins, seed, step)
+    found = backtest_metrics(panels, HOURLY, origins, seed, step, prophets)
     told = mean_report({metric: one.report() for metric, one in found.items()}).to_dict()
     for metric, one in found.items():
         told["by_metric"][metric]["groups"] = _groups(known, metric, one.judged)

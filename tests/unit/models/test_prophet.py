@@ -14,7 +14,7 @@ from kolray.models.success.blend import Blend
 from kolray.models.success.calendar import holidays_between
 from kolray.models.success.design import Design
 from kolray.models.success.forecaster import fit_forecaster
-from kolray.models.success.prophet import PROPHET, Important, Prophets, Said, fit_here
+from kolray.models.success.prophet import PROPHET, Important, Prophets, fit_here
 from kolray.models.success.series import Panel
 from tests.unit.models.test_backtest import DAILY, FAST, waves
 
@@ -51,13 +51,6 @@ def test_a_daily_wave_goes_on_and_what_cannot_be_fitted_says_nothing():
     assert made[3] == pytest.approx(made[0], abs=0.1)
 
 
-def test_what_is_said_is_found_by_series_and_time():
-    starts = np.array(["2026-01-01T05", "2026-01-01T05"], "datetime64[ms]")
-    said = Said(("a", "b"), starts, np.array([[1.0, 2, 3], [4, 5, 6]]))
-    later = Panel(["b", "c"], starts + HOUR, np.zeros((2, 4)))
-    assert np.array_equal(said.of(later, 3), [[5, 6, np.nan], [np.nan] * 3], equal_nan=True)
-
-
 def test_only_the_largest_series_are_fitted():
     asked: list[str] = []
 
@@ -65,8 +58,7 @@ def test_only_the_largest_series_are_fitted():
         asked.extend(panel.ids)
         return silence(panel, design, steps)
 
-    volume = np.arange(12.0)
-    Prophets(2, fit).say(PANEL, volume, DAILY, 3)
+    Prophets(2, fit).forecast(PANEL, np.arange(12.0), DAILY, 3)
     assert asked == ["s10", "s11"]
 
 
