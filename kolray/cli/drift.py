@@ -14,7 +14,7 @@ from rich.table import Table
 from kolray.errors import NotFoundError
 from kolray.settings import load_settings
 
-NAMES = {"auc": "AUC, {}", "score": "PSI of scores", "feature": "PSI, {}"}
+NAMES = {"auc": "AUC, {}", "forecast": "forecasts served, {}", "score": "PSI of scores", "feature": "PSI, {}"}
 MOST = typer.Option(10, min=1, help="features to show, those that moved the farthest")
 
 

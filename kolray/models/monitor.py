@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,12 +26,20 @@ MEASURES: Columns = {
     "p_value": pl.Float64,
     "drifted": pl.Boolean,
 }
-"""``kind`` is ``feature`` or ``score`` (``value`` is the PSI since training) or ``auc`` (``name``: ``estimated``, with
-that of training ``before``, or ``untouched fold``)."""
+"""``kind`` is ``feature`` or ``score`` (``value`` is the PSI since training), ``auc`` (``name``: ``estimated``, with
+that of training ``before``, or ``untouched fold``) or ``forecast`` (``rmsle``, ``naive_rmsle`` and ``coverage_90`` of
+forecasts that were served, with those of training ``before``)."""
 SDS = 3.0
 """A fall of the estimated AUC is one only beyond so many standard deviations of the difference."""
-RULES = {"feature": "feature_drift", "score": "score_drift", "auc": "estimated_auc_drop"}
-SEVERITY = {"feature": "warning", "score": "warning", "auc": "high"}
+COVERED = 0.8
+"""Share of hours inside their 90 % intervals below which forecasts are said to fail: days differ, but not so much."""
+RULES = {
+    "feature": "feature_drift",
+    "score": "score_drift",
+    "auc": "estimated_auc_drop",
+    "forecast": "forecasts_fail",
+}
+SEVERITY = {"feature": "warning", "score": "warning", "auc": "high", "forecast": "high"}
 SHOWN = 10
 """Drifted features that an alert names."""
 SCORE = "trust_score"
@@ -87,6 +96,22 @@ def measure(
     return pl.concat(found)
 
 
+def served(now: Mapping[str, float], at_training: Mapping[str, float]) -> pl.DataFrame:
+    """``MEASURES`` of forecasts that were served: drifted where a day-old value did as well, or intervals miss.
+
+    Args:
+        now: as ``judge_batch`` gives.
+        at_training: the champion's figures on its untouched hours.
+    """
+    worse = {"rmsle": now["rmsle"] >= now["naive_rmsle"], "coverage_90": now["coverage_90"] < COVERED}
+    rows = [
+        ("forecast", name, value, at_training.get(name), None, worse.get(name, False))
+        for name, value in now.items()
+        if not math.isnan(value)  # a day of silence
+    ]
+    return pl.DataFrame(rows, schema=MEASURES, orient="row")
+
+
 def alerts_of(measures: pl.DataFrame, model: str, day: datetime, at: datetime) -> pl.DataFrame:
     """One alert a rule that something broke, as ``ALERT_SCHEMA``, about ``model:NAME`` and this day.
 
@@ -129,6 +154,10 @@ def _expected(then: AtTraining, probability: Any, auc_limit: float) -> pl.DataFr
 
 
 def _evidence(kind: str, model: str, broken: pl.DataFrame, measures: pl.DataFrame) -> dict[str, Any]:
+    if kind == "forecast":
+        row = broken.row(0, named=True)
+        told = dict(measures.filter(kind="forecast").select("name", pl.col("value").round(4)).iter_rows())
+        return {"model": model, "metric": row["name"], "value": round(row["value"], 4), "served": told}
     if kind == "auc":
         known = {row["name"]: row for row in measures.filter(kind="auc").iter_rows(named=True)}
         estimated = known["estimated"]

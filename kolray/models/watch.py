@@ -16,8 +16,9 @@ from kolray.lake.overlap import retried
 from kolray.lake.tables import LakeTables, arrow_ready
 from kolray.lake.turns import lake_job
 from kolray.models.lifecycle import KINDS, Kind, newest_features
-from kolray.models.monitor import AtTraining, alerts_of, measure, midnight
+from kolray.models.monitor import AtTraining, alerts_of, measure, midnight, served
 from kolray.models.registry import ModelRegistry
+from kolray.models.served import served_figures
 from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
 from kolray.stores.metrics import Version
@@ -50,20 +51,23 @@ def watch_models(settings: Settings, clock: Clock) -> dict[str, Any]:
 def _watch(
     settings: Settings, registry: ModelRegistry, kind: Kind, then: AtTraining, features: pl.DataFrame, now: datetime
 ) -> dict[str, Any]:
-    champion = registry.load(kind)
+    champion, tables = registry.load(kind), LakeTables(settings.lake_root)
     model = champion.model if then.scores is not None else None
     measures = measure(then, features, model, settings.models.drift_psi, settings.models.auc_drop)
-    _record(LakeTables(settings.lake_root), champion.label, measures, features.height, now)
+    if kind == "success":
+        now_served = served_figures(tables, champion.label)
+        report = registry.report(kind, champion.version)["test"]
+        measures = pl.concat([measures, served(now_served, report)]) if now_served else measures
+    _record(tables, champion.label, measures, features.height, now)
     alerts = alerts_of(measures, champion.label, midnight(now), now)
     _raise(settings, alerts, now)
     of_features = measures.filter(pl.col("drifted") & (pl.col("kind") == "feature"))
-    [estimated] = measures.filter(name="estimated")["value"].to_list() or [None]
-    return {
-        "model": champion.label,
-        "drifted_features": of_features.height,
-        "estimated_auc": estimated,
-        "alerts": alerts["rule"].to_list(),
-    }
+    told = {"model": champion.label, "drifted_features": of_features.height}
+    if kind == "success":
+        told["served"] = dict(measures.filter(kind="forecast").select("name", "value").iter_rows())
+    else:
+        [told["estimated_auc"]] = measures.filter(name="estimated")["value"].to_list() or [None]
+    return told | {"alerts": alerts["rule"].to_list()}
 
 
 def _record(tables: LakeTables, model: str, measures: pl.DataFrame, n_kols: int, now: datetime) -> None:

@@ -176,6 +176,7 @@ EN: Mapping[str, str] = {
     "rule_feature_drift": "Features moved since training",
     "rule_score_drift": "Scores moved since training",
     "rule_estimated_auc_drop": "The model tells accounts apart less well",
+    "rule_forecasts_fail": "Forecasts do no better than yesterday's values, or miss their intervals",
     "evidence_follower_spike": "{value} more followers in one hour; usual is {own_mean}.",
     "evidence_engagement_burst_without_reach": "{value} of impressions engaged; usual is {own_mean}.",
     "evidence_click_storm": "{value} of impressions clicked; usual is {own_mean}.",
