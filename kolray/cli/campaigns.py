@@ -1,4 +1,4 @@
-"""``kolray models backtest success --task campaigns``: lifts of campaigns on a world whose truth is known."""
+"""``kolray models backtest success --task campaigns``: lifts and forecasts on a generated world."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def backtest_campaigns(world: str | None, *, as_json: bool) -> None:
     Raises:
         InvalidInputError: no world is given, there is none of the name, or the generator makes another one now.
     """
+    from kolray.models.success.campaigns.forecast_report import judge_forecasts
     from kolray.models.success.campaigns.lift_report import judge_lifts
     from kolray.models.success.campaigns.world import campaign_world
 
@@ -26,9 +27,17 @@ def backtest_campaigns(world: str | None, *, as_json: bool) -> None:
         raise InvalidInputError("say --world NAME: only of a generated world the true lift of campaigns is known")
     known = campaign_world(world, load_settings().home)
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("lifts", total=None)
-        report = {"world": world, "lift": judge_lifts(known, lambda: progress.advance(bar))}
-    print(json.dumps(report)) if as_json else _show_lifts(report)
+        bar = progress.add_task("lifts and forecasts", total=None)
+
+        def step() -> None:
+            progress.advance(bar)
+
+        report = {"world": world, "lift": judge_lifts(known, step), "forecast": judge_forecasts(known, step)}
+    if as_json:
+        print(json.dumps(report))
+        return
+    _show_lifts(report)
+    _show_forecasts(report)
 
 
 def _show_lifts(report: dict[str, Any]) -> None:
@@ -39,3 +48,14 @@ def _show_lifts(report: dict[str, Any]) -> None:
             keys = ("rmse", "alone_rmse", "trivial_rmse", "truth_sd", "coverage_90", "width_90")
             table.add_row(group, f"{told['n']:,.0f}", *(f"{told[key]:.3f}" for key in keys))
         Console().print(table)
+
+
+def _show_forecasts(report: dict[str, Any]) -> None:
+    names = ("campaigns", "errors / sum", "own rate so far", "90 % cover", "width / sum")
+    for metric, parts in report["forecast"].items():
+        for what, groups in parts.items():
+            table = Table(f"{metric}, {'next 24 h' if what == 'day' else 'whole campaign'}", *names)
+            for group, told in groups.items():
+                keys = ("wape", "trivial_wape", "coverage_90", "width")
+                table.add_row(group, f"{told['n']:,.0f}", *(f"{told[key]:.3f}" for key in keys))
+            Console().print(table)

@@ -172,7 +172,7 @@ def _booked(campaigns: pl.DataFrame, names: pl.Series) -> Booked:
 
 def _phases(texts: pl.Series) -> tuple[Floats, Ints]:
     """Codes of each campaign's phases by name, NaN behind the last, and how many there are."""
-    names = {text: _names(text) for text in texts.unique()}
+    names = {text: phase_names(text) for text in texts.unique()}
     coded = np.full((len(texts), 1 + max((len(own) for own in names.values()), default=0)), np.nan)
     n_phases = np.zeros(len(texts), np.int64)
     for text, own in names.items():
@@ -182,7 +182,7 @@ def _phases(texts: pl.Series) -> tuple[Floats, Ints]:
     return coded, n_phases
 
 
-def _names(text: str | None) -> list[str]:
+def phase_names(text: str | None) -> list[str]:
     """Of other JSON than a list of names none."""
     try:
         named = json.loads(text or "[]")

@@ -59,13 +59,13 @@ def fit_intervals(errors: Floats, restless: Floats, alpha: float = 0.1) -> Inter
         for h in range(errors.shape[1]):
             cell = own[:, h][np.isfinite(own[:, h])]
             pool = cell if len(cell) >= MIN_ERRORS else own[np.isfinite(own)]
-            intervals.lower[stratum, h], intervals.upper[stratum, h] = _quantiles(pool, alpha)
+            intervals.lower[stratum, h], intervals.upper[stratum, h] = outer_quantiles(pool, alpha)
     np.minimum(intervals.lower, 0.0, out=intervals.lower)
     np.maximum(intervals.upper, 0.0, out=intervals.upper)
     return intervals
 
 
-def _quantiles(errors: Floats, alpha: float) -> tuple[float, float]:
+def outer_quantiles(errors: Floats, alpha: float) -> tuple[float, float]:
     """The outer order statistics that cover ``1 - alpha`` with the finite-sample correction."""
     ordered = np.sort(errors)
     n = len(ordered)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import numpy as np
 import polars as pl
 import pytest
@@ -12,57 +10,7 @@ from kolray.models.success.campaigns.booked import booked_campaigns
 from kolray.models.success.campaigns.counterfactual import compare
 from kolray.models.success.campaigns.lift import lifts
 from kolray.models.success.campaigns.shrinkage import shrink
-
-START = datetime(2026, 1, 5, tzinfo=UTC)
-HOURS, KOLS = 96, 120
-NOW = START + timedelta(hours=HOURS)
-RNG = np.random.default_rng(3)
-NOISE = RNG.normal(0, 0.1, (KOLS, HOURS))
-LEVEL = RNG.uniform(4, 9, (KOLS, 1))
-COURSE = 0.8 * np.cos((np.arange(HOURS) - RNG.integers(0, 24, (KOLS, 1))) / 24 * 2 * np.pi)
-
-
-def at(hours):
-    return START + timedelta(hours=hours)
-
-
-def booking(*rows):
-    """Campaigns from (campaign, KOL, start, end) in hours, whole or not, or None."""
-    full = [
-        {
-            "campaign_id": name,
-            "kol_id": kol,
-            "start": None if start is None else at(start),
-            "end": None if end is None else at(end),
-            "budget": 100.0,
-            "currency": "VND",
-            "category": "food",
-            "phases": None,
-        }
-        for name, kol, start, end in rows
-    ]
-    times = dict.fromkeys(("start", "end"), pl.Datetime("ms", "UTC"))
-    return pl.DataFrame(full, schema_overrides=times | {"phases": pl.String})
-
-
-def hourly(lifted=(), everybody=0.0, first=None):
-    """``gold.kpi_hourly`` of KOLs ``k0 …``; ``lifted``: (KOL, from, to, log of the ratio); ``everybody``: log ratio of
-    all KOLs' hours from 60 on; ``first``: KOL → the hour it is known from.
-    """
-    z = LEVEL + COURSE + NOISE
-    z[:, 60:] += everybody
-    for kol, start, end, effect in lifted:
-        z[kol, start:end] += effect
-    rows = pl.DataFrame(
-        {
-            "kol_id": np.repeat([f"k{kol}" for kol in range(KOLS)], HOURS),
-            "hour": [at(h) for h in range(HOURS)] * KOLS,
-            "impressions": np.exp(z).round().astype(np.int64).ravel(),
-        }
-    ).with_columns(likes=pl.col("impressions") // 10, comments=0, shares=0)
-    for kol, hour in (first or {}).items():
-        rows = rows.filter((pl.col("kol_id") != f"k{kol}") | (pl.col("hour") >= at(hour)))
-    return rows
+from tests.campaigns import COURSE, LEVEL, NOISE, NOW, at, booking, hourly
 
 
 def told(kpi, campaigns, now=NOW, metric="impressions"):

@@ -9,6 +9,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from kolray.events import Columns, conform
 from kolray.models.metrics import Floats
@@ -95,7 +96,8 @@ def _measured(kpi: pl.DataFrame, plan: pl.DataFrame, now: datetime, metric: str,
     why = plan["why_not"].to_list()
     for window, campaigns in _windows(plan, panel):
         rows = np.array([places[plan["kol_id"][c]] for c in campaigns])
-        found = _compared(z, busy, window, rows)
+        with threadpool_limits(1):  # products are tiny: threads of BLAS would wait for each other
+            found = _compared(z, busy, window, rows)
         for c in campaigns if found is None else []:
             why[c] = "few_controls"
         if found is not None:

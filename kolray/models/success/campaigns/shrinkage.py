@@ -19,7 +19,7 @@ GRID = np.linspace(-2.0, 2.5, 451)
 """Logs of a campaign's ratio: from a seventh to the twelvefold."""
 MEANS = np.linspace(-0.5, 1.5, 81)
 SPREADS = np.linspace(0.01, 0.8, 40)
-CAUTION = 0.7
+CAUTION = 0.9
 """Quantile of the spread of lifts that intervals are made with: one that is taken too small makes all too narrow."""
 SIDE = 0.05
 MAX_CAMPAIGNS = 2_000
