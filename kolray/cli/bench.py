@@ -100,6 +100,21 @@ def rankings(
 
 
 @app.command()
+def forecast(
+    kols: int = typer.Option(100_000, min=100, help="KOLs with four weeks of hours"),
+    as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),
+) -> None:
+    """Forecast every KOL's next day from a lake of its own to gold and Redis, then one KOL after the other."""
+    from kolray.benchmarks.forecast.run import run
+
+    with Console(stderr=True).status("…") as status:
+        figures = run(kols, lambda text: status.update(f"{text} …"))
+    _report(
+        "kolray bench forecast", asdict(figures), as_json, right=figures.rows == figures.kols * figures.metrics * 24
+    )
+
+
+@app.command()
 def chaos(
     kills: int = typer.Option(30, min=1, help="how often something is killed or stopped"),
     seed: int = typer.Option(1, help="the same seed strikes the same parts in the same order"),

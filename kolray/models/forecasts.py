@@ -32,6 +32,8 @@ KOLS_AT_ONCE = 4_000
 LOOKBACK = HOURLY.lookback * HOUR
 RANKED = "engagement"
 """The metric whose next day the ``success`` ranking is by."""
+SCORED_DAYS = 28
+"""Trust is that of a KOL's newest score in so many days."""
 Range = tuple[str | None, str | None]
 """Ids from the first (None: the lowest) to before the second (None: all the rest)."""
 
@@ -102,7 +104,7 @@ def write_forecasts(tables: LakeTables, plan: Plan, champion: LoadedModel, kols:
     rows = _hours(tables, plan, kols)
     if not rows.height:
         return []
-    covariates = lake_covariates(tables.root, plan.versions, _within(kols))
+    covariates = lake_covariates(tables.root, plan.versions, _within(kols), SCORED_DAYS)
     made = pl.concat(forecasts_of(rows, plan.origin, champion, covariates))
     writer = PartWriter(NAME, tables.path(NAME))
     writer.write(made.sort("kol_id", "metric", "at"))

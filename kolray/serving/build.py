@@ -10,11 +10,13 @@ from kolray.models.champions import Champions
 from kolray.models.registry import ModelRegistry
 from kolray.serving.api import Services, build_app
 from kolray.serving.dashboard.pages import build_dashboard, mount_dashboard
+from kolray.serving.forecasting import Forecasting
 from kolray.serving.limiter import WINDOW_S, RateLimiter
 from kolray.serving.lookup import FeatureLookup
 from kolray.serving.page_data import LivePageData
 from kolray.serving.scoring import ScoringGraph
 from kolray.serving.sessions import Sessions, kept_secret
+from kolray.serving.surroundings import Surroundings
 from kolray.serving.tokens import Tokens
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
@@ -52,4 +54,7 @@ def open_graph(settings: Settings, champions: Champions, redis: RedisConnection 
 
     clock = SystemClock()
     features = FeatureLookup.of(settings, lookup, store, lake, needed, clock)
-    return ScoringGraph(champions, lookup, store, lake, clock, open_deny_list(settings), features)
+    about = Surroundings(lake)
+    about.watch()
+    forecasting = Forecasting(champions, lookup, store, about, clock)
+    return ScoringGraph(champions, lookup, store, lake, clock, open_deny_list(settings), features, forecasting)

@@ -137,7 +137,7 @@ class ForecastRequest(_Body):
 
     kol_id: str = KolId
     campaign_id: str | None = Field(None, max_length=128)
-    metric: str = Field("engagement", description="engagement, impressions or clicks")
+    metric: str = Field("engagement", description="engagement, impressions, views, clicks or conversions")
     horizon_h: int = Field(24, ge=1, le=24, description="hours ahead")
 
 
@@ -156,6 +156,9 @@ class ForecastAnswer(BaseModel):
     kol_id: str
     metric: str
     model: str
+    origin: datetime = Field(description="the first hour forecast: the one after the last whole hour that is known")
+    source: Literal["batch", "computed"] = Field(description="of the batch of all KOLs, or made for this request")
+    age_s: float = Field(description="seconds since the origin: how old the newest hour known is")
     points: list[ForecastPoint]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -148,12 +148,16 @@ class CassandraStore:
         except FAILURES as error:
             raise self._away(error) from error
 
-    def windows(self, kol_id: str, window: str, start: datetime, end: datetime) -> pl.DataFrame:
-        cql = f"SELECT {', '.join(WINDOW_SCHEMA)} FROM {{ks}}.windows WHERE kol_id = ? AND window = ? AND day = ? "
+    def windows(
+        self, kol_id: str, window: str, start: datetime, end: datetime, columns: Sequence[str] = tuple(WINDOW_SCHEMA)
+    ) -> pl.DataFrame:
+        read = dict.fromkeys(("window_start", *columns))  # by which days that were asked side by side are put in order
+        cql = f"SELECT {', '.join(read)} FROM {{ks}}.windows WHERE kol_id = ? AND window = ? AND day = ? "
         select = self._prepare(cql + "AND window_start >= ? AND window_start < ?")
         statements = [(select, (kol_id, window, day, start, end)) for day in _days(start, end)]
         rows = [row for result in self._query_all(statements) for row in result]
-        return _frame(rows, WINDOW_SCHEMA).sort("window_start")
+        found = _frame(rows, {name: WINDOW_SCHEMA[name] for name in read}).sort("window_start")
+        return found.select(columns)
 
     def scan_windows(self, final_only: bool = True, since: datetime | None = None) -> Iterator[pl.DataFrame]:
         if since is None:

@@ -1,7 +1,7 @@
-"""Redis: features, scores, rankings (``rankings.py``), the newest windows and the response cache.
+"""Redis: features, scores, rankings (``rankings.py``), forecasts (``forecasts.py``), newest windows, response cache.
 
-Keys: ``features:{kol}`` hash (expires), ``score:{kol}`` JSON, ``live:{kol}`` hash window → JSON, ``forecast:{kol}``
-hash metric → JSON (expires), ``cache:{kol}`` hash of answers (expires).
+Keys: ``features:{kol}`` hash (expires), ``score:{kol}`` JSON, ``live:{kol}`` hash window → JSON, ``cache:{kol}`` hash
+of answers (expires).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import polars as pl
 from kolray.clock import from_ms, to_ms
 from kolray.events import TIME, Columns
 from kolray.settings import RedisSettings
+from kolray.stores.forecasts import Forecasts
 from kolray.stores.rankings import Rankings
-from kolray.stores.redis_client import PIPELINE, SCRIPT_ROWS
+from kolray.stores.redis_client import PIPELINE
 from kolray.stores.redis_connection import RedisConnection
 
 PREFIXES = ("features", "score", "live", "forecast", "cache", "hours")
@@ -27,18 +28,6 @@ PREFIXES = ("features", "score", "live", "forecast", "cache", "hours")
 REFILL_S = 120
 """Seconds until another process may begin a refill that was not completed."""
 
-KEEP_FORECAST_S = 2 * 86_400
-"""A batch comes each night; one that is two days old forecasts nothing that is still to come."""
-
-_NEWER = """
-for n, key in ipairs(KEYS) do
-  local window, at, row = ARGV[3 * n - 2], ARGV[3 * n - 1], ARGV[3 * n]
-  local held = redis.call('HGET', key, window .. ':at')
-  if not held or tonumber(held) <= tonumber(at) then
-    redis.call('HSET', key, window, row, window .. ':at', at)
-  end
-end
-"""
 _CACHED = """
 local held, lease = unpack(redis.call('HMGET', KEYS[1], ARGV[1], 'lease'))
 if not lease then
@@ -70,22 +59,11 @@ class FeatureRow(NamedTuple):
     values: dict[str, float | None]
 
 
-class HeldForecast(NamedTuple):
-    """A batch forecast of a KOL's metric: the hours from ``origin`` on, each with its 90 % interval."""
-
-    origin: datetime
-    model: str
-    value: list[float]
-    lower: list[float]
-    upper: list[float]
-
-
-class FeatureStore(Rankings):
+class FeatureStore(Rankings, Forecasts):
     """Every method raises ``ServiceUnavailableError`` while Redis is away."""
 
     def __init__(self, settings: RedisSettings, connection: RedisConnection | None = None) -> None:
         super().__init__(settings, connection)
-        self._newer = self._redis.register_script(_NEWER)
         self._cached = self._redis.register_script(_CACHED)
         self._cache = self._redis.register_script(_CACHE)
 
@@ -170,51 +148,12 @@ class FeatureStore(Rankings):
         texts = plain.select("window", "window_start", json=pl.struct(pl.exclude("kol_id")).struct.json_encode())
         self._put_newer(rows.select("live:" + pl.col("kol_id")).to_series().to_list(), texts.rows())
 
-    def _put_newer(self, keys: list[str], rows: list[tuple[Any, ...]]) -> None:
-        """(field, time, text) into the hash of each key, unless it holds a newer one under that field."""
-        pairs = list(zip(keys, rows, strict=True))
-        parts = [pairs[at : at + SCRIPT_ROWS] for at in range(0, len(pairs), SCRIPT_ROWS)]
-
-        def add(pipe: Any, part: list[tuple[str, tuple[Any, ...]]]) -> None:
-            self._newer(keys=[key for key, _ in part], args=[value for _, row in part for value in row], client=pipe)
-
-        self._in_batches(parts, add)
-
     def get_live(self, kol_id: str) -> list[dict[str, Any]]:
         """The newest row of each window kind, ``window_start`` as aware datetime."""
         with self._asking():
             held = self._redis.hgetall(f"live:{kol_id}")
         rows = [json.loads(value) for field, value in held.items() if not field.endswith(b":at")]
         return [row | {"window_start": from_ms(row["window_start"])} for row in rows]
-
-    def put_forecasts(self, rows: pl.DataFrame) -> None:
-        """``kol_id, metric, origin, model`` and ``value, lower, upper`` as lists, an hour each from ``origin`` on.
-
-        Of each (kol, metric) the one with the newest origin stays, for ``KEEP_FORECAST_S`` seconds.
-        """
-        points = pl.col("value", "lower", "upper").list.eval(pl.element().cast(pl.Float64).round(2))
-        plain = rows.with_columns(points, pl.col("origin").dt.epoch("ms"))
-        texts = plain.select("metric", "origin", json=pl.struct(pl.exclude("kol_id", "metric")).struct.json_encode())
-        keys = rows.select("forecast:" + pl.col("kol_id")).to_series().to_list()
-        self._put_newer(keys, texts.rows())
-        self._in_batches(list(dict.fromkeys(keys)), lambda pipe, key: pipe.expire(key, KEEP_FORECAST_S))
-
-    def get_forecast(self, kol_id: str, metric: str) -> HeldForecast | None:
-        """None when there is none or it expired."""
-        return self.get_forecasts([kol_id], metric).get(kol_id)
-
-    def get_forecasts(self, kol_ids: list[str], metric: str) -> dict[str, HeldForecast]:
-        """``get_forecast`` of many in one round trip; those without one are left out."""
-        with self._asking():
-            pipe = self._redis.pipeline(transaction=False)
-            for kol_id in kol_ids:
-                pipe.hget(f"forecast:{kol_id}", metric)
-            held = pipe.execute()
-        rows = {kol_id: json.loads(text) for kol_id, text in zip(kol_ids, held, strict=True) if text is not None}
-        return {
-            kol_id: HeldForecast(from_ms(row["origin"]), row["model"], row["value"], row["lower"], row["upper"])
-            for kol_id, row in rows.items()
-        }
 
     def cache_get(self, kol_id: str, rest: str, ttl_s: int) -> Cached:
         """An answer about a KOL that was kept; ``rest`` names it among its answers."""

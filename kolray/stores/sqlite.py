@@ -108,9 +108,12 @@ class SqliteStore:
             advice = "; run `kolray init`" if "no " in str(error) else ""  # no such table, no column named …
             raise ServiceUnavailableError("SQLite", str(self._path), f"{error}{advice}") from error
 
-    def windows(self, kol_id: str, window: str, start: datetime, end: datetime) -> pl.DataFrame:
+    def windows(
+        self, kol_id: str, window: str, start: datetime, end: datetime, columns: Sequence[str] = tuple(WINDOW_SCHEMA)
+    ) -> pl.DataFrame:
+        wanted = {name: WINDOW_SCHEMA[name] for name in columns}
         sql = "WHERE kol_id = ? AND window = ? AND window_start >= ? AND window_start < ? ORDER BY window_start"
-        return self._select("windows", WINDOW_SCHEMA, sql, (kol_id, window, to_ms(start), to_ms(end)))
+        return self._select("windows", wanted, sql, (kol_id, window, to_ms(start), to_ms(end)))
 
     def scan_windows(self, final_only: bool = True, since: datetime | None = None) -> Iterator[pl.DataFrame]:
         where = f"WHERE window_start >= ? {'AND final = 1' if final_only else ''}"

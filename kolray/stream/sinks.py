@@ -38,6 +38,8 @@ class LiveStore(Refillable, Protocol):
 
     def sweep_rankings(self) -> int: ...
 
+    def put_progress(self, rows: pl.DataFrame) -> None: ...
+
 
 class RowWriter(Protocol):
     """Where a partition's rows go; ``flush`` returns when all of them are durable."""
@@ -107,6 +109,7 @@ class StoreWriter:
             return
         self._live.put_live(rows.sort("window_start").unique(["kol_id", "window"], keep="last"))
         self._live.put_hours(rows.filter("final", window=HOURS))
+        self._live.put_progress(rows)
         final = rows.filter("final")
         if final.height:
             self._live.cache_drop(final["kol_id"].unique().to_list())

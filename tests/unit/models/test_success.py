@@ -18,7 +18,7 @@ from kolray.models.success import SuccessModel, train_success
 from kolray.models.success.design import HOURLY
 from kolray.models.success.intervals import fit_intervals
 from kolray.models.success.members import training_rows
-from kolray.models.success.series import HOUR, hourly_history, to_matrix
+from kolray.models.success.series import HOUR, hourly_history, hours_of_one, to_matrix
 from tests.hourly import START, kpi_hourly
 
 KPI = kpi_hourly()
@@ -183,3 +183,12 @@ def test_one_stray_old_row_does_not_make_a_matrix_of_decades():
     series = to_matrix(pl.concat([HISTORY.select(stray.columns), stray.cast(HISTORY.schema)]))
     assert series.values.shape[1] <= 90 * 24
     assert series.end == to_matrix(HISTORY).end
+
+
+def test_hours_of_one_kol_make_the_series_that_all_hours_make():
+    mine = HISTORY.filter(pl.col("kol_id") == "kol-0007").sort("at")
+    for end in (START + 50 * HOUR, START + 96 * HOUR, START + 99 * HOUR):
+        whole = to_matrix(mine, end=end, max_hours=60)
+        one = hours_of_one("kol-0007", mine["at"].to_numpy(), mine["value"].to_numpy().astype(float), end, 60)
+        assert (one.ids, one.end, one.ends.dtype) == (whole.ids, whole.end, whole.ends.dtype)
+        np.testing.assert_array_equal(one.values, whole.values)
