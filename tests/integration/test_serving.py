@@ -180,7 +180,7 @@ def test_the_batch_answers_for_a_kol_of_whom_the_lake_alone_knows(ask: Callable[
 
 
 def test_progress_and_forecasts_in_redis_never_run_back(settings: Settings) -> None:
-    url = settings.redis.url.removesuffix("/0") + "/1"
+    url = settings.redis.url.removesuffix("0") + "2"
     with closing(open_feature_store(settings.redis.model_copy(update={"url": url}))) as lookup:
         assert lookup.progress() is None
         hours = pl.DataFrame([(KOL, CLOSED, 1, 1, 1, 1, 1)], schema=HOURS, orient="row").cast({"window_start": TIME})
