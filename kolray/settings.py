@@ -146,7 +146,7 @@ class LakeSettings(_Part):
     bronze_days: int | None = Field(None, ge=1, description="ingest days kept in bronze; none: all")
     silver_days: int | None = Field(None, ge=1, description="event days kept in silver; none: all")
     gold_days: int | None = Field(None, ge=1, description="event days kept in gold; none: all")
-    forecast_days: int = Field(35, ge=1, description="days whose forecasts are kept in gold.forecasts")
+    forecast_days: int = Field(35, ge=1, description="days whose forecasts by the hour are kept in gold")
 
 
 class MlflowSettings(_Part):

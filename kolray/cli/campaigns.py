@@ -1,16 +1,37 @@
-"""``kolray models backtest success --task campaigns``: lifts and forecasts on a generated world."""
+"""``kolray models forecast-campaigns``, and ``backtest success --task campaigns`` on a generated world."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from kolray.errors import InvalidInputError
 from kolray.settings import load_settings
+
+
+def forecast(as_json: bool = typer.Option(False, "--json", help="print JSON for machines")) -> None:
+    """What campaigns bring, have brought and added: to gold.campaign_outlook and gold.campaign_forecasts.
+
+    May be repeated; the night does it too.
+    """
+    from kolray.models.campaigns import forecast_campaigns
+
+    with Console(stderr=True).status("looking at campaigns …"):
+        made = forecast_campaigns(load_settings())
+    if as_json:
+        print(json.dumps(made))
+        return
+    print(f"{made['campaigns']:,} campaigns as of {made['origin']}: gold.campaign_outlook, gold.campaign_forecasts")
+
+
+def register(models: typer.Typer) -> None:
+    """Adds ``forecast-campaigns`` to ``kolray models``."""
+    models.command("forecast-campaigns")(forecast)
 
 
 def backtest_campaigns(world: str | None, *, as_json: bool) -> None:

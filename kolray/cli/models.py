@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from kolray.cli import ablate, backtest, drift, forecast, reproduce, sentiment, tune, worlds
+from kolray.cli import ablate, backtest, campaigns, drift, forecast, reproduce, sentiment, tune, worlds
 from kolray.cli import accounts as accounts_cli
 from kolray.cli.options import FIELD_COLUMN, pairs
 from kolray.errors import InvalidInputError
@@ -173,5 +173,6 @@ def register(root: typer.Typer) -> None:
     ablate.register(app)
     drift.register(app)
     forecast.register(app)
+    campaigns.register(app)
     reproduce.register(app)
     root.add_typer(app, name="models")

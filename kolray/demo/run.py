@@ -26,6 +26,7 @@ from kolray.lake.scores import copy_scores
 from kolray.lake.tables import LakeTables
 from kolray.lake.verify import verify
 from kolray.lake.world import send_world
+from kolray.models.campaigns import forecast_campaigns
 from kolray.models.publish import publish_rankings, publish_scores
 from kolray.models.registry import ModelRegistry
 from kolray.models.sentiment import default_classifier
@@ -125,10 +126,12 @@ class Demo:
             self.report.lake["gold.scores"] = copy_scores(LakeTables(settings.lake_root), store)
             publish_rankings(settings.lake_root, lookup)
             say(f"{scored:,} KOLs")
-        with self.stage("forecast every KOL") as say:
+        with self.stage("forecast every KOL and campaign") as say:
             made = self.forecast(settings)
             self.report.lake["gold.forecasts"] = made["rows"]
-            say(f"{made['kols']:,} KOLs from {made['origin']} on")
+            campaigns = forecast_campaigns(settings)
+            self.report.lake["gold.campaign_outlook"] = campaigns["gold.campaign_outlook"]
+            say(f"{made['kols']:,} KOLs and {campaigns['campaigns']:,} campaigns from {made['origin']} on")
         self.report.mlflow = settings.mlflow_uri
 
     def _serve(self, settings: Settings) -> None:

@@ -34,8 +34,8 @@ CHECKPOINT_EVERY = 10
 """Commits after which maintenance writes a checkpoint; a reader replays fewer entries than that."""
 TURN = "kolray.rewritten_by"
 """Property of a table: the run that may rewrite its days."""
-FORECASTS = "gold.forecasts"
-"""Soon of no use, and the largest table of gold: it has a retention of its own."""
+FORECASTS = ("gold.forecasts", "gold.campaign_forecasts")
+"""Soon of no use, and the largest tables of gold: they have a retention of their own."""
 WRITER = WriterProperties(compression="ZSTD", compression_level=3)
 
 
@@ -106,7 +106,7 @@ def _files(table: DeltaTable) -> pl.DataFrame:
 
 def _cutoff(name: str, settings: LakeSettings, now: datetime) -> date | None:
     """The first day kept."""
-    layer = "forecast" if name == FORECASTS else name.partition(".")[0]
+    layer = "forecast" if name in FORECASTS else name.partition(".")[0]
     kept = getattr(settings, f"{layer}_days", None)
     return None if kept is None else now.date() - timedelta(days=kept)
 

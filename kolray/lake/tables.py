@@ -68,6 +68,18 @@ TABLES: dict[str, Columns] = {
         "kol_id": pl.String, "metric": pl.String, "origin": TIME, "at": TIME,
         "value": pl.Float32, "lower": pl.Float32, "upper": pl.Float32, "model": pl.String, "dt": pl.Date,
     },
+    "gold.campaign_outlook": {
+        "campaign_id": pl.String, "kol_id": pl.String, "metric": pl.String, "state": pl.String,
+        **dict.fromkeys(("as_of", "start", "end", "until"), TIME),
+        **dict.fromkeys(("actual", "day", "day_lower", "day_upper", "total", "total_lower", "total_upper"), pl.Float64),
+        **dict.fromkeys(("lift", "lift_lower", "lift_upper"), pl.Float64), "lift_hours": pl.Int64,
+        "lift_why_not": pl.String, "budget": pl.Float64, "spent": pl.Float64,
+        **dict.fromkeys(("currency", "paid_in", "troubles"), pl.String), "dt": pl.Date,
+    },
+    "gold.campaign_forecasts": {
+        "campaign_id": pl.String, "kol_id": pl.String, "metric": pl.String, "as_of": TIME, "at": TIME,
+        "value": pl.Float64, "lower": pl.Float64, "upper": pl.Float64, "dt": pl.Date,
+    },
     "ops.steps": {
         "run": pl.String, "step": pl.String, "ok": pl.Boolean, "started_at": TIME, "seconds": pl.Float64,
         "detail": pl.String, "dt": pl.Date,

@@ -18,6 +18,7 @@ from kolray.lake.maintenance import maintain
 from kolray.lake.scores import copy_scores
 from kolray.lake.tables import LakeTables
 from kolray.lake.turns import takes_turn
+from kolray.models.campaigns import forecast_campaigns
 from kolray.models.forecast_pipeline import run_forecasts
 from kolray.models.lifecycle import KINDS, newest_features
 from kolray.models.retrain import retrain
@@ -100,8 +101,12 @@ def _features(settings: Settings) -> dict[str, Any]:
 
 
 def _forecasts(settings: Settings) -> dict[str, Any]:
+    return {**_if_any(run_forecasts, settings), "campaigns": _if_any(forecast_campaigns, settings)}
+
+
+def _if_any(work: Callable[[Settings], dict[str, Any]], settings: Settings) -> dict[str, Any]:
     try:
-        return run_forecasts(settings)
+        return work(settings)
     except NotFoundError as nothing:
         return {"skipped": str(nothing)}
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from kolray.events import TIME, Columns, conform
+from kolray.events import conform
+from kolray.lake.tables import TABLES
 from kolray.models.success.campaigns.booked import booked_campaigns
 from kolray.models.success.campaigns.cases import cases_of
 from kolray.models.success.campaigns.counterfactual import DAY
@@ -21,21 +22,10 @@ from kolray.models.success.forecaster import Forecast
 LIFTED = {"engagement": "engagement", "reach": "impressions"}
 """Counts whose lift is told → the metric of the KOL's hours."""
 METRICS = (*COUNTS, "roi")
-OUTLOOK: Columns = {
-    **dict.fromkeys((*KEY, "metric", "state"), pl.String),
-    **dict.fromkeys(("as_of", "start", "end", "until"), TIME),
-    **dict.fromkeys(("actual", "day", "day_lower", "day_upper", "total", "total_lower", "total_upper"), pl.Float64),
-    **dict.fromkeys(("lift", "lift_lower", "lift_upper"), pl.Float64),
-    "lift_hours": pl.Int64,
-    "lift_why_not": pl.String,
-    **dict.fromkeys(("budget", "spent"), pl.Float64),
-    **dict.fromkeys(("currency", "paid_in", "troubles"), pl.String),
-}
-POINTS: Columns = {
-    **dict.fromkeys((*KEY, "metric"), pl.String),
-    **dict.fromkeys(("as_of", "at"), TIME),
-    **dict.fromkeys(("value", "lower", "upper"), pl.Float64),
-}
+OUTLOOK, POINTS = (
+    {name: dtype for name, dtype in TABLES[table].items() if name != "dt"}
+    for table in ("gold.campaign_outlook", "gold.campaign_forecasts")
+)
 
 
 class Known(NamedTuple):
