@@ -211,6 +211,14 @@ class ServingSettings(_Part):
     )
 
 
+class TrackingSettings(_Part):
+    """The pixel, the collector and the links of tracked pages."""
+
+    secret: SecretStr | None = Field(None, description="salts visitors and signs links; none: kept in <home>")
+    buffer_mb: int = Field(1024, ge=1, description="MB of hits a replica keeps on disk while Kafka is away")
+    proxies: int = Field(0, ge=0, description="proxies before the server whose X-Forwarded-For is believed")
+
+
 class YoutubeSettings(_Part):
     """The YouTube Data API connector."""
 
@@ -241,6 +249,7 @@ class Settings(BaseSettings):
     mlflow: MlflowSettings = MlflowSettings()
     models: ModelsSettings = ModelsSettings()
     serving: ServingSettings = ServingSettings()
+    tracking: TrackingSettings = TrackingSettings()
     youtube: YoutubeSettings = YoutubeSettings()
 
     @classmethod

@@ -33,9 +33,12 @@ class EventProducer:
 
     Args:
         topics: the topic of each kind of event.
+        linger_ms: how long a batch waits for more records.
     """
 
-    def __init__(self, kafka: KafkaSettings, registry: Registry, topics: Mapping[Kind, str] = RAW_TOPICS) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, registry: Registry, topics: Mapping[Kind, str] = RAW_TOPICS, *, linger_ms: int = 20
+    ) -> None:
         self._kafka, self._registry, self._topics = kafka, registry, dict(topics)
         self._ids: dict[str, int] = {}
         self._count = 0
@@ -46,7 +49,7 @@ class EventProducer:
                 "bootstrap.servers": kafka.bootstrap,
                 "partitioner": "murmur2_random",
                 "compression.type": "lz4",
-                "linger.ms": 20,
+                "linger.ms": linger_ms,
                 "batch.size": 262_144,
                 "queue.buffering.max.messages": 500_000,
                 "enable.idempotence": kafka.transactions,  # the embedded broker accepts only plain producers at speed

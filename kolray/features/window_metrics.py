@@ -23,7 +23,7 @@ METRICS = (*SUMS, *FOLLOWERS, VISITORS)
 """Integer columns of a window row. Sums and unique visitors are never null; followers are without an observation.
 
 Unique visitors are the distinct ``visitor`` of web events, whether or not there was consent: a sender without consent
-leaves the field null. Counted by ``kolray.stream.visitors``, exactly below 1,024, else with a standard error of 3 %.
+leaves the field empty. Counted by ``kolray.stream.visitors``, exactly below 1,024, else with a standard error of 3 %.
 """
 
 VELOCITY = "follower_velocity_per_hour"

@@ -153,7 +153,7 @@ def _of_campaigns(web: pl.DataFrame, time: pl.Expr) -> pl.DataFrame:
         .group_by("campaign_id", "kol_id", time, maintain_order=True)
         .agg(
             *web_sums(),
-            pl.col("visitor").drop_nulls().n_unique().alias(VISITORS),
+            pl.col("visitor").filter(pl.col("visitor") != "").n_unique().alias(VISITORS),
             pl.when(one).then(pl.col("value").filter(sold).sum()).alias("value"),
             pl.when(one).then(pl.col("currency").filter(sold).first()).alias("currency"),
         )

@@ -18,6 +18,7 @@ from kolray.serving.scoring import ScoringGraph
 from kolray.serving.sessions import Sessions, kept_secret
 from kolray.serving.surroundings import Surroundings
 from kolray.serving.tokens import Tokens
+from kolray.serving.tracking.build import open_tracking
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stores.rate_window import RateWindow
@@ -37,6 +38,7 @@ def build(settings: Settings) -> FastAPI:
     given = settings.serving.session_secret
     sessions = Sessions(tokens, given.get_secret_value() if given else kept_secret(settings.home))
     app = build_app(Services(graph, tokens, limiter, settings.serving, sessions.ok))
+    app.router.routes.extend(open_tracking(settings))
     mount_dashboard(app, build_dashboard(LivePageData(graph), sessions.sign_in, sessions.ok))
     return app
 

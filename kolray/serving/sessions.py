@@ -34,9 +34,9 @@ class Sessions:
         return any(token.name == name and token.digest.startswith(digest) for token in self._tokens.all())
 
 
-def kept_secret(home: Path) -> str:
+def kept_secret(home: Path, name: str = "session.key") -> str:
     """A random secret of this home folder, made once, readable by its owner only."""
-    file = home / "session.key"
+    file = home / name
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -52,9 +52,9 @@ class Visitors:
         self._fresh: dict[int, list[Keys]] = {}
 
     def add(self, web: pl.DataFrame) -> None:
-        """Valid web events: ``kol_id, event_time, visitor``; one without a visitor does not count."""
+        """Valid web events: ``kol_id, event_time, visitor``; one without a visitor (null or empty) does not count."""
         at = pl.col("event_time").dt.epoch("ms")
-        seen = web.lazy().filter(pl.col("visitor").is_not_null())
+        seen = web.lazy().filter(pl.col("visitor") != "")
         hashed = plh.col("visitor").nchash.xxh3_64()
         rows = seen.select("kol_id", pane=at - at % self._pane_ms, hash=hashed).collect()
         if rows.height:

@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 
 from kolray import local
 from kolray.clock import SystemClock, to_ms
+from kolray.connectors.reading import committed
 from kolray.events import TIME
 from kolray.lake.erasure.trace import Trace
 from kolray.models.forecast_pipeline import forecast_all
@@ -25,6 +26,8 @@ from kolray.models.lifecycle import complete_hours, submit
 from kolray.models.lifecycle import train as fit
 from kolray.models.publish import publish_rankings, publish_scores
 from kolray.models.registry import ModelRegistry
+from kolray.schemas.registry import FileRegistry
+from kolray.schemas.wire import decode_value, schema_id_of
 from kolray.serving.build import build
 from kolray.serving.tokens import LOOK_S, Tokens
 from kolray.settings import Settings, load_settings
@@ -454,3 +457,18 @@ def test_without_redis_scores_come_from_the_lake_and_rankings_say_what_is_missin
     assert app.get("/alerts", headers=strict).status_code == 429, "a replica alone grants a quarter of the rate"
     assert app.get("/readyz").status_code == 503
     assert datetime.fromisoformat(score["timestamp"]).tzinfo == UTC
+
+
+def test_tracked_pages_need_no_token_and_reach_kafka(app: TestClient, settings: Settings) -> None:
+    browser = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
+    visit = {"kol_id": KOL, "campaign_id": "c-tracked", "consent": "1", "ack": "1"}
+    assert app.get("/pixel.gif", params=visit, headers=browser).headers["Content-Type"] == "image/gif"
+    told = app.post("/collect?ack=1", json=[visit | {"event_type": "click"}, {}], headers=browser)
+    assert told.status_code == 202
+    places = [("events.web.raw", number) for number in range(settings.kafka.partitions)]
+    registry = FileRegistry()
+    values = [message.value() or b"" for message in committed(settings.kafka, places)]
+    rows = [decode_value(value, registry.schema(schema_id_of(value))) for value in values]
+    mine = sorted(row["event_type"] for row in rows if row["campaign_id"] == "c-tracked")
+    assert mine == ["click", "impression"]
+    assert app.post("/collect", content=b"{", headers=browser).headers["Content-Type"] == "application/problem+json"

@@ -52,7 +52,7 @@ def final_rows(events: dict[Kind, pl.DataFrame], windows: Sequence[str]) -> froz
         clicks = web.group_by("kol_id", "start").agg(
             pl.len().alias("web_events"),
             *((pl.col("event_type") == type_).sum().alias(name) for name, type_ in types.items()),
-            unique_visitors=pl.col("visitor").drop_nulls().n_unique(),
+            unique_visitors=pl.col("visitor").filter(pl.col("visitor") != "").n_unique(),
         )
         rows = both.join(clicks, on=["kol_id", "start"], how="full", coalesce=True)
         parts.append(rows.select(_column(name, spec.name, rows.columns) for name in WINDOW_SCHEMA))

@@ -1,0 +1,109 @@
+"""Brings hits to Kafka: journalled first, sent by one thread in batches, kept until the broker acknowledged them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+import polars as pl
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+from tenacity.nap import sleep_using_event
+from tenacity.stop import stop_when_event_set
+
+from kolray.errors import KolrayError
+from kolray.events import SCHEMAS
+from kolray.serving.tracking.journal import Journal, Rows
+
+log = logging.getLogger(__name__)
+LINGER_S = 0.01
+"""How long the sender waits for company after a first hit."""
+ORPHANS_EVERY_S = 30.0
+
+Send = Callable[[pl.DataFrame], None]
+"""Events of ``SCHEMAS["web"]`` to Kafka; returns when it has them, else raises ``KolrayError``."""
+
+
+class Outbox:
+    """Takes hits from any thread; a future tells when Kafka has them. At least once: ids make it once."""
+
+    def __init__(self, journal: Journal, send: Send) -> None:
+        self._journal, self._send = journal, send
+        self._lock, self._filled, self._closing = threading.Lock(), threading.Event(), threading.Event()
+        self._rows: Rows = []
+        self._waiting: list[Future[None]] = []
+        self._thread = threading.Thread(target=self._run, name="tracking-outbox", daemon=True)
+        self._thread.start()
+
+    def put(self, rows: Rows) -> Future[None]:
+        """Keeps hits on disk, then returns; the future is done when Kafka has them.
+
+        Raises:
+            ServiceUnavailableError: no room is left on the disk or in the journal.
+        """
+        sent: Future[None] = Future()
+        with self._lock:
+            self._journal.append(rows)
+            self._rows += rows
+            self._waiting.append(sent)
+        self._filled.set()
+        return sent
+
+    def close(self, wait_s: float = 5.0) -> None:
+        """Sends what it can within ``wait_s``; the rest stays on disk."""
+        self._closing.set()
+        self._filled.set()
+        self._thread.join(wait_s)
+        self._journal.close()
+
+    def _run(self) -> None:
+        self._take_over()
+        while not self._closing.is_set():
+            if self._filled.wait(ORPHANS_EVERY_S):
+                self._closing.wait(LINGER_S)
+                self._next_batch()
+            else:
+                self._take_over()
+        self._next_batch()
+
+    def _next_batch(self) -> None:
+        with self._lock:
+            rows, waiting, self._rows, self._waiting = self._rows, self._waiting, [], []
+            segment: Path | None = None
+            self._filled.clear()
+            if rows:
+                self._journal.sync()
+                segment = self._journal.rotate()
+        if segment is not None and self._deliver(rows):
+            self._journal.done(segment)
+            for sent in waiting:
+                sent.set_result(None)
+
+    def _take_over(self) -> None:
+        for segment, rows in self._journal.orphans():
+            log.warning("taking over %d hits that a dead process left in %s", len(rows), segment)
+            if rows and not self._deliver(rows):
+                return
+
+    def _deliver(self, rows: Rows) -> bool:
+        """Tries until the broker has them; False where this process ends before: they stay on disk."""
+        frame = pl.DataFrame(rows, schema_overrides=SCHEMAS["web"]).select(*SCHEMAS["web"])
+        attempts = Retrying(
+            retry=retry_if_exception_type(KolrayError),
+            wait=wait_random_exponential(0.2, max=5),
+            stop=stop_when_event_set(self._closing),
+            before_sleep=_waits,
+            sleep=sleep_using_event(self._closing),
+            reraise=True,
+        )
+        try:
+            attempts(self._send, frame)
+        except KolrayError:
+            return False
+        return True
+
+
+def _waits(state: RetryCallState) -> None:
+    log.warning("hits wait for Kafka: %s", state.outcome.exception() if state.outcome else "")
