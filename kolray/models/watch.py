@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from deltalake import write_deltalake
 
 from kolray.clock import Clock
 from kolray.connectors.producer import EventProducer
-from kolray.errors import NotFoundError
+from kolray.errors import NotFoundError, ServiceUnavailableError
 from kolray.lake.overlap import retried
 from kolray.lake.tables import LakeTables, arrow_ready
 from kolray.lake.turns import lake_job
@@ -22,7 +22,7 @@ from kolray.models.served import served_figures
 from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
 from kolray.stores.metrics import Version
-from kolray.stores.open import open_metrics_store
+from kolray.stores.open import open_feature_store, open_metrics_store
 
 NAME = "ops.drift"
 
@@ -98,3 +98,5 @@ def _raise(settings: Settings, alerts: pl.DataFrame, now: datetime) -> None:
             producer.send_alerts(new)
             producer.flush()
             store.upsert_alerts(new, Version(0, int(now.timestamp() * 1_000_000)))
+            with suppress(ServiceUnavailableError), closing(open_feature_store(settings.redis)) as live:
+                live.put_alerts(new)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from kolray.serving.dashboard.pages import COOKIE
 from kolray.serving.limiter import RateLimiter
 from kolray.serving.problems import Problem
 from kolray.serving.tokens import Token, Tokens
@@ -31,11 +32,20 @@ def authorize(tokens: Tokens, limiter: RateLimiter, text: str | None, scope: str
     return token, headers
 
 
-def needs(scope: str) -> Any:
-    """A FastAPI dependency: the request is authorized for ``scope``."""
+def needs(scope: str, *, session: bool = False) -> Any:
+    """A FastAPI dependency: the request is authorized for ``scope``.
 
-    def check(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Token:
+    Args:
+        session: who is signed in to the dashboard may ask too, as a browser's event streams send no token.
+    """
+
+    def check(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Token | None:
         services = request.app.state.services
+        cookie = request.cookies.get(COOKIE) if session else None
+        if cookie is not None and services.session_ok(cookie):
+            return None
         text = credentials.credentials if credentials else None
         token, headers = authorize(services.tokens, services.limiter, text, scope)
         request.state.limit_headers = headers | {"Cache-Control": "no-store"}

@@ -37,6 +37,7 @@ from kolray.serving.given import features_given
 from kolray.serving.health import add_docs, add_health
 from kolray.serving.limiter import RateLimiter
 from kolray.serving.limits import Limit, Limits
+from kolray.serving.live import add_live
 from kolray.serving.observe import Metrics, Observe
 from kolray.serving.openapi import describe
 from kolray.serving.problems import ERRORS
@@ -79,6 +80,7 @@ def build_app(services: Services) -> FastAPI:
     add_docs(app)
     _scores(app)
     _lists(app)
+    add_live(app)
     describe(app)
     return app
 

@@ -171,6 +171,24 @@ class MetricsAnswer(BaseModel):
     next: datetime | None
 
 
+class LiveWindow(BaseModel):
+    """The newest window of a kind, with the ratios of its counts; further counts may be there."""
+
+    model_config = ConfigDict(extra="allow")
+    kol_id: str
+    window: str
+    window_start: datetime
+    final: bool = Field(description="false: still open, its counts grow")
+    events: int | None
+    impressions: int | None
+    likes: int | None
+    comments: int | None
+    shares: int | None
+    followers_last: int | None
+    engagement_rate: float | None
+    sentiment_ratio: float | None
+
+
 class Ranked(BaseModel):
     """A place in a ranking."""
 

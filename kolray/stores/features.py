@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ import polars as pl
 from kolray.clock import from_ms, to_ms
 from kolray.events import TIME, Columns
 from kolray.settings import RedisSettings
+from kolray.stores.alert_feed import AlertFeed
 from kolray.stores.forecasts import Forecasts
 from kolray.stores.rankings import Rankings
 from kolray.stores.redis_client import PIPELINE
@@ -59,7 +60,7 @@ class FeatureRow(NamedTuple):
     values: dict[str, float | None]
 
 
-class FeatureStore(Rankings, Forecasts):
+class FeatureStore(Rankings, Forecasts, AlertFeed):
     """Every method raises ``ServiceUnavailableError`` while Redis is away."""
 
     def __init__(self, settings: RedisSettings, connection: RedisConnection | None = None) -> None:
@@ -150,10 +151,16 @@ class FeatureStore(Rankings, Forecasts):
 
     def get_live(self, kol_id: str) -> list[dict[str, Any]]:
         """The newest row of each window kind, ``window_start`` as aware datetime."""
+        return self.get_lives([kol_id])[kol_id]
+
+    def get_lives(self, kol_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """``get_live`` of many in one round trip."""
         with self._asking():
-            held = self._redis.hgetall(f"live:{kol_id}")
-        rows = [json.loads(value) for field, value in held.items() if not field.endswith(b":at")]
-        return [row | {"window_start": from_ms(row["window_start"])} for row in rows]
+            pipe = self._redis.pipeline(transaction=False)
+            for kol_id in kol_ids:
+                pipe.hgetall(f"live:{kol_id}")
+            held = pipe.execute()
+        return {kol_id: _live(fields) for kol_id, fields in zip(kol_ids, held, strict=True)}
 
     def cache_get(self, kol_id: str, rest: str, ttl_s: int) -> Cached:
         """An answer about a KOL that was kept; ``rest`` names it among its answers."""
@@ -187,13 +194,13 @@ class FeatureStore(Rankings, Forecasts):
         """Deletes everything of a KOL: features, score, live windows, forecasts, answers, ranks; returns how many."""
         with self._asking():
             keys = [f"{prefix}:{kol_id}" for prefix in PREFIXES]
-            return int(self._redis.unlink(*keys)) + self._forget_ranks(kol_id)
+            return int(self._redis.unlink(*keys)) + self._forget_ranks(kol_id) + self._forget_alerts(kol_id)
 
     def traces(self, kol_id: str) -> int:
         """How many keys and ranks of a KOL there are."""
         with self._asking():
             held = self._redis.exists(*(f"{prefix}:{kol_id}" for prefix in PREFIXES))
-            return int(held) + self._rank_traces(kol_id)
+            return int(held) + self._rank_traces(kol_id) + len(self._alerts_of(kol_id))
 
     def claim_refill(self) -> bool:
         """Whether Redis is empty, or lost its memory, and nobody else is filling it: the caller does, then ``filled``.
@@ -213,6 +220,11 @@ class FeatureStore(Rankings, Forecasts):
         """Changes when Redis restarted, with or without its memory."""
         with self._asking():
             return str(self._redis.info("server")["run_id"])
+
+
+def _live(held: Mapping[bytes, bytes]) -> list[dict[str, Any]]:
+    rows = [json.loads(value) for field, value in held.items() if not field.endswith(b":at")]
+    return [row | {"window_start": from_ms(row["window_start"])} for row in rows]
 
 
 def _score(held: bytes) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class LiveStore(Refillable, Protocol):
 
     def put_progress(self, rows: pl.DataFrame) -> None: ...
 
+    def put_alerts(self, rows: pl.DataFrame) -> None: ...
+
 
 class RowWriter(Protocol):
     """Where a partition's rows go; ``flush`` returns when all of them are durable."""
@@ -82,7 +84,12 @@ class StoreWriter:
     def alerts(self, rows: pl.DataFrame, version: Version) -> None:
         """Alert rows (``ALERT_SCHEMA``)."""
         if rows.height:
-            self._submit(lambda: self._metrics.upsert_alerts(rows, version))
+            self._submit(lambda: self._alert(rows, version))
+
+    def _alert(self, rows: pl.DataFrame, version: Version) -> None:
+        self._metrics.upsert_alerts(rows, version)
+        if self._live is not None:
+            self._live.put_alerts(rows)
 
     def refresh_live(self) -> None:
         """Sends the newest row of each (KOL, window) since the last call: only that is ever read; and closed hours.
