@@ -51,16 +51,16 @@ def runs(settings: Settings) -> tuple[list[Any], list[Any]]:
     return [run for run in found if run not in trials], trials
 
 
-def hours_at(home: Path) -> Settings:
-    """Settings of a home whose lake holds a few days of hours."""
-    kpi_hourly(20, hours=120).write_delta(str(home / "lake" / "gold" / "kpi_hourly"))
+def hours_at(home: Path, n: int) -> Settings:
+    """Settings of a home whose lake holds a few days of hours of ``n`` KOLs."""
+    kpi_hourly(n, hours=120).write_delta(str(home / "lake" / "gold" / "kpi_hourly"))
     return load_settings(home=home)
 
 
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize(
     ("kind", "lake", "space", "loss"),
-    [("trust", partial(lake_at, n=300), TRUST, "log_loss"), ("success", hours_at, SUCCESS, "mase")],
+    [("trust", partial(lake_at, n=300), TRUST, "log_loss"), ("success", partial(hours_at, n=20), SUCCESS, "mase")],
 )
 def test_a_search_is_one_run_with_its_trials_below_and_what_wins_is_kept(
     kind: Kind, lake: Callable[[Path], Settings], space: Space, loss: str, tmp_path: Path
@@ -80,12 +80,12 @@ def test_a_search_is_one_run_with_its_trials_below_and_what_wins_is_kept(
     assert (submission is not None) is report.kept
 
 
-def _start(home: Path, *arguments: str) -> subprocess.Popen[str]:
+def _start(home: Path, kind: Kind, *arguments: str) -> subprocess.Popen[str]:
     command = [
         Path(sys.executable).with_name("kolray"),
         "models",
         "tune",
-        "trust",
+        kind,
         "--trials",
         "8",
         "--json",
@@ -96,9 +96,12 @@ def _start(home: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.heavy
-def test_a_search_whose_driver_is_killed_goes_on_and_runs_no_finished_trial_again(tmp_path: Path) -> None:
-    settings = lake_at(tmp_path, n=1500)
-    driver = _start(tmp_path)
+@pytest.mark.parametrize(("kind", "lake"), [("trust", partial(lake_at, n=1500)), ("success", partial(hours_at, n=300))])
+def test_a_search_whose_driver_is_killed_goes_on_and_runs_no_finished_trial_again(
+    kind: Kind, lake: Callable[[Path], Settings], tmp_path: Path
+) -> None:
+    settings = lake(tmp_path)
+    driver = _start(tmp_path, kind)
     done: list[Any] = []
     deadline = time.monotonic() + 240
     while len(done) < 3 and time.monotonic() < deadline:
@@ -111,8 +114,8 @@ def test_a_search_whose_driver_is_killed_goes_on_and_runs_no_finished_trial_agai
     assert parent.info.status == "RUNNING"
 
     with pytest.raises(InvalidInputError, match="other data"):
-        tune(settings, "trust", n_trials=8, seed=99, resume=True)
-    told, _ = _start(tmp_path, "--resume").communicate(timeout=400)
+        tune(settings, kind, n_trials=8, seed=99, resume=True)
+    told, _ = _start(tmp_path, kind, "--resume").communicate(timeout=400)
     assert json.loads(told)["n_trials"] == 8
     [parent], trials = runs(settings)
     assert parent.info.status == "FINISHED"
