@@ -8,6 +8,7 @@ import ray
 from kolray.models.forecast_pipeline import run_forecasts
 from kolray.models.publish import publish_rankings
 from kolray.models.registry import ModelRegistry
+from kolray.models.success.prophet_ray import prophets_of
 from kolray.models.trainers import train_on_ray
 from kolray.settings import load_settings
 from kolray.stores.open import open_feature_store
@@ -16,7 +17,9 @@ if __name__ == "__main__":
     settings = load_settings()
     registry = ModelRegistry.of(settings)
     with ray.init(ignore_reinit_error=True, log_to_driver=False):
-        submission = train_on_ray(["success"], settings.lake_root, registry)["success"]
+        submission = train_on_ray(["success"], settings.lake_root, registry, prophets=prophets_of(settings.models))[
+            "success"
+        ]
         forecasts = run_forecasts(settings)
     n_ranked = publish_rankings(settings.lake_root, open_feature_store(settings.redis))
     print(json.dumps({**asdict(submission), "ranked": n_ranked, "forecasts": forecasts}))

@@ -168,6 +168,9 @@ class ModelsSettings(_Part):
     train_from_rows: int = Field(
         1_000_000, ge=1, description="labelled accounts from which Ray Train fits the trust booster on several workers"
     )
+    prophet_series: int = Field(
+        0, ge=0, description="series of the largest volume, of each metric, that Prophet may earn a weight for; 0: none"
+    )
     train_workers: int = Field(2, ge=1, description="workers of such a fit, one CPU each")
     retrain_after_days: float = Field(
         7, ge=0, description="age of a model's last training after which nightly retrains"

@@ -56,7 +56,8 @@ def train(
             submission = accounts_cli.train_accounts(settings, reader, accounts, seed)
         else:
             registry = _registry(settings)
-            trained = fit(_kind(kind), settings.lake_root, seed, registry.kept_params(kind))
+            own = {"prophets": _prophets(settings, kind)}
+            trained = fit(_kind(kind), settings.lake_root, seed, registry.kept_params(kind), **own)
             submission = submit(registry, _kind(kind), trained)
     if as_json:
         print(json.dumps(asdict(submission)))
@@ -110,7 +111,8 @@ def _evaluate_on_lake(settings: Settings, kind: Any, seed: int, *, champion: boo
     from kolray.models.lifecycle import train as fit
 
     registry = _registry(settings)
-    trained = fit(kind, settings.lake_root, seed, registry.kept_params(kind))
+    own = {"prophets": _prophets(settings, kind)}
+    trained = fit(kind, settings.lake_root, seed, registry.kept_params(kind), **own)
     report: dict[str, Any] = trained.report.to_dict() | {"loss": trained.loss}
     if champion:
         loaded = registry.load(kind)
@@ -131,6 +133,14 @@ def promote(
         raise InvalidInputError(f"no model {kind!r}: choose {' or '.join(get_args(Registered))}")
     reason = make_champion(_registry(load_settings()), kind, version)  # type: ignore[arg-type]
     print(f"{kind} has a new champion: {reason}")
+
+
+def _prophets(settings: Settings, kind: str) -> Any:
+    if kind != "success" or not settings.models.prophet_series:
+        return None
+    from kolray.models.success.prophet_ray import prophets_of  # here: it imports Ray
+
+    return prophets_of(settings.models)
 
 
 def _kind(kind: str) -> Any:

@@ -6,7 +6,7 @@ Ranges of KOL ids are the unit: days of gold lie in the order of ``kol_id``, so 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
@@ -21,6 +21,7 @@ from kolray.models.registry import LoadedModel
 from kolray.models.success.covariates import Covariates, lake_covariates
 from kolray.models.success.design import HOURLY
 from kolray.models.success.origin import forecast_origin
+from kolray.models.success.prophet import fit_here
 from kolray.models.success.series import HOUR, METRICS, hourly_history
 from kolray.stores.features import FeatureStore
 
@@ -40,11 +41,15 @@ Range = tuple[str | None, str | None]
 
 @dataclass(frozen=True)
 class Plan:
-    """A batch: the first hour to forecast, the versions of tables to read, and what its commit says of its sources."""
+    """A batch: the first hour to forecast, the versions of tables to read, and what its commit says of its sources.
+
+    ``important``: of each metric the KOLs that Prophet is fitted for.
+    """
 
     origin: datetime
     versions: dict[str, int]
     sources: dict[str, Advance]
+    important: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:
@@ -67,7 +72,19 @@ def plan_forecasts(tables: LakeTables, champion: LoadedModel) -> Plan:
     reached = {tables.source(NAME, name): version for name, version in versions.items()}
     reached |= {f"{NAME}/model": champion.version, f"{NAME}/origin_hour": int(origin.timestamp()) // 3600}
     sources = {source: Advance(tables.transaction(NAME, source), to) for source, to in reached.items()}
-    return Plan(origin, versions, sources)
+    return Plan(origin, versions, sources, _important(tables, champion, origin, versions[HOURS]))
+
+
+def _important(tables: LakeTables, champion: LoadedModel, origin: datetime, version: int) -> dict[str, list[str]]:
+    """Of each metric the KOLs of the largest volume, as many as Prophet earned a weight for."""
+    found = {}
+    for metric, own in champion.model.forecasters.items():
+        if own.important is not None:
+            rows = _looked_at(tables, origin, version)
+            volume = rows.group_by("kol_id").agg(pl.sum_horizontal(pl.col(METRICS[metric]).sum()).alias("volume"))
+            largest = volume.sort("volume", "kol_id", descending=[True, False]).head(own.important.series)
+            found[metric] = largest.collect()["kol_id"].to_list()
+    return found
 
 
 def lake_origin(tables: LakeTables) -> datetime:
@@ -105,33 +122,40 @@ def write_forecasts(tables: LakeTables, plan: Plan, champion: LoadedModel, kols:
     if not rows.height:
         return []
     covariates = lake_covariates(tables.root, plan.versions, _within(kols), SCORED_DAYS)
-    made = pl.concat(forecasts_of(rows, plan.origin, champion, covariates))
+    made = pl.concat(forecasts_of(rows, plan, champion, covariates))
     writer = PartWriter(NAME, tables.path(NAME))
     writer.write(made.sort("kol_id", "metric", "at"))
     return writer.close()
 
 
 def forecasts_of(
-    hours: pl.DataFrame, origin: datetime, champion: LoadedModel, covariates: Covariates
+    hours: pl.DataFrame, plan: Plan, champion: LoadedModel, covariates: Covariates
 ) -> Iterator[pl.DataFrame]:
     """Rows of ``gold.forecasts`` by metric, from rows of ``gold.kpi_hourly``."""
-    told = {"origin": pl.lit(origin), "model": pl.lit(champion.label), "dt": pl.lit(origin.date())}
+    told = {"origin": pl.lit(plan.origin), "model": pl.lit(champion.label), "dt": pl.lit(plan.origin.date())}
     model = champion.model
     for metric in model.metrics:
-        made = model.forecast(hourly_history(hours, metric), metric, model.max_horizon, origin, covariates)
+        history, asked = hourly_history(hours, metric), (metric, model.max_horizon, plan.origin, covariates)
+        made = model.forecast(history, *asked)
+        important = history.filter(pl.col("kol_id").is_in(plan.important.get(metric, [])))
+        if important.height:
+            own = model.forecast(important, *asked, fit_here)
+            made = pl.concat([made.join(own, "kol_id", "anti"), own])
         yield made.with_columns(metric=pl.lit(metric), **told)
 
 
 def _hours(tables: LakeTables, plan: Plan, kols: Range) -> pl.DataFrame:
-    since = plan.origin - LOOKBACK
-    rows = tables.scan(HOURS, plan.versions[HOURS]).filter(
-        pl.col("dt").is_between(since.date(), plan.origin.date()),
-        pl.col("hour") >= since,
-        pl.col("hour") < plan.origin,
-        _within(kols),
-    )
+    rows = _looked_at(tables, plan.origin, plan.versions[HOURS]).filter(_within(kols))
     counts = {column for columns in METRICS.values() for column in columns}
     return rows.select("kol_id", "hour", *sorted(counts)).collect()
+
+
+def _looked_at(tables: LakeTables, origin: datetime, version: int) -> pl.LazyFrame:
+    """The hours that forecasts from ``origin`` on are made from."""
+    since = origin - LOOKBACK
+    return tables.scan(HOURS, version).filter(
+        pl.col("dt").is_between(since.date(), origin.date()), pl.col("hour") >= since, pl.col("hour") < origin
+    )
 
 
 def _within(kols: Range) -> pl.Expr:

@@ -21,6 +21,7 @@ from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
 from kolray.models.sentiment.trained import TrainedSentiment
 from kolray.models.success import SuccessReport, TrainedSuccess, train_success
 from kolray.models.success.covariates import lake_covariates
+from kolray.models.success.prophet import Prophets
 from kolray.models.success.series import HOUR
 from kolray.models.trust import TrainedTrust, train_trust
 from kolray.models.trust.members import BoosterFit, fit_booster
@@ -82,6 +83,7 @@ def train(
     params: dict[str, Any] | None = None,
     versions: Mapping[str, int] | None = None,
     fit: BoosterFit = fit_booster,
+    prophets: Prophets | None = None,
 ) -> Trained:
     """Trains on what the lake holds now, or held. Plain: a test, a command and a Ray task call the same.
 
@@ -89,6 +91,7 @@ def train(
         params: over the model's defaults, as tuning kept them.
         versions: of the tables in ``SOURCES``, as an earlier training noted them; none: the newest.
         fit: fits a booster of the trust model.
+        prophets: fits Prophet to important series of the success model.
     """
     held = dict(versions or LakeTables(lake_root).versions(*SOURCES[kind]))
     if kind == "trust":
@@ -96,7 +99,7 @@ def train(
         labels = current(lake_root, "labels", version=held.get("ref.labels"))
         judged = train_trust(features, labels, seed, params, fit).among(features, held, seed)
         return judged.by_groups(current(lake_root, "kols"))
-    trained = train_success(complete_hours(lake_root, held), seed, params, lake_covariates(lake_root, held))
+    trained = train_success(complete_hours(lake_root, held), seed, params, lake_covariates(lake_root, held), prophets)
     try:
         then = Reference.of(newest_features(lake_root, held.get("gold.features")))
     except NotFoundError:  # hours are enough to train it

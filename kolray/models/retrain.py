@@ -42,13 +42,15 @@ def retrain(settings: Settings, clock: Clock, kind: Kind) -> dict[str, Any]:
 def _train_if_due(registry: ModelRegistry, settings: Settings, clock: Clock, kind: Kind) -> dict[str, Any]:
     from kolray.local.cluster import join_ray
     from kolray.models.booster_trainer import BoosterTrainer
+    from kolray.models.success.prophet_ray import prophets_of
     from kolray.models.trainers import train_on_ray
 
     due, why = judge_due(registry, kind, settings.lake_root, settings.models, clock)
     if not due:
         return {"skipped": why}
     join_ray()
-    submission = asdict(train_on_ray([kind], settings.lake_root, registry, fit=BoosterTrainer.of(settings))[kind])
+    fit, prophets = BoosterTrainer.of(settings), prophets_of(settings.models)
+    submission = asdict(train_on_ray([kind], settings.lake_root, registry, fit=fit, prophets=prophets)[kind])
     return {"because": why, **{name: submission[name] for name in ("version", "promoted", "reason")}}
 
 

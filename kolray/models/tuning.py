@@ -17,6 +17,7 @@ from kolray.models.search_log import SearchLog
 from kolray.models.space import Space
 from kolray.models.success.covariates import lake_covariates
 from kolray.models.success.design import HOURLY
+from kolray.models.success.prophet import Prophets
 from kolray.models.success.space import SPACE as SUCCESS
 from kolray.models.success.train import learnt_from
 from kolray.models.success.trial import ForecastTrial, Rehearsal
@@ -81,15 +82,18 @@ class Tunable:
         return hashlib.sha256(f"{self.data} {(seed, self.space)!r}".encode()).hexdigest()[:12]
 
 
-def tunable(kind: Kind, lake_root: Root, seed: int) -> Tunable:
+def tunable(kind: Kind, lake_root: Root, seed: int, prophets: Prophets | None = None) -> Tunable:
     """A kind's search on what the lake holds now.
+
+    Args:
+        prophets: what the success model is trained with besides.
 
     Raises:
         NotFoundError: the lake holds nothing to train on.
         InvalidInputError: too few labels or hours.
     """
     held = LakeTables(lake_root).versions(*SOURCES[kind])
-    train = partial(train_kind, kind, lake_root, seed, versions=held)
+    train = partial(train_kind, kind, lake_root, seed, versions=held, prophets=prophets)
     if kind == "trust":
         labels = current(lake_root, "labels", version=held.get("ref.labels"))
         accounts = part(newest_features(lake_root, held.get("gold.features")), labels, seed).train
@@ -113,10 +117,11 @@ def tune(
         InvalidInputError: too little to train on, or what is to be resumed was over other data.
     """
     from kolray.local.cluster import join_ray
+    from kolray.models.success.prophet_ray import prophets_of
     from kolray.models.tuner import search
 
     registry = ModelRegistry.of(settings)
-    own = tunable(kind, settings.lake_root, seed)
+    own = tunable(kind, settings.lake_root, seed, prophets_of(settings.models))
     log = SearchLog.unfinished(registry, kind, own.id(seed)) if resume else None
     log = log or SearchLog.begin(registry, kind, own.id(seed), n_trials)
     join_ray()

@@ -19,7 +19,7 @@ from kolray.models.success.backtest_report import Backtested, BacktestReport, Ju
 from kolray.models.success.design import Design
 from kolray.models.success.forecaster import Forecaster, fit_forecasters
 from kolray.models.success.members import DEFAULTS, seasonal_naive
-from kolray.models.success.prophet import Prophets
+from kolray.models.success.prophet import Prophets, fit_of
 from kolray.models.success.series import Panel
 
 THOROUGH: dict[str, Any] = {"rounds": 600, "learning_rate": 0.04, "num_leaves": 63, "rows": 450_000}
@@ -118,7 +118,7 @@ def _too_short(panels: Mapping[str, Panel], design: Design, origins: int) -> str
 def _judged(fitted: Forecaster, panel: Panel, cut: int, fit_s: float, prophets: Prophets | None) -> Judged:
     history, horizon = panel.before(cut), fitted.design.max_horizon
     started = time.monotonic()
-    made = fitted.forecast(history, fit=prophets.fit if prophets else None)
+    made = fitted.forecast(history, fit=fit_of(prophets))
     ms = 1000 * (time.monotonic() - started) / len(history.ids)
     naive = seasonal_naive(history.values, horizon, fitted.design.season)
     naive = np.where(np.isnan(naive), np.nan_to_num(known_mean(history.values, axis=1))[:, None], naive)

@@ -63,6 +63,11 @@ class Important:
         return np.where(np.isnan(told).all(axis=1, keepdims=True), predicted, own)
 
 
+def fit_of(prophets: Prophets | None) -> Fit | None:
+    """What fits, where anything does."""
+    return None if prophets is None else prophets.fit
+
+
 def fit_here(panel: Panel, design: Design, steps: int) -> Floats:
     """One after the other in this process."""
     said = [

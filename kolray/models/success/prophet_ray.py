@@ -11,11 +11,17 @@ import ray
 from kolray.local.cluster import join_ray
 from kolray.models.metrics import Floats
 from kolray.models.success.design import Design
-from kolray.models.success.prophet import fit_here
+from kolray.models.success.prophet import Prophets, fit_here
 from kolray.models.success.series import Panel
+from kolray.settings import ModelsSettings
 
 BATCH = 8
 """Series a task: so many fits outweigh the seconds that a new worker needs to import Prophet."""
+
+
+def prophets_of(settings: ModelsSettings) -> Prophets | None:
+    """As many as the settings say, by Ray tasks; none by default."""
+    return Prophets(settings.prophet_series, fit_on_ray) if settings.prophet_series else None
 
 
 @ray.remote(num_cpus=1, max_retries=1)

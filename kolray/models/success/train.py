@@ -19,6 +19,7 @@ from kolray.models.success.design import HOURLY
 from kolray.models.success.forecaster import Forecaster, fit_forecasters
 from kolray.models.success.members import DEFAULTS, MIN_HISTORY, Global
 from kolray.models.success.model import SuccessModel
+from kolray.models.success.prophet import Prophets, fit_of
 from kolray.models.success.report import SuccessReport, judge, means, point_metrics
 from kolray.models.success.series import METRICS, Panel, hourly_history, to_matrix
 
@@ -35,12 +36,16 @@ class Untouched:
 
 @dataclass(frozen=True)
 class TrainedSuccess:
-    """A model, its report, and by metric what it was judged on; ``reference`` is what the night compares with."""
+    """A model, its report, and by metric what it was judged on; ``reference`` is what the night compares with.
+
+    ``prophets``: what it was trained with; a batch has them too, so another model is judged with them.
+    """
 
     model: SuccessModel
     report: SuccessReport
     untouched: Mapping[str, Untouched]
     reference: AtTraining | None = None
+    prophets: Prophets | None = None
 
     @property
     def loss(self) -> float:
@@ -56,14 +61,18 @@ class TrainedSuccess:
         for metric, own in self.untouched.items():
             figures = self.report.by_metric[metric]["baseline"]
             if metric in other.metrics:
-                forecast = other.forecasters[metric].forecast(own.history, own.actual.shape[1]).value
-                figures = point_metrics(own.actual, forecast, own.history)
+                made = other.forecasters[metric].forecast(own.history, own.actual.shape[1], fit_of(self.prophets))
+                figures = point_metrics(own.actual, made.value, own.history)
             losses.append({"mase": figures["mase"]})
         return means(losses)["mase"]
 
 
 def train_success(
-    kpi_hourly: pl.DataFrame, seed: int, params: dict[str, Any] | None = None, covariates: Covariates | None = None
+    kpi_hourly: pl.DataFrame,
+    seed: int,
+    params: dict[str, Any] | None = None,
+    covariates: Covariates | None = None,
+    prophets: Prophets | None = None,
 ) -> TrainedSuccess:
     """Fits and judges forecasters of all metrics in ``METRICS`` that the rows tell anything of. Exact per seed.
 
@@ -71,6 +80,7 @@ def train_success(
         kpi_hourly: rows of ``gold.kpi_hourly``; the newest hour should be complete.
         params: over ``members.DEFAULTS``.
         covariates: what else is known of the KOLs; of the rows, each origin sees those that were known then.
+        prophets: fits Prophet to each metric's important series.
 
     Raises:
         InvalidInputError: fewer than ``MIN_HOURS`` hours, or nothing but zeros.
@@ -79,8 +89,11 @@ def train_success(
     panels = metric_panels(kpi_hourly, covariates)
     n_hours = panels["engagement"].values.shape[1]
     before, untouched = _parted(panels)
-    judged = fit_forecasters(before, HOURLY, own, seed, counts=True)
-    found = {metric: judge(judged[metric].forecast(u.history), u.history, u.actual) for metric, u in untouched.items()}
+    judged = fit_forecasters(before, HOURLY, own, seed, counts=True, prophets=prophets)
+    found = {
+        metric: judge(judged[metric].forecast(u.history, fit=fit_of(prophets)), u.history, u.actual)
+        for metric, u in untouched.items()
+    }
     report = SuccessReport(
         n_series=max(len(u.history.ids) for u in untouched.values()),
         n_hours=n_hours,
@@ -92,8 +105,9 @@ def train_success(
         sample=next(iter(found.values()))["sample"],
         params=own,
     )
-    shipped = fit_forecasters({metric: panels[metric] for metric in untouched}, HOURLY, own, seed, counts=True)
-    return TrainedSuccess(SuccessModel(shipped), report, untouched)
+    told = {metric: panels[metric] for metric in untouched}
+    shipped = fit_forecasters(told, HOURLY, own, seed, counts=True, prophets=prophets)
+    return TrainedSuccess(SuccessModel(shipped), report, untouched, prophets=prophets)
 
 
 def learnt_from(kpi_hourly: pl.DataFrame, covariates: Covariates | None) -> dict[str, Panel]:
@@ -134,7 +148,8 @@ def _untouched(panel: Panel, cut: int) -> Untouched:
 
 def _of_metric(found: dict[str, Any], judged: Forecaster) -> dict[str, Any]:
     kept = {name: found[name] for name in ("test", "baseline", "by_horizon")}
-    return kept | {"weights": judged.blend.weights, "series": found["series"]}
+    important = judged.important.blend.weights if judged.important else {}
+    return kept | {"weights": judged.blend.weights, "important_weights": important, "series": found["series"]}
 
 
 def _importance(members: Global) -> dict[str, float]:

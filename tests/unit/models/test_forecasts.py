@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from deltalake import write_deltalake
@@ -16,7 +18,13 @@ from kolray.lake.tables import LakeTables, arrow_ready
 from kolray.models import forecasts
 from kolray.models.forecast_pipeline import store_forecasts
 from kolray.models.forecasts import NAME, lake_origin, plan_forecasts, write_forecasts
+from kolray.models.metrics import Floats
 from kolray.models.registry import LoadedModel
+from kolray.models.success import SuccessModel
+from kolray.models.success.blend import Blend
+from kolray.models.success.design import Design
+from kolray.models.success.prophet import PROPHET, Important
+from kolray.models.success.series import Panel
 from tests.hourly import START, kpi_hourly
 from tests.served import here
 from tests.unit.models.test_success import TRAINED
@@ -118,6 +126,28 @@ def test_an_hour_that_ended_in_the_middle_or_is_open_is_not_taken_for_a_whole_on
         row = pl.DataFrame({"kol_id": ["kol-0001"], column: [START + at], "dt": [(START + at).date()]})
         write_deltalake(str(tables.path(name)), delta_types(row.to_arrow()), partition_by=["dt"])
     assert lake_origin(tables) == origin
+
+
+def test_prophet_is_fitted_for_the_largest_where_it_earned_a_weight(
+    tables: LakeTables, monkeypatch: pytest.MonkeyPatch
+):
+    store_forecasts(tables, CHAMPION, here)
+    without = _rows(tables)
+    asked: list[str] = []
+
+    def twelve(panel: Panel, design: Design, steps: int) -> Floats:
+        asked.extend(panel.ids)
+        return np.full((len(panel.ids), steps), np.log1p(12.0))
+
+    monkeypatch.setattr(forecasts, "fit_here", twelve)
+    own = dict(TRAINED.model.forecasters)
+    own["engagement"] = replace(own["engagement"], important=Important(2, Blend({PROPHET: 1.0})))
+    store_forecasts(tables, LoadedModel(SuccessModel(own), "success", 2), here)
+    likes = kpi_hourly(n_kols=20).group_by("kol_id").agg(pl.col("likes").sum()).sort("likes", descending=True)
+    assert sorted(asked) == sorted(likes["kol_id"][:2])
+    mine = pl.col("kol_id").is_in(asked) & (pl.col("metric") == "engagement")
+    assert_frame_equal(_rows(tables).filter(~mine).drop("model"), without.filter(~mine).drop("model"))
+    assert _rows(tables).filter(mine)["value"].to_list() == pytest.approx([12.0] * 48)
 
 
 def test_a_lake_without_hours_says_so(tmp_path: Path):
