@@ -199,6 +199,15 @@ class ServingSettings(_Part):
     session_secret: SecretStr | None = Field(None, description="signs dashboard sessions; none: kept in <home>")
     rate_per_minute: int = Field(100, ge=1, description="requests a minute for each token")
     cache_s: int = Field(300, ge=0, description="seconds an answer may be cached; 0: no cache")
+    canary_percent: float = Field(
+        0,
+        ge=0,
+        le=100,
+        description="share of the KOLs whose trust the @challenger scores, chosen by a hash of their ids",
+    )
+    shadow: bool = Field(
+        default=False, description="the @challenger scores along behind the answers; /metrics has the differences"
+    )
     ongoing: int = Field(64, ge=1, description="requests a replica answers at a time; beyond, 503 with Retry-After")
     timeout_s: float = Field(30, gt=0, description="seconds until an answer begins; beyond, 408")
     body_mb: int = Field(16, ge=1, description="MB a request's body may have; beyond, 413")

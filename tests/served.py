@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -9,9 +10,16 @@ from typing import TypeVar
 
 import polars as pl
 
+from kolray import local
 from kolray.clock import SystemClock, to_ms
 from kolray.features import compute_features
+from kolray.models.forecast_pipeline import forecast_all
+from kolray.models.lifecycle import submit, train
+from kolray.models.publish import publish_rankings, publish_scores
+from kolray.models.registry import ModelRegistry
+from kolray.settings import Settings, load_settings
 from kolray.stores.metrics import ALERT_SCHEMA, MetricsStore, Version
+from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.windows import PANE_SCHEMA, WindowSpec, conform_panes, pane_rows, windows_of
 from tests.hourly import kpi_hourly
 from tests.silver import START, silver_world
@@ -26,6 +34,23 @@ Item, Row = TypeVar("Item"), TypeVar("Row")
 def here(work: list[Item], do: Callable[[Item], Iterable[Row]], _blocks: int) -> list[Row]:
     """``lake.spread.spread`` without Ray."""
     return [row for item in work for row in do(item)]
+
+
+def served_home(home: Path) -> Settings:
+    """The embedded profile with a lake, two champions, their scores and forecasts, and a day of windows of one KOL."""
+    local.up("embedded", home, owner_pid=os.getpid())
+    settings = load_settings(home=home)
+    write_lake(Path(settings.lake_root))
+    registry = ModelRegistry.of(settings)
+    store, lookup = open_metrics_store(settings), open_feature_store(settings.redis)
+    store.migrate()
+    for kind in ("trust", "success"):
+        assert submit(registry, kind, train(kind, settings.lake_root)).promoted
+    publish_scores(settings.lake_root, registry, store, lookup)
+    publish_rankings(settings.lake_root, lookup)
+    forecast_all(settings, here)
+    write_windows(store)
+    return settings
 
 
 def write_lake(root: Path) -> None:

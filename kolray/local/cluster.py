@@ -15,6 +15,9 @@ TASK_ENV = {
 memory. The system's allocator gives back what a task took; Arrow's own keeps it. Polars' (jemalloc) is told to give it
 back after 0.1 s: 80 MiB less in two tasks of the lake for a twentieth more CPU time; at once would cost a half more."""
 
+SERVE_ENV = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "kolray.serving.proxy:middleware"}
+"""Ray Serve's proxies read it when they start."""
+
 
 def join_ray(num_cpus: int = 2) -> None:
     """Does nothing where Ray runs already in this process.
@@ -28,16 +31,16 @@ def join_ray(num_cpus: int = 2) -> None:
     if os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False, logging_level="error")
     else:
-        with _small_tasks():
+        with _inherited(TASK_ENV | SERVE_ENV):
             ray.init(
                 address="local", num_cpus=num_cpus, include_dashboard=False, log_to_driver=False, logging_level="error"
             )
 
 
 @contextmanager
-def _small_tasks() -> Iterator[None]:
-    """What Ray starts in this inherits ``TASK_ENV``, as far as the user's environment says nothing else."""
-    ours = {name: value for name, value in TASK_ENV.items() if name not in os.environ}
+def _inherited(env: dict[str, str]) -> Iterator[None]:
+    """What Ray starts in this inherits ``env``, as far as the user's environment says nothing else."""
+    ours = {name: value for name, value in env.items() if name not in os.environ}
     os.environ.update(ours)
     try:
         yield

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from kolray.clock import Clock, SystemClock
 from kolray.errors import NotFoundError
-from kolray.models.registry import LoadedModel, ModelRegistry
+from kolray.models.registry import CHAMPION, LoadedModel, ModelRegistry
 
 log = logging.getLogger(__name__)
 NAMES = ("trust", "success")
@@ -20,10 +20,20 @@ KEPT = 4
 
 
 class Champions:
-    """Holds one loaded model a name. Fresh by a thread of its own (``watch``) or by the caller's (``keep_fresh``)."""
+    """Holds one loaded model a name. Fresh by a thread of its own (``watch``) or by the caller's (``keep_fresh``).
 
-    def __init__(self, registry: ModelRegistry, names: Sequence[str] = NAMES, clock: Clock | None = None) -> None:
-        self._registry, self._names, self._clock = registry, names, clock or SystemClock()
+    Args:
+        alias: of the registry; whoever it names is in use.
+    """
+
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        names: Sequence[str] = NAMES,
+        clock: Clock | None = None,
+        alias: str = CHAMPION,
+    ) -> None:
+        self._registry, self._names, self._clock, self._alias = registry, names, clock or SystemClock(), alias
         self._models: dict[str, LoadedModel] = {}
         self._earlier = lru_cache(KEPT)(registry.load_version)
         self._stop = threading.Event()
@@ -33,10 +43,10 @@ class Champions:
         """Loads what moved; returns the labels loaded now."""
         loaded = []
         for name in self._names:
-            version = self._registry.alias_version(name)
+            version = self._registry.alias_version(name, self._alias)
             held = self._models.get(name)
             if version is not None and (held is None or held.version != version):
-                self._models[name] = self._registry.load(name)
+                self._models[name] = self._registry.load(name, self._alias)
                 loaded.append(self._models[name].label)
         return loaded
 
@@ -59,6 +69,10 @@ class Champions:
                 self.keep_fresh(every_s=0)
 
         threading.Thread(target=loop, name="champions", daemon=True).start()
+
+    def held(self, name: str) -> LoadedModel | None:
+        """The model in use, if any is."""
+        return self._models.get(name)
 
     def get(self, name: str) -> LoadedModel:
         """The champion.

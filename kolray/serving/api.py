@@ -11,7 +11,6 @@ from typing import Annotated
 
 from fastapi import FastAPI, Query
 from fastapi.middleware.cors import CORSMiddleware
-from pydantic import AwareDatetime
 
 import kolray
 from kolray.serving import problems
@@ -27,6 +26,7 @@ from kolray.serving.contracts import (
     ForecastAnswer,
     ForecastRequest,
     MetricsAnswer,
+    Moment,
     Ranked,
     RankingAnswer,
     ScoreAnswer,
@@ -72,7 +72,7 @@ def build_app(services: Services) -> FastAPI:
         openapi_url=None,
     )
     metrics, serving = Metrics(), services.serving
-    app.state.services, app.state.metrics = services, metrics
+    app.state.services, app.state.metrics, app.state.canary = services, metrics, services.graph.canary
     app.state.answers = AnswerCache(services.graph.lookup, serving.cache_s, metrics.cache)
     problems.install(app)
     _around(app, metrics, serving)
@@ -111,7 +111,7 @@ def _scores(app: FastAPI) -> None:
         graph.refuse_erased(body.kol_id)  # before the cache is asked
         if body.as_of is not None or body.events is not None:
             return _score(graph, body)
-        key = f"score:{body.explain}:{graph.champions.loaded().get('trust')}"
+        key = f"score:{body.explain}:{graph.canary.model(body.kol_id).label}"
         return app.state.answers.get(body.kol_id, key, ScoreAnswer, lambda: _score(graph, body))
 
     @app.post("/kol/score/batch", dependencies=[SCORE], responses=ERRORS, tags=["scores"])
@@ -142,8 +142,8 @@ def _lists(app: FastAPI) -> None:
     def metrics(
         kol_id: str,
         window: Window = "5m",
-        start: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-        end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+        start: Annotated[Moment | None, Query(alias="from")] = None,
+        end: Annotated[Moment | None, Query(alias="to")] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
     ) -> MetricsAnswer:
         """Window rows: integer counts and the ratios derived from them (null with a zero denominator).
@@ -182,7 +182,7 @@ def _lists(app: FastAPI) -> None:
     @app.get("/alerts", dependencies=[READ], responses=ERRORS, tags=["metrics"])
     def alerts(
         kol_id: str | None = None,
-        since: AwareDatetime | None = None,
+        since: Moment | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> AlertsAnswer:
         """Alerts of the stream, newest first."""

@@ -10,6 +10,7 @@ import polars as pl
 from kolray.errors import ServiceUnavailableError
 from kolray.events import TIME
 from kolray.models.forecasts import RANKED
+from kolray.models.registry import LoadedModel
 from kolray.serving.contracts import BatchAnswer, BatchError, BatchItem, ScoreAnswer
 from kolray.serving.explained import score_answer
 from kolray.serving.feature_sources import Features
@@ -17,7 +18,7 @@ from kolray.serving.scoring import ScoringGraph
 
 
 def score_batch(graph: ScoringGraph, kol_ids: Sequence[str]) -> BatchAnswer:
-    """Each KOL's score as ``ScoringGraph.score`` gives it, by one champion; who is unknown or erased has an error.
+    """Each KOL's score as ``ScoringGraph.score`` gives it, by the same model; who is unknown or erased has an error.
 
     Features are those of Redis, else the newest of the lake. ``success_forecast`` is that of the last batch: none is
     made here.
@@ -25,17 +26,28 @@ def score_batch(graph: ScoringGraph, kol_ids: Sequence[str]) -> BatchAnswer:
     Raises:
         NotFoundError: no model yet.
     """
-    trust = graph.champions.get("trust")
+    champion = graph.champions.get("trust")
     asked = [kol_id for kol_id in dict.fromkeys(kol_ids) if not graph.erased(kol_id)]
-    features = _features(graph, asked, trust.model.feature_names)
-    answers: dict[str, ScoreAnswer] = {}
-    if features.height:
-        now, expected = graph.clock.now(), _expected(graph, asked)
-        places = features.select("as_of", "source").iter_rows()
-        for row, (as_of, source) in zip(trust.model.answer(features).iter_rows(named=True), places, strict=True):
-            place = Features(features, as_of, source, stale=now - as_of > graph.lookup.feature_ttl)
-            answers[row["kol_id"]] = score_answer(row, place, trust.label, expected.get(row["kol_id"]), now)
-    return BatchAnswer(model=trust.label, scored=len(answers), results=list(_items(kol_ids, answers)))
+    expected, answers = _expected(graph, asked), dict[str, ScoreAnswer]()
+    for model, theirs in graph.canary.split(asked):
+        answers |= _scored(graph, model, theirs, expected)
+    return BatchAnswer(model=champion.label, scored=len(answers), results=list(_items(kol_ids, answers)))
+
+
+def _scored(
+    graph: ScoringGraph, model: LoadedModel, kol_ids: list[str], expected: Mapping[str, float]
+) -> dict[str, ScoreAnswer]:
+    features, now = _features(graph, kol_ids, model.model.feature_names), graph.clock.now()
+    if not features.height:
+        return {}
+    trust, scored = graph.canary.answer_by(model, features)
+    answers = {}
+    for row, (as_of, source) in zip(
+        scored.iter_rows(named=True), features.select("as_of", "source").iter_rows(), strict=True
+    ):
+        place = Features(features, as_of, source, stale=now - as_of > graph.lookup.feature_ttl)
+        answers[row["kol_id"]] = score_answer(row, place, trust.label, expected.get(row["kol_id"]), now)
+    return answers
 
 
 def _features(graph: ScoringGraph, kol_ids: list[str], names: Sequence[str]) -> pl.DataFrame:

@@ -7,8 +7,9 @@ from fastapi import FastAPI
 from kolray.clock import SystemClock
 from kolray.lake.tables import LakeTables
 from kolray.models.champions import Champions
-from kolray.models.registry import ModelRegistry
+from kolray.models.registry import CHALLENGER, ModelRegistry
 from kolray.serving.api import Services, build_app
+from kolray.serving.canary import Canary
 from kolray.serving.dashboard.pages import build_dashboard, mount_dashboard
 from kolray.serving.forecasting import Forecasting
 from kolray.serving.limiter import WINDOW_S, RateLimiter
@@ -59,4 +60,7 @@ def open_graph(settings: Settings, champions: Champions, redis: RedisConnection 
     about = Surroundings(lake)
     about.watch()
     forecasting = Forecasting(champions, lookup, store, about, clock)
-    return ScoringGraph(champions, lookup, store, lake, clock, open_deny_list(settings), features, forecasting)
+    challengers = Champions(ModelRegistry.of(settings), names=("trust",), alias=CHALLENGER)
+    canary = Canary(champions, challengers, settings.serving.canary_percent, shadow=settings.serving.shadow)
+    denied = open_deny_list(settings)
+    return ScoringGraph(champions, lookup, store, lake, clock, denied, features, forecasting, canary)

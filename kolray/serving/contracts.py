@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from kolray.stores.rankings import RankBy
 
+FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def _within(at: datetime) -> datetime:
+    if not FIRST <= at <= LAST:
+        raise ValueError(f"choose a time from {FIRST.year} to {LAST.year}")
+    return at
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_within)]
+"""A time that a request names. Others have no day before or after them, or no place in a store."""
+Scalar = str | int | float | bool | None
 KolId = Field(min_length=1, max_length=128, description="the KOL", examples=["kol_000042"])
 SourceName = Literal["redis", "metrics_store", "trino", "lake", "request"]
 Window = Literal["5m", "15m", "15m/5m", "1h"]
@@ -22,9 +34,9 @@ class ScoreRequest(_Body):
     """Ask for a trust score."""
 
     kol_id: str = KolId
-    as_of: AwareDatetime | None = Field(None, description="the score as it was known then; default: now")
+    as_of: Moment | None = Field(None, description="the score as it was known then; default: now")
     explain: bool = Field(False, description="with the contributions of the features")
-    events: list[dict[str, Any]] | None = Field(
+    events: list[dict[str, Scalar]] | None = Field(
         None,
         min_length=1,
         max_length=20_000,

@@ -4,24 +4,46 @@ from typing import Any
 
 from fastapi import FastAPI
 from ray import serve
+from ray.serve.config import BackpressureConfig
 
 from kolray.errors import ServiceUnavailableError
 from kolray.local.cluster import join_ray
 from kolray.serving.build import build
+from kolray.serving.limits import RETRY_S
 from kolray.settings import Settings, load_settings
 
 APP_NAME = "kolray"
+DRAIN_S = 20
+"""Seconds a replica that goes has for the requests it is answering; it gets no new ones."""
 
 
 def _asgi() -> FastAPI:
-    """Runs in the replica: settings are read there, once."""
+    """Runs in the replica: settings are read there, once. It is sent requests when the champions are loaded."""
     return build(load_settings())
 
 
-@serve.deployment(num_replicas=1, max_ongoing_requests=64, max_queued_requests=256, ray_actor_options={"num_cpus": 1})
+@serve.deployment(
+    num_replicas=1,
+    # The application refuses by itself what it cannot answer soon (``KOLRAY_SERVING__ONGOING``); streams of events,
+    # which cost nothing, may go beyond.
+    max_ongoing_requests=1000,
+    max_queued_requests=256,
+    backpressure_config=BackpressureConfig(retry_after_s=RETRY_S),
+    graceful_shutdown_timeout_s=DRAIN_S,
+    graceful_shutdown_wait_loop_s=1,
+    health_check_period_s=5,
+    health_check_timeout_s=15,
+    ray_actor_options={"num_cpus": 1},
+)
 @serve.ingress(_asgi)
 class Api:
     """The HTTP API and the dashboard."""
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """``canary_percent`` and ``shadow`` of ``user_config``: taken over in place, without a restart."""
+        canary = self.app.state.canary  # type: ignore[attr-defined]
+        percent, shadow = user_config.get("canary_percent", canary.percent), user_config.get("shadow", canary.shadow)
+        canary.steer(float(percent), shadow=bool(shadow))
 
 
 def app(args: dict[str, Any]) -> serve.Application:
@@ -30,7 +52,7 @@ def app(args: dict[str, Any]) -> serve.Application:
     return Api.bind()  # type: ignore[attr-defined]
 
 
-def run_serving(settings: Settings) -> str:
+def run_serving(settings: Settings, replicas: int = 1) -> str:
     """Deploys on the Ray that is there and returns the URL once it is ready.
 
     Raises:
@@ -39,7 +61,8 @@ def run_serving(settings: Settings) -> str:
     join_ray()
     serve.start(http_options={"host": settings.serving.host, "port": settings.serving.port})
     env = {"env_vars": {"KOLRAY_HOME": str(settings.home)}}
-    deployment = Api.options(ray_actor_options={"num_cpus": 1, "runtime_env": env})  # type: ignore[attr-defined]
+    options = {"num_cpus": 1, "runtime_env": env}
+    deployment = Api.options(ray_actor_options=options, num_replicas=replicas)  # type: ignore[attr-defined]
     try:
         serve.run(deployment.bind(), name=APP_NAME, route_prefix="/")
     except RuntimeError as error:

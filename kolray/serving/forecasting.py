@@ -57,14 +57,15 @@ class Forecasting:
         return self._batch(kol_id, metric, horizon_h, held)
 
     def expected(self, kol_id: str) -> float | None:
-        """Interactions expected in 24 hours: by the newest batch, else made now; None without hours or a model."""
-        with suppress(ServiceUnavailableError):
+        """Interactions expected in 24 hours: by the newest batch, else made now; None without hours or a model, and
+        while Redis is away: one that is made now takes as long as many scores.
+        """
+        try:
             held = self._lookup.get_forecast(kol_id, RANKED)
             if held is not None:
                 return round(sum(held.value), 1)
-        try:
             return round(sum(point.value for point in self.forecast(kol_id, RANKED, 24).points), 1)
-        except NotFoundError:
+        except (NotFoundError, ServiceUnavailableError):
             return None
 
     def hours(self, kol_id: str, metric: str) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from kolray.connectors.files import read_rows
+from kolray.connectors.files import FileEvents, read_rows
 from kolray.errors import InvalidInputError
 from kolray.events import KINDS, SCHEMAS, Kind
 from kolray.lake.event_features import features_of_events
@@ -31,7 +31,7 @@ def features_given(kol_id: str, rows: list[dict[str, Any]], as_of: datetime) -> 
     for kind in KINDS:
         mine = [row | {"kol_id": kol_id} for row in rows if _kind(row) == kind]
         if mine:
-            read = read_rows(mine, kind, "request")
+            read = _read(mine, kind)
             if read.dead.height:
                 raise InvalidInputError(f"{kind} event {read.dead['offset'][0]} is broken: {read.dead['reason'][0]}")
             frames[kind] = read.frame
@@ -39,6 +39,13 @@ def features_given(kol_id: str, rows: list[dict[str, Any]], as_of: datetime) -> 
     if not found.height:
         raise InvalidInputError(f"no event in the 28 days before {as_of.isoformat()}")
     return Features(found, as_of, "request")
+
+
+def _read(rows: list[dict[str, Any]], kind: Kind) -> FileEvents:
+    try:
+        return read_rows(rows, kind, "request")
+    except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:  # no column can hold what they have there
+        raise InvalidInputError(f"{kind} events have values of kinds that do not go together: {error}") from error
 
 
 def _kind(row: dict[str, Any]) -> Kind:

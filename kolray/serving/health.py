@@ -51,7 +51,8 @@ def add_health(app: FastAPI) -> None:
     )
     async def metrics() -> Response:
         """Prometheus metrics."""
-        return Response(generate_latest(app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        parts = (app.state.metrics.registry, app.state.canary.registry)
+        return Response(b"".join(map(generate_latest, parts)), media_type=CONTENT_TYPE_LATEST)
 
 
 def add_docs(app: FastAPI) -> None:

@@ -37,7 +37,7 @@ def describe(app: FastAPI) -> None:
 def _mend(method: str, responses: dict[str, Any]) -> None:
     for status, response in responses.items():
         content = response.get("content", {})
-        if content.get("application/json", {}).get("schema") == _PROBLEM:
+        if any(each.get("schema") == _PROBLEM for each in content.values()):
             response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM, "example": EXAMPLE | {"status": int(status)}}}
             if status in ("429", "503"):
                 wait = {"schema": {"type": "integer"}, "description": "seconds to wait"}

@@ -15,6 +15,7 @@ from kolray.lake.tables import LakeTables
 from kolray.models.champions import Champions
 from kolray.models.registry import LoadedModel
 from kolray.models.reproduce import score_known
+from kolray.serving.canary import Canary
 from kolray.serving.contracts import ForecastAnswer, ScoreAnswer
 from kolray.serving.explained import explained, score_answer
 from kolray.serving.feature_sources import Features
@@ -39,9 +40,11 @@ class ScoringGraph:
         denied: DenyList,
         features: FeatureLookup,
         forecasting: Forecasting,
+        canary: Canary,
     ) -> None:
         self.champions, self.lookup, self.store, self.lake, self.clock = champions, lookup, store, lake, clock
-        self._denied, self.features, self.forecasting = denied, features.features, forecasting
+        self._denied, self.features = denied, features.features
+        self.forecasting, self.canary = forecasting, canary
 
     def refuse_erased(self, kol_id: str) -> None:
         """Whatever a cache or a store still holds.
@@ -69,12 +72,12 @@ class ScoringGraph:
             NotFoundError: unknown KOL, or no model yet.
         """
         self.refuse_erased(kol_id)
-        trust = self.champions.get("trust")
         if as_of is not None and given is None:
-            trust, features = self._known(kol_id, as_of, trust)
+            trust, features = self._known(kol_id, as_of, self.champions.get("trust"))
+            scored = trust.model.answer(features.row).row(0, named=True)
         else:
             features = given or self.features(kol_id)
-        scored = trust.model.answer(features.row).row(0, named=True)
+            trust, scored = self.canary.answer(kol_id, features.row)
         more = explained(trust.model, features.row) if explain else {}
         expected = self.forecasting.expected(kol_id) if as_of is None else None
         return score_answer(scored, features, trust.label, expected, self.clock.now(), as_of, **more)

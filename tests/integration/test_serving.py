@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -20,20 +18,19 @@ from kolray.clock import SystemClock, to_ms
 from kolray.connectors.reading import committed
 from kolray.events import TIME
 from kolray.lake.erasure.trace import Trace
-from kolray.models.forecast_pipeline import forecast_all
 from kolray.models.forget import forget
 from kolray.models.lifecycle import complete_hours, submit
 from kolray.models.lifecycle import train as fit
-from kolray.models.publish import publish_rankings, publish_scores
 from kolray.models.registry import ModelRegistry
 from kolray.schemas.registry import FileRegistry
 from kolray.schemas.wire import decode_value, schema_id_of
 from kolray.serving.build import build
 from kolray.serving.tokens import LOOK_S, Tokens
-from kolray.settings import Settings, load_settings
-from kolray.stores.open import open_feature_store, open_metrics_store
+from kolray.settings import Settings
+from kolray.stores.open import open_feature_store
 from kolray.stream import denied
-from tests.served import CLOSED, FIVE, KOL, here, write_lake, write_windows
+from tests.fuzzed import fuzz
+from tests.served import CLOSED, FIVE, KOL, served_home
 from tests.silver import START
 
 HOURS = ["kol_id", "window_start", "likes", "comments", "shares", "followers_first", "followers_last"]
@@ -43,19 +40,7 @@ HOURS = ["kol_id", "window_start", "likes", "comments", "shares", "followers_fir
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """The embedded profile with a lake, two champions and their scores, and a day of windows of one KOL."""
     home = tmp_path_factory.mktemp("serving")
-    local.up("embedded", home, owner_pid=os.getpid())
-    settings = load_settings(home=home)
-    write_lake(Path(settings.lake_root))
-    registry = ModelRegistry.of(settings)
-    store, lookup = open_metrics_store(settings), open_feature_store(settings.redis)
-    store.migrate()
-    for kind in ("trust", "success"):
-        assert submit(registry, kind, fit(kind, settings.lake_root)).promoted
-    publish_scores(settings.lake_root, registry, store, lookup)
-    publish_rankings(settings.lake_root, lookup)
-    forecast_all(settings, here)
-    write_windows(store)
-    yield settings
+    yield served_home(home)
     local.down(home)
 
 
@@ -318,6 +303,12 @@ def test_a_refusal_is_a_problem_that_says_why(
     assert problem["request_id"] == answer.headers["X-Request-Id"] == "mine-1"
     assert problem["instance"] == path.split("?", maxsplit=1)[0]
     assert problem["detail"]
+
+
+def test_fuzzed_requests_get_what_is_described(app: TestClient, token: Any) -> None:
+    """Ten thousand of them are sent by ``tests/heavy/test_fuzzed_api.py``."""
+    seen = fuzz(app.app, token("read", "score", rate=10**6), 120, KOL)  # type: ignore[arg-type]
+    assert {"POST /kol/score 200", "POST /kol/score 404", "POST /kol/score 422", "GET /alerts 422"} <= set(seen)
 
 
 def test_a_body_that_is_not_json(app: TestClient, token: Any) -> None:

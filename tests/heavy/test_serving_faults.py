@@ -1,0 +1,158 @@
+"""Ray Serve with two replicas under load: models change, a canary is moved, a replica is killed; no request fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import yaml
+
+from kolray import local
+from kolray.local.cluster import SERVE_ENV
+from kolray.local.ports import choose_port
+from kolray.models.lifecycle import submit, train
+from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
+from kolray.serving.tokens import Tokens
+from kolray.settings import Settings
+from tests.ray_head import BIN, ROOT, ray_head
+from tests.served import served_home
+
+pytestmark = pytest.mark.heavy
+KOLS = [f"kol-{n:04d}" for n in range(200)]
+CLIENTS = 4
+PAUSE_S = 0.08
+"""Between the requests of a client: some forty a second of all."""
+
+
+class Load:
+    """Clients that ask for scores without end; each answer counts by status, and by the model that gave it."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url, self._headers = url, {"Authorization": f"Bearer {token}"}
+        self.statuses: Counter[int | str] = Counter()
+        self.models: dict[str, str] = {}
+        self._stop = threading.Event()
+        self._clients = [threading.Thread(target=self._ask, args=(n,)) for n in range(CLIENTS)]
+
+    def __enter__(self) -> Load:
+        for client in self._clients:
+            client.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for client in self._clients:
+            client.join()
+
+    def _ask(self, client: int) -> None:
+        with httpx.Client(timeout=60) as http:
+            for n in range(client, 10**9, CLIENTS):
+                if self._stop.wait(PAUSE_S):
+                    return
+                kol_id = KOLS[n % len(KOLS)]
+                try:
+                    answer = http.post(f"{self._url}/kol/score", json={"kol_id": kol_id}, headers=self._headers)
+                    self.statuses[answer.status_code] += 1
+                    if answer.is_success:
+                        self.models[kol_id] = answer.json()["model"]
+                    else:
+                        self.statuses[answer.text[:200]] += 1
+                except httpx.HTTPError as error:
+                    self.statuses[repr(error)] += 1
+
+    def until(self, holds: Callable[[dict[str, str]], bool], limit_s: float = 60) -> None:
+        """Waits until every KOL was asked for anew and the models that answered are as expected."""
+        deadline = time.monotonic() + limit_s
+        while True:
+            self.models.clear()
+            while len(self.models) < len(KOLS) and time.monotonic() < deadline:
+                time.sleep(0.2)
+            if holds(dict(self.models)):
+                return
+            assert time.monotonic() < deadline, Counter(self.models.values())
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    home = tmp_path_factory.mktemp("faults")
+    settings = served_home(home)
+    registry = ModelRegistry.of(settings)
+    submit(registry, "trust", train("trust", settings.lake_root))
+    registry.set_alias("trust", 1, CHAMPION)
+    assert registry.alias_version("trust", CHALLENGER) == 2
+    yield settings
+    local.down(home)
+
+
+@pytest.fixture
+def dashboard(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name, value in (SERVE_ENV | {"KOLRAY_SERVING__CACHE_S": "0"}).items():
+        monkeypatch.setenv(name, value)
+    with ray_head(settings.home, tmp_path / "ray.log") as address:
+        yield address
+
+
+def _deploy(dashboard: str, folder: Path, port: int, **user_config: Any) -> None:
+    config = yaml.safe_load((ROOT / "serve_configs" / "canary.yaml").read_text())
+    config["http_options"]["port"] = port
+    config["applications"][0]["deployments"][0]["user_config"] = user_config
+    file = folder / "canary.yaml"
+    file.write_text(yaml.safe_dump(config))
+    command = [BIN / "serve", "deploy", str(file), "-a", dashboard]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _replicas() -> list[psutil.Process]:
+    mine = psutil.Process(os.getpid()).children(recursive=True)
+    return [each for each in mine if "ServeReplica:kolray" in " ".join(each.cmdline())]
+
+
+def _wait(holds: Callable[[], bool], limit_s: float = 120) -> None:
+    deadline = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=5).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def test_no_request_fails_through_changes_and_kills(settings: Settings, dashboard: str, tmp_path: Path) -> None:
+    registry, port = ModelRegistry.of(settings), choose_port("serving")
+    url, token = f"http://127.0.0.1:{port}", Tokens.of(settings).create("faults", ("score",), 10**6)
+    _deploy(dashboard, tmp_path, port, canary_percent=0, shadow=False)
+    _wait(lambda: _healthy(url) and len(_replicas()) == 2)
+    with Load(url, token) as load:
+        load.until(lambda models: set(models.values()) == {"trust:1"})
+        pids = {each.pid for each in _replicas()}
+
+        _deploy(dashboard, tmp_path, port, canary_percent=30, shadow=True)
+        load.until(lambda models: set(models.values()) == {"trust:1", "trust:2"})
+        chosen = {kol_id for kol_id, model in load.models.items() if model == "trust:2"}
+        load.until(lambda models: {kol_id for kol_id, model in models.items() if model == "trust:2"} >= chosen)
+        assert {each.pid for each in _replicas()} == pids, "taken over in place"
+
+        registry.set_alias("trust", 2, CHAMPION)
+        load.until(lambda models: set(models.values()) == {"trust:2"})
+
+        for _ in range(2):
+            victim = _replicas()[0]
+            victim.kill()
+            _wait(lambda gone=victim: not gone.is_running() and len(_replicas()) == 2)  # type: ignore[misc]
+            load.until(lambda models: set(models.values()) == {"trust:2"})
+    print(load.statuses)
+    assert set(load.statuses) == {200}
