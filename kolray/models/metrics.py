@@ -122,8 +122,9 @@ def seasonal_scale(history: Floats, season: int) -> Floats:
 
 def known_mean(values: Floats, axis: int) -> Floats:
     """Mean of what is not NaN; NaN where nothing is."""
-    count = (~np.isnan(values)).sum(axis=axis)
-    return np.asarray(np.nansum(values, axis=axis) / np.where(count > 0, count, np.nan))
+    known = ~np.isnan(values)
+    count = known.sum(axis=axis)
+    return np.asarray(np.where(known, values, 0.0).sum(axis=axis) / np.where(count > 0, count, np.nan))
 
 
 def coverage(actual: Floats, lower: Floats, upper: Floats) -> float:

@@ -77,7 +77,7 @@ class Forecasting:
 
     def _kept(self, kol_id: str, metric: str) -> tuple[HeldForecast | None, Progress | None]:
         with suppress(ServiceUnavailableError):
-            return self._lookup.get_forecast(kol_id, metric), self._lookup.progress()
+            return self._lookup.get_forecast_and_progress(kol_id, metric)
         return None, None
 
     def _computed(

@@ -94,8 +94,9 @@ class LivePageData:
         if score is None and known is None:
             return None
         known = known or {}
-        hourly = graph.hourly(kol_id).tail(72)
-        now = graph.clock.now()
+        hourly, forecast, now = graph.hourly(kol_id), self._forecast(kol_id), graph.clock.now()
+        if forecast:  # what came after is not known as a whole
+            hourly = hourly.filter(pl.col("at") < forecast[0].at)
         windows = graph.windows(kol_id, "1h", now - 3 * DAY, now + DAY).sort("window_start", descending=True)
         return KolPage(
             **_beyond(score),
@@ -117,8 +118,8 @@ class LivePageData:
                 if c.feature != "base"
             ][:10],
             windows=list(windows.head(24).to_dicts()),
-            hourly=list(hourly.select("at", pl.col("value").cast(pl.Float64)).iter_rows()),
-            forecast=self._forecast(kol_id),
+            hourly=list(hourly.tail(72).with_columns(pl.col("value").cast(pl.Float64)).iter_rows()),
+            forecast=forecast,
             alerts=self._alerts(graph.store.alerts(datetime(1970, 1, 1, tzinfo=UTC), kol_id, 20)),
         )
 

@@ -19,6 +19,8 @@ from kolray.stores.redis_connection import RedisConnection
 KEEP_S = 2 * 86_400
 """A batch comes each night; one that is two days old forecasts nothing that is still to come."""
 HOUR_MS = 3_600_000
+NEWEST = "newest:event"
+MARKS = (NEWEST, "ranking:hour")
 _NEWER = """
 for n, key in ipairs(KEYS) do
   local field, at, row = ARGV[3 * n - 2], ARGV[3 * n - 1], ARGV[3 * n]
@@ -82,26 +84,28 @@ class Forecasts(RedisClient):
             for kol_id in kol_ids:
                 pipe.hget(f"forecast:{kol_id}", metric)
             held = pipe.execute()
-        rows = {kol_id: json.loads(text) for kol_id, text in zip(kol_ids, held, strict=True) if text is not None}
-        return {
-            kol_id: HeldForecast(from_ms(row["origin"]), row["model"], row["value"], row["lower"], row["upper"])
-            for kol_id, row in rows.items()
-        }
+        return {kol_id: _held(text) for kol_id, text in zip(kol_ids, held, strict=True) if text is not None}
+
+    def get_forecast_and_progress(self, kol_id: str, metric: str) -> tuple[HeldForecast | None, Progress | None]:
+        """``get_forecast`` and ``progress`` in one round trip."""
+        with self._asking():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.hget(f"forecast:{kol_id}", metric)
+            pipe.mget(MARKS)
+            held, marks = pipe.execute()
+        return None if held is None else _held(held), _progress(*marks)
 
     def put_progress(self, rows: pl.DataFrame) -> None:
         """Rows of ``WINDOW_SCHEMA`` with events in them; an older one than what is held changes nothing."""
         newest = rows["window_start"].dt.epoch("ms").max()
         if newest is not None:
             with self._asking():
-                self._later(keys=["newest:event"], args=[newest])
+                self._later(keys=[NEWEST], args=[newest])
 
     def progress(self) -> Progress | None:
         """None while no stream has closed an hour, or Redis lost its memory."""
         with self._asking():
-            newest, hour = self._redis.mget(["newest:event", "ranking:hour"])
-        if newest is None or hour is None:
-            return None
-        return Progress(from_ms(int(newest)), from_ms((int(hour) + 1) * HOUR_MS))
+            return _progress(*self._redis.mget(MARKS))
 
     def _put_newer(self, keys: list[str], rows: list[tuple[Any, ...]]) -> None:
         """(field, time, text) into the hash of each key, unless it holds a newer one under that field."""
@@ -112,3 +116,14 @@ class Forecasts(RedisClient):
             self._newer(keys=[key for key, _ in part], args=[value for _, row in part for value in row], client=pipe)
 
         self._in_batches(parts, add)
+
+
+def _held(text: bytes) -> HeldForecast:
+    row = json.loads(text)
+    return HeldForecast(from_ms(row["origin"]), row["model"], row["value"], row["lower"], row["upper"])
+
+
+def _progress(newest: bytes | None, hour: bytes | None) -> Progress | None:
+    if newest is None or hour is None:
+        return None
+    return Progress(from_ms(int(newest)), from_ms((int(hour) + 1) * HOUR_MS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -15,22 +15,21 @@ from kolray.lake.parts import PartFile, PartWriter
 from kolray.lake.reference import upsert_reference
 from kolray.lake.tables import TABLES, LakeTables
 
-END = datetime(2026, 3, 2, tzinfo=UTC)
 DAYS = 28
 SEED = 7
 MEDIAN, SCATTER = 0.7, 1.6
 """Interactions an hour of a KOL are lognormal around the median: small ones are silent in most hours."""
 
 
-def write_hours(tables: LakeTables, n_kols: int) -> int:
-    """Fills ``gold.kpi_hourly``, ``gold.kpi_daily`` and ``ref.kols`` up to ``END``; returns rows of the first."""
+def write_hours(tables: LakeTables, n_kols: int, end: datetime) -> int:
+    """Fills ``gold.kpi_hourly``, ``gold.kpi_daily`` and ``ref.kols`` up to a midnight; returns rows of the first."""
     rng = np.random.default_rng(SEED)
     size = np.exp(rng.normal(np.log(MEDIAN), SCATTER, n_kols))
     peak = rng.integers(0, 24, n_kols)
     ids = pl.Series([f"kol_{number:06d}" for number in range(n_kols)])
     hourly, daily = (PartWriter(name, tables.path(name)) for name in ("gold.kpi_hourly", "gold.kpi_daily"))
     for day in range(DAYS):
-        rows = _day(END - timedelta(days=DAYS - day), ids, size, peak, rng)
+        rows = _day(end - timedelta(days=DAYS - day), ids, size, peak, rng)
         hourly.write(rows)
         active = rows.select("kol_id", "platform", "dt").unique(maintain_order=True)
         daily.write(active.select(_column(name, active) for name in TABLES["gold.kpi_daily"]))

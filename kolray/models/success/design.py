@@ -91,13 +91,14 @@ class Design:
         around = [_at(y, target - size + shift) for size in back for shift in AROUND]
         level = _level(np.concatenate([seasons, longs]), y)
         dates = calendar(history, horizons) if self.calendar else []
-        ahead = [np.broadcast_to(c, shape) for c in (horizons, horizons % self.season, *dates)]
-        ahead += self._covariates(history, horizons)
-        absolute = [np.broadcast_to(c[:, None], shape) for c in self._of_series(y)]
+        ahead = [horizons, horizons % self.season, *dates, *self._covariates(history, horizons)]
+        absolute = [c[:, None] for c in self._of_series(y)]
         relative = [c[:, None] - level for c in self._lags(y)]
         relative += [c - level for c in (*seasons, *longs, *around)]
-        columns = [*ahead, *absolute, *relative, level, deviation(seasons, axis=0)]
-        return np.stack(columns, axis=2).reshape(-1, len(self.names)), level.ravel()
+        rows = np.empty((*shape, len(self.names)))
+        for place, column in enumerate([*ahead, *absolute, *relative, level, deviation(seasons, axis=0)]):
+            rows[:, :, place] = column
+        return rows.reshape(-1, len(self.names)), level.ravel()
 
     def _covariates(self, history: Panel, horizons: NDArray[np.int64]) -> list[Floats]:
         """The metric and ``BESIDE``; NaN where they are not known."""

@@ -105,7 +105,7 @@ class KolPage:
     windows: list[Mapping[str, Any]]
     """Newest first: ``window_start`` (datetime) and the window metrics; a metric may be missing or None."""
     hourly: list[tuple[datetime, float]]
-    """Interactions (likes, comments and shares) of each hour, oldest first."""
+    """Interactions (likes, comments and shares) of each whole hour, oldest first."""
     forecast: list[ForecastPoint]
     """Oldest first, after the history."""
     alerts: list[AlertRow]

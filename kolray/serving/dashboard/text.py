@@ -111,8 +111,8 @@ EN: Mapping[str, str] = {
     "what_if_change": "{label} were {to} instead of {value}",
     "why_empty": "Nothing to explain yet: the account has no score.",
     "chart_title": "Engagement and forecast",
-    "chart_lead": "Likes, comments and shares an hour. Dashed: the next {hours} h, "
-    "with the range that holds 9 times of 10.",
+    "chart_lead": "Likes, comments and shares an hour. Dashed: {hours} h from {origin} on, the end of the last whole "
+    "hour that is known, with the range that holds 9 times of 10.",
     "chart_lead_history": "Likes, comments and shares an hour. There is no forecast yet.",
     "chart_desc": "Last known hour {last}; highest hour {most}. Forecast total of the next {hours} hours: {total}.",
     "chart_desc_history": "Last known hour {last}; highest hour {most}. No forecast.",

@@ -33,8 +33,8 @@ class Redis:
     def get_forecast(self, kol_id: str, metric: str) -> HeldForecast | None:
         return self.held if (kol_id, metric) == (KOL, "engagement") else None
 
-    def progress(self) -> Progress | None:
-        return self._progress
+    def get_forecast_and_progress(self, kol_id: str, metric: str) -> tuple[HeldForecast | None, Progress | None]:
+        return self.get_forecast(kol_id, metric), self._progress
 
 
 class Champions:
