@@ -211,6 +211,11 @@ class ServingSettings(_Part):
     ongoing: int = Field(64, ge=1, description="requests a replica answers at a time; beyond, 503 with Retry-After")
     timeout_s: float = Field(30, gt=0, description="seconds until an answer begins; beyond, 408")
     body_mb: int = Field(16, ge=1, description="MB a request's body may have; beyond, 413")
+    webhook_tries: int = Field(8, ge=1, description="times an alert is sent to a webhook before it is kept as dead")
+    webhook_timeout_s: float = Field(10, gt=0, description="seconds a webhook may take to answer")
+    webhooks_private: bool = Field(
+        default=False, description="webhooks may be at loopback and private addresses; false: public ones only"
+    )
     cors_origins: tuple[str, ...] = Field(
         (),
         description="origins whose pages may call the API from a browser, such as https://app.example; none: nobody's",

@@ -25,6 +25,7 @@ from kolray.cli import (
     tokens,
     trino,
     upkeep,
+    webhooks,
 )
 from kolray.errors import KolrayError
 
@@ -45,6 +46,7 @@ for group in (
     serve,
     tokens,
     links,
+    webhooks,
     bench,
     schemas,
     settings,

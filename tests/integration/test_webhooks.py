@@ -1,0 +1,151 @@
+"""Webhooks with a real broker and a real receiver: signatures, tries, places that outlive a process, what is dead."""
+
+from __future__ import annotations
+
+import json
+import stat
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from kolray.clock import SystemClock
+from kolray.connectors.producer import EventProducer
+from kolray.errors import InvalidInputError, NotFoundError
+from kolray.schemas.registry import open_registry
+from kolray.serving.webhooks.delivery import Deliverer, deliverer, replay, replay_dead
+from kolray.serving.webhooks.endpoints import Endpoints
+from kolray.serving.webhooks.sending import NotDeliveredError, Sender
+from kolray.settings import Settings
+from kolray.stores.metrics import ALERT_SCHEMA, Version
+from kolray.stores.open import open_metrics_store
+from kolray.stream.denied import open_deny_list
+
+NOW = SystemClock().now().replace(microsecond=0)
+
+
+class Receiver:
+    """A server that answers what it is told to and keeps what it got."""
+
+    def __init__(self) -> None:
+        self.answers: list[int] = []
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.got.append((dict(self.headers), body))
+                self.send_response(outer.answers.pop(0) if outer.answers else 204)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://localhost:{self.server.server_port}/alerts"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def ids(self) -> list[str]:
+        return [json.loads(body)["data"]["alert_id"] for _, body in self.got]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.server.shutdown()
+
+
+@pytest.fixture
+def settings(embedded: Settings) -> Settings:
+    serving = embedded.serving.model_copy(update={"webhooks_private": True, "webhook_tries": 3})
+    return embedded.model_copy(update={"serving": serving})
+
+
+def alerts(*names: str, kol_id: str = "a", rule: str = "spike") -> pl.DataFrame:
+    rows = [
+        (name, rule, kol_id, "1h", NOW, "high", '{"sigma": 5}', NOW + timedelta(seconds=i))
+        for i, name in enumerate(names)
+    ]
+    return pl.DataFrame(rows, schema=ALERT_SCHEMA, orient="row")
+
+
+def raised(settings: Settings, rows: pl.DataFrame) -> None:
+    store = open_metrics_store(settings)
+    store.upsert_alerts(rows, Version(1, 1))
+    store.close()
+    producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
+    producer.send_alerts(rows)
+    producer.flush()
+
+
+def stepped(made: Deliverer, alerts: int) -> None:
+    done = 0
+    while done < alerts:
+        done += made.step()
+
+
+@pytest.mark.embedded
+def test_alerts_arrive_signed_tried_again_and_in_spite_of_restarts(settings: Settings, receiver: Receiver) -> None:
+    open_deny_list(settings).add("gone")
+    raised(settings, alerts("before it was added"))
+    endpoints = Endpoints.of(settings)
+    endpoint = endpoints.add("ops", receiver.url, ("spike",))
+    quick = Sender(settings.serving, first_wait_s=0.01)
+    first = deliverer(settings, endpoint, endpoints, quick)
+    raised(settings, alerts("a1", "a2"))
+    raised(settings, alerts("another rule", rule="sag"))
+    raised(settings, alerts("erased", kol_id="gone"))
+    receiver.answers = [500, 429]
+    stepped(first, 2)
+    assert receiver.ids() == ["a1", "a1", "a1", "a2"]
+    for headers, body in receiver.got:
+        told = Webhook(endpoint.secret).verify(body, headers)
+        assert headers["webhook-id"] == told["data"]["alert_id"]
+        assert (told["type"], told["data"]["evidence"]) == ("alert.raised", {"sigma": 5})
+    first.close()
+
+    receiver.got.clear()
+    receiver.answers = [500, 500, 500, 410]
+    raised(settings, alerts("b1", "b2", "b3"))
+    second = deliverer(settings, endpoint, endpoints, quick)
+    stepped(second, 3)
+    assert receiver.ids() == ["b1", "b1", "b1", "b2", "b3"], "410 is final; nothing of before comes again"
+    assert [(dead.alert_id, dead.reason) for dead in endpoints.dead("ops")] == [("b1", "HTTP 500"), ("b2", "HTTP 410")]
+
+    store = open_metrics_store(settings)
+    receiver.got.clear()
+    assert list(replay_dead(second, endpoints, store)) == [True, True]
+    assert receiver.ids() == ["b1", "b2"]
+    assert endpoints.dead("ops") == []
+    receiver.got.clear()
+    assert all(replay(second, store, NOW))
+    assert sorted(receiver.ids()) == ["a1", "a2", "b1", "b2", "b3", "before it was added"]
+    second.close()
+
+
+def test_endpoints_are_kept_for_their_owner_and_never_say_their_secret(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path)
+    endpoints = Endpoints.of(settings)
+    made = endpoints.add("ops", receiver.url)
+    assert made.secret not in repr(made)
+    assert stat.S_IMODE((tmp_path / "access" / "webhooks").stat().st_mode) == 0o700
+    assert endpoints.all() == [made] == [endpoints.get("ops")]
+    for name, url in (("ops", "https://x.example"), ("O p s", "https://x.example"), ("new", "ftp://x.example")):
+        with pytest.raises(InvalidInputError):
+            endpoints.add(name, url)
+    for place in (receiver.url, "http://169.254.169.254/latest", "http://[::1]:9/"):
+        with pytest.raises(NotDeliveredError, match="no public address: set KOLRAY_SERVING__WEBHOOKS_PRIVATE"):
+            Sender(settings.serving).deliver(endpoints.add("n" + str(abs(hash(place))), place), "t", "1", {})
+    assert receiver.got == []
+    endpoints.remove("ops")
+    with pytest.raises(NotFoundError):
+        endpoints.get("ops")
