@@ -9,6 +9,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from kolray.clock import EPOCH
+from kolray.events import TIME
 from kolray.lake.tables import LakeTables
 from kolray.models.forecasts import BESIDE, SCORED_DAYS
 from kolray.models.success.beside import Beside
@@ -41,7 +43,8 @@ class Surroundings:
             return False
         told = lake_covariates(self._lake.root, versions, scored_days=SCORED_DAYS)
         newest = told.trust.sort("known_at").unique("kol_id", keep="last", maintain_order=True)
-        told = replace(told, trust=newest)
+        # A score that was given since the last whole hour ended is no secret of the future to a request.
+        told = replace(told, trust=newest.with_columns(known_at=pl.lit(EPOCH).cast(TIME)))
         ids = pl.concat([frame["kol_id"] for frame in (told.kols, told.trust, told.campaigns)]).unique().to_list()
         everybody = Beside.of(told, ids)
         self._held = (dict(zip(ids, everybody.row.tolist(), strict=True)), everybody)

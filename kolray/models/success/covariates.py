@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
 
 import polars as pl
@@ -84,8 +85,9 @@ def lake_covariates(
     kols, campaigns = (
         recorded(root, name, versions.get(f"ref.{name}")).filter(mine).collect() for name in ("kols", "campaigns")
     )
-    scores = LakeTables(root).scan("gold.scores", versions.get("gold.scores")).filter(mine)
-    if scored_days is not None:
-        scores = scores.filter(pl.col("dt") > pl.col("dt").max() - pl.duration(days=scored_days))
+    scores = LakeTables(root).scan("gold.scores", versions.get("gold.scores"))
+    if scored_days is not None:  # asked by itself: then older days' files are not even opened
+        newest = scores.select(pl.col("dt").max()).collect().item()
+        scores = scores.filter(pl.col("dt") > newest - timedelta(days=scored_days)) if newest else scores
     columns = ("kol_id", "as_of", "scored_at", "trust_score")
-    return Covariates.of(kols, scores.select(columns).collect(), campaigns)
+    return Covariates.of(kols, scores.filter(mine).select(columns).collect(), campaigns)

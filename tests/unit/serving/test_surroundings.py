@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
+from deltalake import write_deltalake
 
 from kolray.clock import SystemClock
+from kolray.lake.parts import delta_types
 from kolray.lake.reference import upsert_reference
 from kolray.lake.tables import LakeTables
 from kolray.models.success.beside import BESIDE, Beside, code
@@ -37,6 +39,17 @@ def test_a_kol_is_described_as_the_batch_describes_it(lake):
         batch = Beside.of(lake_covariates(lake.root), [kol_id])
         np.testing.assert_equal(_told(about.of(kol_id)), _told(batch))
     assert _told(about.of("b"))["platform"] == code("weibo")
+
+
+def test_trust_is_the_newest_score_whenever_it_was_given(lake):
+    given = [datetime(2100, 1, day, tzinfo=UTC) for day in (1, 2)]
+    rows = pl.DataFrame({"kol_id": "a", "as_of": given, "scored_at": given, "trust_score": [10.0, 20.0]})
+    rows = rows.with_columns(dt=pl.col("as_of").dt.date())
+    write_deltalake(str(lake.path("gold.scores")), delta_types(rows.to_arrow()), partition_by=["dt"])
+    about = Surroundings(lake)
+    about.refresh()
+    assert _told(about.of("a"))["trust_score"] == 20.0
+    assert np.isnan(_told(about.of("b"))["trust_score"])
 
 
 def test_the_lake_is_read_again_only_where_it_changed(lake):
