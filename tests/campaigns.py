@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from kolray.lake.tables import TABLES
+from kolray.events import conform
+from kolray.lake.reference import upsert_reference
+from kolray.lake.tables import TABLES, LakeTables
+from tests.unit.lake.rows import add
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOURS, KOLS = 96, 120
@@ -77,3 +81,27 @@ def hits(campaigns, per_hour=4.0, until=NOW, currency="VND", seed=1):
             )
     schema = {name: dtype for name, dtype in TABLES["gold.campaign_hourly"].items() if not rows or name in rows[0]}
     return pl.DataFrame(rows, schema=schema)
+
+
+CAMPAIGNS = booking(("a", "k100", 56, 116), ("late", "k101", 200, 300), *((f"p{k}", f"k{k}", 20, 50) for k in range(6)))
+"""One that runs, one that is planned for too far ahead, six that are over."""
+
+
+def put_rows(tables: LakeTables, name: str, rows: pl.DataFrame) -> None:
+    """Adds rows to a table, null where they say nothing."""
+    if "hour" in rows.columns:
+        rows = rows.with_columns(dt=pl.col("hour").dt.date())
+    add(tables, name, rows.select(conform(TABLES[name], rows.columns)))
+
+
+def campaign_lake(folder: Path) -> LakeTables:
+    """A lake of ``hourly`` and ``CAMPAIGNS``, beside one that ended long ago."""
+    old = CAMPAIGNS.filter(campaign_id="p0").with_columns(
+        campaign_id=pl.lit("old"), start=START - timedelta(days=50), end=START - timedelta(days=40)
+    )
+    tables, hours = LakeTables(str(folder)), hourly()
+    put_rows(tables, "gold.kpi_hourly", hours)
+    put_rows(tables, "gold.kpi_daily", hours.select("kol_id", dt=pl.col("hour").dt.date()).unique())
+    put_rows(tables, "gold.campaign_hourly", hits(CAMPAIGNS))
+    upsert_reference(tables.root, "campaigns", pl.concat([CAMPAIGNS, old], how="vertical_relaxed"))
+    return tables

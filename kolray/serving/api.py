@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Annotated
 
 from fastapi import FastAPI, Query
@@ -17,6 +17,7 @@ from kolray.serving import problems
 from kolray.serving.access import needs
 from kolray.serving.answers import AnswerCache
 from kolray.serving.batch import score_batch
+from kolray.serving.campaigns import CampaignDesk, add_campaigns
 from kolray.serving.conditional import Conditional
 from kolray.serving.contracts import (
     Alert,
@@ -60,6 +61,11 @@ class Services:
     serving: ServingSettings = field(default_factory=ServingSettings)
     session_ok: Callable[[str], bool] = lambda _: False
 
+    @cached_property
+    def campaigns(self) -> CampaignDesk:
+        """Over the graph's lake."""
+        return CampaignDesk(self.graph.lake, self.graph.clock, self.graph.erased)
+
 
 def build_app(services: Services) -> FastAPI:
     """The application with every endpoint of the contract."""
@@ -81,6 +87,7 @@ def build_app(services: Services) -> FastAPI:
     _scores(app)
     _lists(app)
     add_live(app)
+    add_campaigns(app)
     describe(app)
     return app
 
@@ -121,9 +128,12 @@ def _scores(app: FastAPI) -> None:
 
     @app.post("/forecast/predict", dependencies=[SCORE], responses=ERRORS, tags=["scores"])
     def predict(body: ForecastRequest) -> ForecastAnswer:
-        """The next hours of a KOL's metric, with 90 % intervals."""
+        """The next hours of a KOL's metric, or of one of its campaigns', with 90 % intervals."""
         graph = app.state.services.graph
         graph.refuse_erased(body.kol_id)
+        if body.campaign_id is not None:
+            desk = app.state.services.campaigns
+            return desk.forecast(body.campaign_id, body.kol_id, body.metric, body.horizon_h)
         model = graph.champions.loaded().get("success")
         key = f"forecast:{body.metric}:{body.horizon_h}:{model}"
         make = partial(graph.forecast, body.kol_id, body.metric, body.horizon_h)

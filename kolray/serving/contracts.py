@@ -148,8 +148,12 @@ class ForecastRequest(_Body):
     """Ask for a forecast of the next hours."""
 
     kol_id: str = KolId
-    campaign_id: str | None = Field(None, max_length=128)
-    metric: str = Field("engagement", description="engagement, impressions, views, clicks or conversions")
+    campaign_id: str | None = Field(None, max_length=128, description="a campaign of the KOL, instead of all it does")
+    metric: str = Field(
+        "engagement",
+        description="engagement, impressions, views, clicks or conversions; of a campaign impressions (of tracked "
+        "pages), clicks, conversions, revenue, engagement or reach",
+    )
     horizon_h: int = Field(24, ge=1, le=24, description="hours ahead")
 
 

@@ -13,7 +13,9 @@ import polars as pl
 from kolray.errors import KolrayError, NotFoundError
 from kolray.features import FEATURES
 from kolray.lake.reference import current
+from kolray.serving.campaign_page import CampaignPages
 from kolray.serving.contracts import ScoreAnswer
+from kolray.serving.dashboard.campaign_data import CampaignPage
 from kolray.serving.dashboard.data import (
     AlertRow,
     Contribution,
@@ -36,7 +38,7 @@ class LivePageData:
     """``DashboardData`` over the scoring graph."""
 
     def __init__(self, graph: ScoringGraph) -> None:
-        self._graph = graph
+        self._graph, self._campaigns = graph, CampaignPages(graph)
         self._kols: tuple[float, dict[str, dict[str, Any]]] = (-1e9, {})
 
     def _reference(self) -> dict[str, dict[str, Any]]:
@@ -121,6 +123,7 @@ class LivePageData:
             hourly=list(hourly.tail(72).with_columns(pl.col("value").cast(pl.Float64)).iter_rows()),
             forecast=forecast,
             alerts=self._alerts(graph.store.alerts(datetime(1970, 1, 1, tzinfo=UTC), kol_id, 20)),
+            campaigns=self._campaigns.of_kol(kol_id),
         )
 
     def _forecast(self, kol_id: str) -> list[ForecastPoint]:
@@ -129,6 +132,10 @@ class LivePageData:
         except KolrayError:
             return []
         return [ForecastPoint(p.at, p.value, p.lower, p.upper) for p in points]
+
+    def campaign(self, campaign_id: str, kol_id: str | None) -> CampaignPage | None:
+        """What the newest batch told of it, beside the KOL's measured hours."""
+        return self._campaigns.page(campaign_id, kol_id)
 
     def alerts(self, limit: int) -> list[AlertRow]:
         """The newest first."""

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from kolray.serving.dashboard.campaign_data import CampaignPage
 from kolray.serving.dashboard.data import (
     AlertRow,
+    CampaignLink,
     Contribution,
     ForecastPoint,
     KolPage,
@@ -18,6 +20,7 @@ from kolray.serving.dashboard.data import (
     WhatIf,
 )
 from kolray.stores.rankings import RankBy
+from kolray.testing.campaign_page import BLANK, RUNS, campaign_page
 
 NOW = datetime(2026, 3, 12, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -90,6 +93,14 @@ class FakeDashboardData:
         """One of them."""
         return self._kols.get(kol_id)
 
+    def campaign(self, campaign_id: str, kol_id: str | None) -> CampaignPage | None:
+        """Campaigns of the first KOL and ``HOSTILE``."""
+        ids = [*list(self._kols)[:1], HOSTILE]
+        kol = self._kols.get(kol_id or ids[0]) if self._kols else None
+        if kol is None or kol.kol_id not in ids or campaign_id not in {RUNS, BLANK}:
+            return None
+        return campaign_page(campaign_id, kol, [name for name in ids if name != kol.kol_id], NOW)
+
     def alerts(self, limit: int) -> list[AlertRow]:
         """Newest first."""
         rows = [alert for page in self._kols.values() for alert in page.alerts]
@@ -128,6 +139,9 @@ def _kol(rng: random.Random, i: int) -> KolPage:
         thin=i % 9 == 0,
         fake_share=(0.3 * probability + 0.02, 0.01, 0.3 * probability + 0.1),
         what_if=WhatIf([("follower_jump_share", "Largest jump", 0.8, 0.2)], min(99.0, 100 * (1 - probability) + 12)),
+        campaigns=[CampaignLink(RUNS, NOW - 48 * HOUR, NOW + 24 * HOUR), CampaignLink(BLANK, None, None)]
+        if i == 0
+        else [],
     )
 
 

@@ -18,6 +18,7 @@ from kolray.clock import SystemClock, to_ms
 from kolray.connectors.reading import committed
 from kolray.events import TIME
 from kolray.lake.erasure.trace import Trace
+from kolray.lake.tables import LakeTables
 from kolray.models.forget import forget
 from kolray.models.lifecycle import complete_hours, submit
 from kolray.models.lifecycle import train as fit
@@ -29,6 +30,7 @@ from kolray.serving.tokens import LOOK_S, Tokens
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store
 from kolray.stream import denied
+from tests.campaigns import put_rows
 from tests.fuzzed import fuzz
 from tests.served import CLOSED, FIVE, KOL, served_home
 from tests.silver import START
@@ -73,6 +75,31 @@ def ask(app: TestClient, token: Callable[..., dict[str, str]]) -> Callable[..., 
         return answer.json()
 
     return asked
+
+
+def test_a_campaign_is_answered_and_forecast_from_the_newest_batch(
+    ask: Callable[..., Any], settings: Settings, app: TestClient, token: Callable[..., dict[str, str]]
+) -> None:
+    told = {"campaign_id": "cmp", "kol_id": KOL, "metric": "clicks", "as_of": CLOSED, "dt": CLOSED.date()}
+    row = told | {
+        "state": "running",
+        "actual": 4.0,
+        "day": 6.0,
+        "day_lower": 2.0,
+        "day_upper": 9.0,
+        "troubles": "no_end",
+    }
+    point = told | {"at": CLOSED, "value": 1.5, "lower": 0.0, "upper": 4.0}
+    tables = LakeTables(settings.lake_root)
+    for name, rows in (("gold.campaign_outlook", [row]), ("gold.campaign_forecasts", [point])):
+        put_rows(tables, name, pl.DataFrame(rows))
+    mine = ask("/campaigns/cmp")["kols"][0]
+    assert mine["counts"][0]["next_24h"] == {"value": 6.0, "lower": 2.0, "upper": 9.0}
+    assert "no forecast to the end" in mine["notes"]["no_end"]
+    body = {"kol_id": KOL, "campaign_id": "cmp", "metric": "clicks"}
+    assert ask("/forecast/predict", body)["points"][0]["value"] == 1.5
+    answer = app.get("/campaigns/none", headers=token("read"))
+    assert (answer.status_code, answer.json()["title"]) == (404, "Not found")
 
 
 def test_a_score_says_where_it_comes_from_and_what_made_it(ask: Callable[..., Any]) -> None:

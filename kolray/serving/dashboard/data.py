@@ -6,12 +6,15 @@ type allows it: every page has a state for a value that is not there yet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from kolray.stores.rankings import RankBy
+
+if TYPE_CHECKING:
+    from kolray.serving.dashboard.campaign_data import CampaignPage
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,14 @@ class WhatIf:
     trust_score: float
 
 
+class CampaignLink(NamedTuple):
+    """A campaign on its KOL's page; a time is None where the booking lacks it."""
+
+    campaign_id: str
+    start: datetime | None
+    end: datetime | None
+
+
 @dataclass(frozen=True)
 class KolPage:
     """Everything on the page of one KOL."""
@@ -114,6 +125,8 @@ class KolPage:
     fake_share: tuple[float, float, float] | None = None
     """Part of the followers that is no real audience, 0-1, and its 95 % interval; None where no model tells it."""
     what_if: WhatIf | None = None
+    campaigns: Sequence[CampaignLink] = ()
+    """The newest start first."""
 
 
 class DashboardData(Protocol):
@@ -136,6 +149,10 @@ class DashboardData(Protocol):
 
     def kol(self, kol_id: str) -> KolPage | None:
         """One KOL, or None if there is none of that name."""
+        ...
+
+    def campaign(self, campaign_id: str, kol_id: str | None) -> CampaignPage | None:
+        """A campaign with one of its KOLs (None: any), or None if nothing is known of it."""
         ...
 
     def alerts(self, limit: int) -> list[AlertRow]:

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from kolray.clock import Clock, SystemClock
 from kolray.errors import ServiceUnavailableError
+from kolray.serving.dashboard.campaign_pages import add_campaign_page
 from kolray.serving.dashboard.data import DashboardData, RankedKol
 from kolray.serving.dashboard.formats import moment
 from kolray.serving.dashboard.text import translator
@@ -144,6 +145,7 @@ def build_dashboard(
     _overview(private, site)
     _rankings(private, site)
     _kol(private, site)
+    add_campaign_page(private, site)
     _alerts(private, site)
     router.include_router(public)
     router.include_router(private)

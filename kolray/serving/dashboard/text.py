@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from kolray.serving.dashboard import text_campaigns
+
 EN: Mapping[str, str] = {
     "lang": "en",
     "brand": "kolray",
@@ -211,9 +213,10 @@ EN: Mapping[str, str] = {
     "unit_h": "{n} h",
     "unit_d": "{n} d",
     "unit_days": "{n} days",
+    **text_campaigns.EN,
 }
 
-LANGUAGES: Mapping[str, Mapping[str, str]] = {"en": EN}
+LANGUAGES: Mapping[str, Mapping[str, str]] = {"en": EN, "vi": text_campaigns.VI}
 
 Translate = Callable[..., str]
 

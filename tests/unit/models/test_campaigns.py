@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from kolray.errors import NotFoundError
-from kolray.events import conform
-from kolray.lake.reference import upsert_reference
-from kolray.lake.tables import TABLES, LakeTables
+from kolray.lake.tables import LakeTables
 from kolray.models.campaigns import known_of, newest_outlook, newest_points, store_outlook
-from tests.campaigns import NOW, START, at, booking, hits, hourly
-from tests.unit.lake.rows import add
-
-CAMPAIGNS = booking(("a", "k100", 56, 116), ("late", "k101", 200, 300), *((f"p{k}", f"k{k}", 20, 50) for k in range(6)))
-OLD = CAMPAIGNS.filter(campaign_id="p0").with_columns(
-    campaign_id=pl.lit("old"), start=START - timedelta(days=50), end=START - timedelta(days=40)
-)
-
-
-def put(tables: LakeTables, name: str, rows: pl.DataFrame) -> None:
-    if "hour" in rows.columns:
-        rows = rows.with_columns(dt=pl.col("hour").dt.date())
-    add(tables, name, rows.select(conform(TABLES[name], rows.columns)))
+from tests.campaigns import CAMPAIGNS, NOW, at, campaign_lake, hourly, put_rows
 
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> LakeTables:
-    tables = LakeTables(str(tmp_path_factory.mktemp("lake")))
-    hours = hourly()
-    put(tables, "gold.kpi_hourly", hours)
-    put(tables, "gold.kpi_daily", hours.select("kol_id", dt=pl.col("hour").dt.date()).unique())
-    put(tables, "gold.campaign_hourly", hits(CAMPAIGNS))
-    upsert_reference(tables.root, "campaigns", pl.concat([CAMPAIGNS, OLD], how="vertical_relaxed"))
+    tables = campaign_lake(tmp_path_factory.mktemp("lake"))
     assert store_outlook(tables)["campaigns"] == CAMPAIGNS.height
     return tables
 
@@ -64,6 +44,6 @@ def test_the_same_batch_again_leaves_one(tables: LakeTables) -> None:
 
 def test_a_lake_without_campaigns_says_so(tmp_path: Path) -> None:
     tables = LakeTables(str(tmp_path))
-    put(tables, "gold.kpi_hourly", hourly())
+    put_rows(tables, "gold.kpi_hourly", hourly())
     with pytest.raises(NotFoundError, match="kolray ingest campaigns"):
         store_outlook(tables)
