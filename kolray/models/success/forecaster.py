@@ -18,7 +18,7 @@ from kolray.models.success.blend import Blend, fit_blend
 from kolray.models.success.design import Design
 from kolray.models.success.intervals import Intervals, fit_intervals, restlessness
 from kolray.models.success.members import LIGHTGBM, LONG_NAIVE, MIN_HISTORY, NAIVE, Global, fit_global, seasonal_naive
-from kolray.models.success.prophet import PROPHET, Fit, Important, Prophets
+from kolray.models.success.prophet import PROPHET, Fit, Important, Prophets, earned
 from kolray.models.success.scale import from_scale, to_scale, units_of
 from kolray.models.success.series import Panel, stacked
 
@@ -161,8 +161,9 @@ def judge_members(
     predicted = blend.of(forecasts)
     if prophets is not None:
         told = np.concatenate([prophets.forecast(past, volume, early.design, horizon) for past in pasts])
-        own = fit_blend({**forecasts, PROPHET: told}, truth)
-        if PROPHET in own.weights:
+        origins = np.repeat(np.arange(len(cuts)), len(scaled.ids))
+        own = earned({**forecasts, PROPHET: told}, truth, origins, predicted)
+        if own is not None:
             important = Important(prophets.important, own)
             predicted = important.blended(predicted, forecasts, told)
     restless = np.concatenate([restlessness(past, early.design.season) for past in pasts])

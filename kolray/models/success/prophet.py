@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kolray.models.metrics import Floats
-from kolray.models.success.blend import Blend
+from kolray.models.success.blend import Blend, fit_blend
 from kolray.models.success.calendar import LOCAL, holidays_between
 from kolray.models.success.design import Design
 from kolray.models.success.series import Panel
@@ -61,6 +61,29 @@ class Important:
         """``predicted`` with the series that Prophet (``told``) says something of by their own blend."""
         own = self.blend.of({**made, PROPHET: told})
         return np.where(np.isnan(told).all(axis=1, keepdims=True), predicted, own)
+
+
+def earned(forecasts: Mapping[str, Floats], truth: Floats, origins: NDArray[np.int64], without: Floats) -> Blend | None:
+    """The blend of the series that Prophet says something of; none where it does not help them.
+
+    Few series agree by chance, so it has to lower their error at origins that the weights were not learnt at, too.
+
+    Args:
+        forecasts: of each member (series at all origins, horizons), as ``truth``.
+        origins: of each row.
+        without: the blend of all series.
+    """
+    own = fit_blend(forecasts, truth)
+    if PROPHET not in own.weights:
+        return None
+    gain = 0.0
+    for origin in np.unique(origins):
+        mine, rest = origins == origin, origins != origin
+        learnt = fit_blend({name: part[rest] for name, part in forecasts.items()}, truth[rest]) if rest.any() else own
+        made = learnt.of({name: part[mine] for name, part in forecasts.items()})
+        better = np.abs(truth - without)[mine] - np.abs(truth[mine] - made)
+        gain += float(np.nansum(np.where(np.isnan(forecasts[PROPHET][mine]), np.nan, better)))
+    return own if gain > 0 else None
 
 
 def fit_of(prophets: Prophets | None) -> Fit | None:
