@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from kolray.cli import accounts as accounts_cli
 from kolray.cli.accounts import show_counterfactual
 from kolray.cli.options import FIELD_COLUMN
+from kolray.cli.top import TOKEN, open_client
 from kolray.errors import InvalidInputError
 from kolray.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from kolray.serving.contracts import ScoreAnswer
 
 
 def serve() -> None:
@@ -36,11 +41,13 @@ def score(
     kol_id: str | None = typer.Argument(None, help="the KOL; none with --accounts"),
     accounts: Path | None = accounts_cli.ACCOUNTS,
     maps: list[str] = FIELD_COLUMN,
-    as_of: datetime | None = accounts_cli.AS_OF,
+    as_of: datetime | None = typer.Option(None, help="as it was known then (UTC); of a table: when it was made"),
     explain: bool = typer.Option(False, help="with the contributions of the features"),
     as_json: bool = typer.Option(False, "--json", help="the API's answer as JSON"),
+    url: str | None = typer.Option(None, "--url", envvar="KOLRAY_URL", help="ask this API instead of the stores"),
+    token: str | None = TOKEN,
 ) -> None:
-    """Trust score of one KOL, computed here from the same stores the API uses; or of every account of a table."""
+    """Trust score of a KOL, computed here from the stores the API uses, or by an API; or of a table's accounts."""
     settings = load_settings()
     if accounts is not None:
         table = accounts_cli.Reader(maps, None, as_of)
@@ -50,23 +57,31 @@ def score(
         return
     if kol_id is None:
         raise InvalidInputError("name a KOL, or a table with --accounts FILE")
-    _score_kol(settings, kol_id, explain=explain, as_json=as_json)
+    at = as_of if as_of is None or as_of.tzinfo else as_of.replace(tzinfo=UTC)
+    if url is not None:
+        with open_client(url, token) as client:
+            answer = client.score(kol_id, at, explain=explain)
+    else:
+        answer = _score_here(settings, kol_id, at, explain=explain)
+    if as_json:
+        print(answer.model_dump_json(indent=2))
+    else:
+        _show(answer)
 
 
-def _score_kol(settings: Settings, kol_id: str, *, explain: bool, as_json: bool) -> None:
+def _score_here(settings: Settings, kol_id: str, as_of: datetime | None, *, explain: bool) -> ScoreAnswer:
     from kolray.models.champions import Champions
     from kolray.models.registry import ModelRegistry
     from kolray.serving.build import open_graph
 
     champions = Champions(ModelRegistry.of(settings))
     champions.refresh()
-    graph = open_graph(settings, champions)
-    answer = graph.score(kol_id, explain=explain)
-    if as_json:
-        print(answer.model_dump_json(indent=2))
-        return
+    return open_graph(settings, champions).score(kol_id, as_of, explain=explain)
+
+
+def _show(answer: ScoreAnswer) -> None:
     low, high = answer.trust_interval
-    print(f"{kol_id}: trust {answer.trust_score:.1f} (95 % interval {low:.1f}–{high:.1f}), {answer.model}")
+    print(f"{answer.kol_id}: trust {answer.trust_score:.1f} (95 % interval {low:.1f}–{high:.1f}), {answer.model}")
     print(f"features from {answer.features.source}, {answer.features.age_s:,.0f} s old")
     if answer.thin_data:
         print("too few of its features are known: do not rely on the interval")

@@ -27,7 +27,7 @@ BUSY = (429, 503)
 class NotDeliveredError(KolrayError):
     """An endpoint did not take an alert: ``reason``; ``final``: asking again will not help."""
 
-    def __init__(self, reason: str, *, final: bool = False, wait_s: float | None = None) -> None:
+    def __init__(self, reason: str, final: bool = False, wait_s: float | None = None) -> None:
         super().__init__(reason, final, wait_s)
         self.reason, self.final, self.wait_s = reason, final, wait_s
 
