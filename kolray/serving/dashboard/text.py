@@ -118,7 +118,7 @@ EN: Mapping[str, str] = {
     "chart_lead_history": "Likes, comments and shares an hour. There is no forecast yet.",
     "chart_desc": "Last known hour {last}; highest hour {most}. Forecast total of the next {hours} hours: {total}.",
     "chart_desc_history": "Last known hour {last}; highest hour {most}. No forecast.",
-    "chart_expected": "Expected in the next {hours} h",
+    "chart_expected": "Expected in these {hours} h",
     "chart_best_hour": "Best hour",
     "chart_best_range": "{value}, likely {lower}–{upper}",
     "chart_now": "Last hour",
