@@ -32,6 +32,9 @@ def oracle(panel: Panel, design: Design, steps: int) -> Floats:
     return np.log1p(TRUTH.values[rows, first : first + steps] / unit)
 
 
+MADE = fit_forecaster(PANEL, DAILY, FAST, 1, counts=False, prophets=Prophets(5, oracle))
+
+
 def silence(panel: Panel, design: Design, steps: int) -> Floats:
     return np.full((len(panel.ids), steps), np.nan)
 
@@ -63,7 +66,7 @@ def test_only_the_largest_series_are_fitted():
 
 
 def test_one_that_knows_more_earns_a_weight_of_its_own_and_only_in_a_batch():
-    made = fit_forecaster(PANEL, DAILY, FAST, 1, counts=False, prophets=Prophets(5, oracle))
+    made = MADE
     assert made.important
     assert made.important.blend.weights[PROPHET] > 0.9
     assert PROPHET not in made.blend.weights
@@ -92,7 +95,7 @@ def test_one_that_helped_at_one_origin_by_chance_earns_nothing():
 
 
 def test_what_it_earned_is_stored_with_the_model(tmp_path: Path):
-    made = fit_forecaster(PANEL, DAILY, FAST, 1, counts=True)
+    made = replace(MADE, important=None)
     earned = Important(7, Blend({"lightgbm": 0.4, PROPHET: 0.6}))
     kept = SuccessModel({"clicks": replace(made, important=earned), "views": made})
     for name, data in kept.to_files().items():

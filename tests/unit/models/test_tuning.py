@@ -86,7 +86,7 @@ def tunable(data="all", space=SPACE):
     return Tunable(space, BoosterTrial, lambda params: train_trust(FEATURES, LABELS, 1, params), data, "log-loss")
 
 
-KPI = kpi_hourly(40, hours=192)
+KPI = kpi_hourly(20, hours=168)
 REHEARSAL = Rehearsal.of(learnt_from(KPI, None), HOURLY, 1)
 CALM = dict(SUCCESS.defaults) | {"bagging_fraction": 1.0, "feature_fraction": 1.0, "rows": 10_000}
 
