@@ -66,16 +66,15 @@ def test_only_the_largest_series_are_fitted():
 
 
 def test_one_that_knows_more_earns_a_weight_of_its_own_and_only_in_a_batch():
-    made = MADE
-    assert made.important
-    assert made.important.blend.weights[PROPHET] > 0.9
-    assert PROPHET not in made.blend.weights
-    truth, without = TRUTH.values[:, 24 * 12 :][:, :12], made.forecast(PANEL).value
-    batch = made.forecast(PANEL, fit=oracle).value
+    assert MADE.important
+    assert MADE.important.blend.weights[PROPHET] > 0.9
+    assert PROPHET not in MADE.blend.weights
+    truth, without = TRUTH.values[:, 24 * 12 :][:, :12], MADE.forecast(PANEL).value
+    batch = MADE.forecast(PANEL, fit=oracle).value
     missed, better = (np.abs(forecast / truth - 1).mean(axis=1) for forecast in (without, batch))
     assert (better < 0.5 * missed).sum() == 5
     assert (better == missed).sum() == 7
-    assert np.array_equal(made.forecast(PANEL, fit=silence).value, without)
+    assert np.array_equal(MADE.forecast(PANEL, fit=silence).value, without)
 
 
 def test_one_that_knows_nothing_is_not_run():
