@@ -42,15 +42,22 @@ def judge_lifts(known: CampaignWorld, step: Callable[[], None] = lambda: None) -
 
 
 def _judged(known: CampaignWorld, told: pl.DataFrame, now: datetime, metric: str, hours: int | None) -> pl.DataFrame:
-    """Lifts after some hours in flight, with ``truth`` and ``trivial``; campaigns that are shorter are left out."""
-    campaigns = known.world.campaigns.drop("lift")
-    if hours is not None:
-        until = pl.col("start") + timedelta(hours=hours)
-        campaigns = campaigns.filter(until <= pl.min_horizontal("end", pl.lit(now))).with_columns(end=until)
-    booked = booked_campaigns(campaigns, known.kpi["kol_id"].unique(), now)
-    found = lifts(known.kpi, booked, now, metric).filter(pl.col("lift").is_not_null())
-    truth = told.select("campaign_id", "tier", "honest", truth="lift")
-    found = found.join(truth, on="campaign_id").join(_trivial(known.kpi, booked, metric), on="campaign_id")
+    """Lifts with ``truth`` and ``trivial`` of whole campaigns, or after ``hours`` of those that are as long.
+
+    In flight, half of the campaigns are cut off at a time while the others are over, as in a lake most are.
+    """
+    campaigns = known.world.campaigns.drop("lift").with_row_index("place")
+    until = pl.col("start") + timedelta(hours=hours or 0)
+    long = until <= pl.min_horizontal("end", pl.lit(now))
+    parts = []
+    for half in (0, 1) if hours else (None,):
+        cut = long & (pl.col("place") % 2 == half) if half is not None else pl.lit(False)
+        made = campaigns.with_columns(end=pl.when(cut).then(until).otherwise("end"), asked=cut | (hours is None))
+        booked = booked_campaigns(made, known.kpi["kol_id"].unique(), now)
+        found = lifts(known.kpi, booked, now, metric).join(_trivial(known.kpi, booked, metric), on="campaign_id")
+        parts.append(found.join(booked.filter("asked").select("campaign_id"), on="campaign_id"))
+    found = pl.concat(parts).filter(pl.col("lift").is_not_null())
+    found = found.join(told.select("campaign_id", "tier", "honest", truth="lift"), on="campaign_id")
     return found.with_columns(covered=pl.col("truth").is_between("lower", "upper"))
 
 
