@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
 
 from prometheus_client import Counter
 from pydantic import BaseModel
@@ -13,7 +12,10 @@ from kolray.errors import ServiceUnavailableError
 from kolray.serving.single_flight import SingleFlight
 from kolray.stores.features import Cached, FeatureStore
 
-Answer = TypeVar("Answer", bound=BaseModel)
+
+def as_json(answer: BaseModel) -> bytes:
+    """An answer as it is sent."""
+    return answer.model_dump_json().encode()
 
 
 class AnswerCache:
@@ -29,22 +31,22 @@ class AnswerCache:
         self._store, self._keep_s, self._outcomes = store, keep_s, outcomes
         self._flights = SingleFlight()
 
-    def get(self, kol_id: str, rest: str, model: type[Answer], make: Callable[[], Answer]) -> Answer:
-        """A kept answer, or one made now and kept; errors are not kept."""
+    def get(self, kol_id: str, rest: str, make: Callable[[], BaseModel]) -> bytes:
+        """A kept answer, or one made now and kept, as JSON; errors are not kept."""
         held = self._held(kol_id, rest)
         found = held is not None and held.answer is not None
         self._outcomes.labels("hit" if found else "miss").inc()
         if held is None:
-            return self._flights.run((kol_id, rest, None), make)
+            return self._flights.run((kol_id, rest, None), lambda: as_json(make()))
         if held.answer is not None:
-            return model.model_validate_json(held.answer)
+            return held.answer
         lease = held.lease  # part of the key: what was begun before a drop is not for who asks after it
         return self._flights.run((kol_id, rest, lease), lambda: self._made(kol_id, rest, lease, make))
 
-    def _made(self, kol_id: str, rest: str, lease: bytes, make: Callable[[], Answer]) -> Answer:
-        answer = make()
+    def _made(self, kol_id: str, rest: str, lease: bytes, make: Callable[[], BaseModel]) -> bytes:
+        answer = as_json(make())
         with suppress(ServiceUnavailableError):
-            self._store.cache_put(kol_id, rest, answer.model_dump_json().encode(), self._keep_s, lease)
+            self._store.cache_put(kol_id, rest, answer, self._keep_s, lease)
         return answer
 
     def _held(self, kol_id: str, rest: str) -> Cached | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from kolray.models.champions import Champions
 from kolray.models.registry import LoadedModel
 
+Answered = TypeVar("Answered")
 log = logging.getLogger(__name__)
 PARTS = 10_000
 WAITING = 32
@@ -68,22 +69,24 @@ class Canary:
         return challenger if challenger is not None and self._chosen(kol_id) else self._champions.get("trust")
 
     def answer(self, kol_id: str, row: pl.DataFrame) -> tuple[LoadedModel, dict[str, Any]]:
-        """Who answered, and the row of ``TrustModel.answer`` for one row of features.
+        """Who answered, and what ``TrustModel.answer_one`` gave.
 
         Raises:
             NotFoundError: no model yet.
         """
         asked, challenger = self.model(kol_id), self._challenger()
-        model, rows = self.answer_by(asked, row)
-        scored = rows.row(0, named=True)
+        model, scored = self._by(asked, lambda model: model.answer_one(row))
         if self.shadow and challenger is not None and challenger.version != asked.version:
             self._compare(challenger, row, scored["trust_score"])
         return model, scored
 
     def answer_by(self, model: LoadedModel, rows: pl.DataFrame) -> tuple[LoadedModel, pl.DataFrame]:
         """``TrustModel.answer`` of this model, or of the champion where a challenger fails."""
+        return self._by(model, lambda model: model.answer(rows))
+
+    def _by(self, model: LoadedModel, answer: Callable[[Any], Answered]) -> tuple[LoadedModel, Answered]:
         try:
-            return model, model.model.answer(rows)
+            return model, answer(model.model)
         except Exception:
             champion = self._champions.get("trust")
             if model.version == champion.version:
@@ -91,7 +94,7 @@ class Canary:
             # whatever is wrong with a model on trial is not the client's problem
             log.exception("%s failed; %s answers", model.label, champion.label)
             self._failed.inc()
-        return champion, champion.model.answer(rows)
+        return champion, answer(champion.model)
 
     def split(self, kol_ids: Sequence[str]) -> list[tuple[LoadedModel, list[str]]]:
         """The KOLs by who answers for them."""
@@ -118,7 +121,7 @@ class Canary:
 
         def score() -> None:
             try:
-                other = challenger.model.answer(row)["trust_score"][0]
+                other = challenger.model.answer_one(row)["trust_score"]
                 self._difference.observe(abs(other - trust_score))
             except Exception:
                 log.exception("%s failed in the shadow", challenger.label)

@@ -1,4 +1,8 @@
-"""The description of the API: problems have their own media type, and lists may be answered by 304."""
+"""The description of the API: examples, problems in their own media type, lists that may be answered by 304.
+
+Pages: a list takes ``limit`` and answers ``next``, which is what the page behind this one asks with (``offset`` where
+places are counted, the time or id to go on from elsewhere), or null on the last.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from kolray.serving.examples import EXAMPLES
 from kolray.serving.problems import MEDIA_TYPE
 
 _PROBLEM = {"$ref": "#/components/schemas/ProblemDetails"}
-EXAMPLE = {
-    "type": "about:blank",
-    "title": "Not found",
-    "status": 404,
-    "detail": "nothing is known about the KOL 'kol_000042'",
-    "instance": "/kol/score",
-    "request_id": "2f6a3b1c9d0e4f58a7b6c5d4e3f20110",
-}
 
 
 def describe(app: FastAPI) -> None:
@@ -29,6 +26,8 @@ def describe(app: FastAPI) -> None:
             for path in described["paths"].values():
                 for method, operation in path.items():
                     _mend(method, operation["responses"])
+            for name, example in EXAMPLES.items():
+                described["components"]["schemas"][name]["examples"] = [example]
         return written()
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -38,9 +37,16 @@ def _mend(method: str, responses: dict[str, Any]) -> None:
     for status, response in responses.items():
         content = response.get("content", {})
         if any(each.get("schema") == _PROBLEM for each in content.values()):
-            response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM, "example": EXAMPLE | {"status": int(status)}}}
+            response["content"] = {
+                MEDIA_TYPE: {"schema": _PROBLEM, "example": _example(response["description"], status)}
+            }
             if status in ("429", "503"):
                 wait = {"schema": {"type": "integer"}, "description": "seconds to wait"}
                 response["headers"] = {"Retry-After": wait}
     if method == "get" and "401" in responses:
         responses["304"] = {"description": "The client has this answer already (If-None-Match)"}
+
+
+def _example(title: str, status: str) -> dict[str, Any]:
+    told = {"title": title, "status": int(status), "detail": "what happened, and what to do"}
+    return EXAMPLES["ProblemDetails"] | (told if status != "404" else {})

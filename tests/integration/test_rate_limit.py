@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.synchronize import Barrier
+from pathlib import Path
 
+import psutil
 import pytest
 
 from kolray import local
+from kolray.errors import ServiceUnavailableError
+from kolray.local import servers
+from kolray.local.profiles import one_server
 from kolray.settings import RedisSettings, load_settings
 from kolray.stores.rate_window import RateWindow
+from kolray.stores.redis_connection import ALONE_S, FAILED, RedisConnection
 
 REPLICAS = 3
 
 
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSettings]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("limits")
-    local.up("embedded", home, owner_pid=os.getpid())
-    yield load_settings(home=home).redis
-    local.down(home)
+    with one_server(servers.redis, home):
+        yield home
+
+
+@pytest.fixture(scope="module")
+def redis(home: Path) -> RedisSettings:
+    return load_settings(home=home).redis
+
+
+@pytest.fixture
+def server(home: Path) -> psutil.Process:
+    [running] = local.status(home)
+    [server] = psutil.Process(running.pid).children()  # of the watchdog
+    return server
 
 
 def _ask(redis: RedisSettings, limit: int, window_s: float, windows: int, seed: int) -> list[tuple[float, float]]:
@@ -78,3 +94,21 @@ def test_a_token_that_is_gone_leaves_no_key_behind(redis: RedisSettings) -> None
     window.take("gone", 1)
     time.sleep(0.1)
     assert not window._redis.exists("rate:gone")
+
+
+def test_a_redis_that_hangs_is_left_alone_and_asked_again_later(redis: RedisSettings, server: psutil.Process) -> None:
+    connection = RedisConnection(redis, hurry_s=0.05)
+    window = RateWindow(redis, 60, connection)
+    assert window.take("hung", 9).granted
+    server.suspend()
+    try:
+        for _ in range(FAILED + 2):
+            with pytest.raises(ServiceUnavailableError, match="Redis does not answer"):
+                window.take("hung", 9)
+        server.resume()
+        with pytest.raises(ServiceUnavailableError):
+            window.take("hung", 9)  # it would answer now; for ALONE_S nobody asks
+    finally:
+        server.resume()
+    time.sleep(ALONE_S + 0.1)
+    assert window.take("hung", 9).granted

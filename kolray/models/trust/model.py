@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -102,15 +103,20 @@ class TrustModel:
         """``score``, and: ``fake`` (see ``FAKE_FROM``), ``thin`` (see ``THIN``), ``fake_share`` with its 95 % interval
         ``fake_share_lower, fake_share_upper`` (0-1; null for a model that never learnt it).
         """
-        x = self.matrix(features)
+        answered = pl.DataFrame({"kol_id": features["kol_id"], **self._answered(self.matrix(features))})
+        return answered.with_columns(pl.col(*SHARE_COLUMNS).fill_nan(None))
+
+    def answer_one(self, features: pl.DataFrame) -> dict[str, Any]:
+        """The row of ``answer`` for a single row of features: a frame of it would take as long as the trees."""
+        answered = {name: values[0].item() for name, values in self._answered(self.matrix(features)).items()}
+        unknown = {name: None for name in SHARE_COLUMNS if np.isnan(answered[name])}
+        return {"kol_id": features["kol_id"][0], **answered, **unknown}
+
+    def _answered(self, x: Floats) -> dict[str, np.ndarray]:
         columns = self.scores(x)
         share = np.full((len(x), 3), np.nan) if self.share is None else self.share.predict(x)
-        extra = dict(zip(SHARE_COLUMNS, share.T, strict=True))
-        scored = pl.DataFrame({"kol_id": features["kol_id"], **columns}, schema=SCORED)
         flags = {"fake": columns["probability"] >= FAKE_FROM, "thin": self.thin(x)}
-        return scored.with_columns(**{n: pl.Series(v) for n, v in (flags | extra).items()}).with_columns(
-            pl.col(*SHARE_COLUMNS).fill_nan(None)
-        )
+        return {**columns, **flags, **dict(zip(SHARE_COLUMNS, share.T, strict=True))}
 
     def probability(self, x: Floats) -> Floats:
         """That the audience is bought: calibrated."""

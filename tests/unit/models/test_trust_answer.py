@@ -61,10 +61,12 @@ def test_labels_with_shares_teach_the_model_to_tell_them(tmp_path: Path):
     loaded = TrustModel.load(tmp_path)
     assert loaded.version == trained.model.version != TRAINED.model.version
     assert loaded.answer(FEATURES).equals(answer)
+    assert [trained.model.answer_one(FEATURES[i]) for i in range(3)] == answer.head(3).to_dicts()
 
 
 def test_a_model_that_never_learnt_the_share_says_none():
     assert TRAINED.model.answer(FEATURES.head(3))["fake_share"].null_count() == 3
+    assert TRAINED.model.answer_one(FEATURES.head(1))["fake_share"] is None
 
 
 def test_reasons_add_up_to_what_the_calibration_starts_from():

@@ -27,6 +27,9 @@ class Model:
             raise ValueError("no such feature")
         return rows.with_columns(trust_score=pl.lit(self.score))
 
+    def answer_one(self, row: pl.DataFrame) -> dict[str, Any]:
+        return self.answer(row).row(0, named=True)
+
 
 class Registry:
     """Versions and aliases, as ``ModelRegistry`` has them."""
