@@ -4,6 +4,7 @@
 local SEGMENTS, DUE, NOW = 'ranking:segments', 'ranking:due', 'ranking:hour'
 local SLOT, DAY = '<I4i6i6i6', 24 -- hour, interactions, first and last followers (-1: not seen)
 local SLOT_BYTES = 22
+local NOTHING = string.rep('\0', DAY * SLOT_BYTES)
 
 local function sets(by, segment)
   local all = 'rank:' .. by
@@ -17,8 +18,8 @@ local function sets(by, segment)
   return keys
 end
 
-local function put(by, kol, value)
-  local segment = redis.call('HGET', SEGMENTS, kol)
+local function put(by, kol, value, segment)
+  segment = segment or redis.call('HGET', SEGMENTS, kol)
   for _, key in ipairs(sets(by, segment)) do
     if value then redis.call('ZADD', key, value, kol) else redis.call('ZREM', key, kol) end
   end
@@ -57,8 +58,9 @@ local function rerank(kol, ring, now)
     redis.call('DEL', 'hours:' .. kol)
     return
   end
-  put('engagement', kol, total)
-  put('growth', kol, first and first > 0 and last and (last - first) / first or nil)
+  local segment = redis.call('HGET', SEGMENTS, kol)
+  put('engagement', kol, total, segment)
+  put('growth', kol, first and first > 0 and last and (last - first) / first or nil, segment)
   redis.call('ZADD', DUE, oldest + DAY, kol)
 end
 
@@ -84,26 +86,36 @@ function run.place(rankings) -- the rankings by commas, then KOL and segment
   for i = 3, #ARGV, 2 do place(ARGV[i], ARGV[i + 1], all) end
 end
 
-function run.hours(newest) -- the newest hour, then KOL, hour, interactions, first and last followers
+function run.hours(newest) -- the newest hour, then KOL, hour, interactions, first and last followers; a KOL's together
   local now = newest_hour(tonumber(newest))
-  for i = 3, #ARGV, 5 do
-    local kol, hour = ARGV[i], tonumber(ARGV[i + 1])
-    local ring = redis.call('GET', 'hours:' .. kol) or string.rep('\0', DAY * SLOT_BYTES)
-    local at = (hour % DAY) * SLOT_BYTES
-    if hour > now - DAY and struct.unpack('<I4', ring, at + 1) <= hour then
-      local slot = struct.pack(SLOT, hour, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
-      ring = string.sub(ring, 1, at) .. slot .. string.sub(ring, at + SLOT_BYTES + 1)
+  local kol, ring
+  local function done()
+    if kol then
       redis.call('SET', 'hours:' .. kol, ring)
       rerank(kol, ring, now)
     end
   end
+  for i = 3, #ARGV, 5 do
+    if ARGV[i] ~= kol then
+      done()
+      kol = ARGV[i]
+      ring = redis.call('GET', 'hours:' .. kol) or NOTHING
+    end
+    local hour = tonumber(ARGV[i + 1])
+    local at = (hour % DAY) * SLOT_BYTES
+    if hour > now - DAY and struct.unpack('<I4', ring, at + 1) <= hour then
+      local slot = struct.pack(SLOT, hour, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+      ring = string.sub(ring, 1, at) .. slot .. string.sub(ring, at + SLOT_BYTES + 1)
+    end
+  end
+  done()
 end
 
 function run.sweep(limit) -- reranks those whose oldest hour is over; returns how many
   local now = newest_hour(-1)
   local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, limit)
   for _, kol in ipairs(due) do
-    rerank(kol, redis.call('GET', 'hours:' .. kol) or string.rep('\0', DAY * SLOT_BYTES), now)
+    rerank(kol, redis.call('GET', 'hours:' .. kol) or NOTHING, now)
   end
   return #due
 end

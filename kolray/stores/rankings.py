@@ -93,7 +93,7 @@ class Rankings(RedisClient):
             last=pl.col("followers_last").fill_null(-1),
         ).unique(["kol_id", "hour"], keep="last", maintain_order=True)
         newest = hours["hour"].max()
-        day = hours.filter(pl.col("hour") > pl.lit(newest) - 24).sort("hour", maintain_order=True)
+        day = hours.filter(pl.col("hour") > pl.lit(newest) - 24).sort("kol_id", "hour")
         self._run("hours", str(newest), day.rows())
 
     def sweep_rankings(self) -> int:
