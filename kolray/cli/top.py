@@ -34,6 +34,8 @@ LOOK_S = 3.0
 SHOW_S = 0.5
 ALERTS = 8
 OPEN = "pane"
+SHOWN = {"value": "value", "own_mean": "usually", "fell_from": "from", "rose_from": "from", "sigmas": "sigmas"}
+"""What of an alert's evidence a line has room for."""
 SEVERE = {"high": "bold red", "warning": "yellow"}
 
 
@@ -173,11 +175,14 @@ def _now(window: LiveWindow | None) -> list[str]:
 
 
 def _alerts(seen: Seen) -> Panel:
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid(padding=(0, 2), expand=True)
+    for share in (None, None, None, 1):
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=share)
     for alert in seen.alerts:
-        style = SEVERE.get(alert.severity, "")
-        evidence = ", ".join(f"{name} {value}" for name, value in alert.evidence.items() if value is not None)
-        table.add_row(f"{alert.at:%H:%M}", Text(alert.rule, style=style), alert.kol_id, Text(evidence, style="dim"))
+        known = {name: value for name, value in alert.evidence.items() if name in SHOWN and value is not None}
+        evidence = ", ".join(f"{SHOWN[name]} {value}" for name, value in known.items())
+        rule = Text(alert.rule.replace("_", " "), style=SEVERE.get(alert.severity, ""))
+        table.add_row(f"{alert.at:%d %b %H:%M}", rule, alert.kol_id, Text(evidence, style="dim"))
     return Panel(table if seen.alerts else Text("no alerts yet", style="dim"), title="alerts", title_align="left")
 
 

@@ -23,6 +23,7 @@ from kolray.serving.dashboard.data import (
     KolPage,
     Overview,
     RankedKol,
+    RankedRows,
     WhatIf,
 )
 from kolray.serving.scoring import ScoringGraph
@@ -62,11 +63,14 @@ class LivePageData:
             updated_at=newest["as_of"] if newest else None,
         )
 
-    def rankings(self, by: RankBy, platform: str | None, limit: int) -> list[RankedKol]:
+    def rankings(
+        self, by: RankBy, platform: str | None, limit: int, category: str | None = None, offset: int = 0
+    ) -> RankedRows:
         """The best first; trust is ranked by its lower bound and shown with its score."""
-        held = self._graph.lookup.rankings(by, platform, limit).rows
-        scores = self._graph.lookup.get_scores([row.kol_id for row in held])
-        return [self._ranked(by, row.kol_id, row.value, scores.get(row.kol_id)) for row in held]
+        held = self._graph.lookup.rankings(by, platform, limit, category, offset)
+        scores = self._graph.lookup.get_scores([row.kol_id for row in held.rows])
+        rows = [self._ranked(by, row.kol_id, row.value, scores.get(row.kol_id)) for row in held.rows]
+        return RankedRows(held.total, rows)
 
     def _ranked(self, by: RankBy, kol_id: str, value: float, score: Mapping[str, Any] | None) -> RankedKol:
         known = self._reference().get(kol_id, {})
@@ -85,6 +89,10 @@ class LivePageData:
     def platforms(self) -> list[str]:
         """Those of the reference table."""
         return sorted({row["platform"] for row in self._reference().values() if row["platform"]})
+
+    def categories(self) -> list[str]:
+        """Those of the reference table."""
+        return sorted({row["category"] for row in self._reference().values() if row["category"]})
 
     def kol(self, kol_id: str) -> KolPage | None:
         """Everything about one KOL; what is not there yet is None or empty."""

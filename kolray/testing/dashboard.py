@@ -17,6 +17,7 @@ from kolray.serving.dashboard.data import (
     KolPage,
     Overview,
     RankedKol,
+    RankedRows,
     WhatIf,
 )
 from kolray.stores.rankings import RankBy
@@ -79,11 +80,19 @@ class FakeDashboardData:
         recent = [a for a in self.alerts(1000) if a.at > NOW - 24 * HOUR]
         return Overview(len(self._kols), len(recent), 18_432, "trust:12", NOW - timedelta(seconds=40))
 
-    def rankings(self, by: RankBy, platform: str | None, limit: int) -> list[RankedKol]:
+    def rankings(
+        self, by: RankBy, platform: str | None, limit: int, category: str | None = None, offset: int = 0
+    ) -> RankedRows:
         """Best first; KOLs without the value are left out."""
-        rows = [_ranked(page, by) for page in self._kols.values() if platform in {None, page.platform}]
+        pages = [page for page in self._kols.values() if platform in {None, page.platform}]
+        rows = [_ranked(page, by) for page in pages if category in {None, page.category}]
         known = [row for row in rows if row is not None]
-        return sorted(known, key=lambda row: (_rank_value(row, by), row.kol_id), reverse=True)[:limit]
+        known.sort(key=lambda row: (_rank_value(row, by), row.kol_id), reverse=True)
+        return RankedRows(len(known), known[offset : offset + limit])
+
+    def categories(self) -> list[str]:
+        """Of the KOLs there are."""
+        return sorted({page.category for page in self._kols.values() if page.category})
 
     def platforms(self) -> list[str]:
         """Of the KOLs there are."""

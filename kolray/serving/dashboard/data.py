@@ -47,6 +47,13 @@ class RankedKol:
     value: float
 
 
+class RankedRows(NamedTuple):
+    """Some places of a ranking, best first, and how many it has."""
+
+    total: int
+    rows: list[RankedKol]
+
+
 @dataclass(frozen=True)
 class AlertRow:
     """One alert of the stream."""
@@ -136,8 +143,10 @@ class DashboardData(Protocol):
         """The counts of the first page."""
         ...
 
-    def rankings(self, by: RankBy, platform: str | None, limit: int) -> list[RankedKol]:
-        """The best KOLs first, by trust by the lower bound; ``platform`` None means all.
+    def rankings(
+        self, by: RankBy, platform: str | None, limit: int, category: str | None = None, offset: int = 0
+    ) -> RankedRows:
+        """The best KOLs first, by trust by the lower bound; ``platform`` and ``category`` None mean all.
 
         The overview asks for up to 10,000 by trust, to show the last of them too.
         """
@@ -145,6 +154,10 @@ class DashboardData(Protocol):
 
     def platforms(self) -> list[str]:
         """The platforms to filter by."""
+        ...
+
+    def categories(self) -> list[str]:
+        """The categories to filter by."""
         ...
 
     def kol(self, kol_id: str) -> KolPage | None:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -19,20 +19,18 @@ from starlette.exceptions import HTTPException
 from kolray.clock import Clock, SystemClock
 from kolray.errors import ServiceUnavailableError
 from kolray.serving.dashboard.campaign_pages import add_campaign_page
-from kolray.serving.dashboard.data import DashboardData, RankedKol
+from kolray.serving.dashboard.data import DashboardData
 from kolray.serving.dashboard.formats import moment
+from kolray.serving.dashboard.ranking_pages import EVERYONE, add_ranking_page
 from kolray.serving.dashboard.text import translator
 from kolray.serving.dashboard.views import HERE, environment, kol_view
-from kolray.stores.rankings import BYS, RankBy
 
 log = logging.getLogger(__name__)
 
 SignIn = Callable[[str], str | None]
 SessionOk = Callable[[str], bool]
 COOKIE = "kolray_session"
-EVERYONE = 10_000
-"""KOLs the overview ranks to find the least trusted."""
-PAGE_ROWS = 100
+ALERT_ROWS = 100
 FORM_BYTES = 8_192
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -143,7 +141,7 @@ def build_dashboard(
     private = APIRouter(route_class=_route_class(site, needs_session=True))
     _sessions(public, site)
     _overview(private, site)
-    _rankings(private, site)
+    add_ranking_page(private, site)
     _kol(private, site)
     add_campaign_page(private, site)
     _alerts(private, site)
@@ -227,7 +225,7 @@ async def _form(request: Request) -> dict[str, str]:
 def _overview(router: APIRouter, site: Site) -> None:
     @router.get("/")
     def overview(request: Request) -> Response:
-        ranked = site.data.rankings("trust", None, EVERYONE)
+        ranked = site.data.rankings("trust", None, EVERYONE).rows
         # With few KOLs the two lists would show the same ones.
         shown = min(5, (len(ranked) + 1) // 2)
         # A full answer was cut off: its end is not the least trusted.
@@ -244,41 +242,6 @@ def _overview(router: APIRouter, site: Site) -> None:
         )
 
 
-def _rankings(router: APIRouter, site: Site) -> None:
-    @router.get("/kols")
-    def kols(request: Request, by: str = "trust", platform: str = "", q: str = "") -> Response:
-        chosen: RankBy = by if by in BYS else "trust"
-        query = q.strip()[:200]
-        found = site.data.search(query) if query else []
-        if found == [query]:
-            return RedirectResponse(f"{_base(request)}/kols/{quote(query, safe='')}", 303, HEADERS)
-        rows = _found(site, found, chosen) if query else site.data.rankings(chosen, platform or None, PAGE_ROWS)
-        return site.page(
-            request,
-            "kols.html",
-            rows=rows,
-            by=chosen,
-            orders=BYS,
-            platform=platform,
-            platforms=site.data.platforms(),
-            query=query,
-        )
-
-    @router.get("/suggest")
-    def suggest(q: str = "") -> Response:
-        query = q.strip()[:200]
-        return JSONResponse(site.data.search(query)[:10] if query else [], headers=HEADERS)
-
-
-def _found(site: Site, ids: list[str], by: RankBy) -> list[RankedKol]:
-    """The KOLs a search found: in the ranking's order, then those that are not ranked."""
-    wanted = set(ids)
-    ranked = [row for row in site.data.rankings(by, None, EVERYONE) if row.kol_id in wanted]
-    missing = sorted(wanted - {row.kol_id for row in ranked})
-    blank = [RankedKol(kol_id, "", None, None, None, None, None, float("nan")) for kol_id in missing]
-    return ranked + blank
-
-
 def _kol(router: APIRouter, site: Site) -> None:
     # "path", as an id may contain a slash.
     @router.get("/kols/{kol_id:path}")
@@ -292,4 +255,4 @@ def _kol(router: APIRouter, site: Site) -> None:
 def _alerts(router: APIRouter, site: Site) -> None:
     @router.get("/alerts")
     def alerts(request: Request) -> Response:
-        return site.page(request, "alerts.html", alerts=site.data.alerts(PAGE_ROWS))
+        return site.page(request, "alerts.html", alerts=site.data.alerts(ALERT_ROWS))

@@ -17,7 +17,7 @@ NOW = datetime(2026, 3, 12, 9, 30, tzinfo=UTC)
 ROWS = [{"rank": i, "kol_id": f"k{i}", "value": 9.0 - i, "platform": "tiktok", "category": None} for i in (1, 2, 3)]
 ALERT = {
     "alert_id": "a1", "rule": "spike", "kol_id": "k1", "window": "1h", "window_start": NOW.isoformat(),
-    "severity": "high", "evidence": {"sigma": 5, "own_sd": None}, "at": NOW.isoformat(),
+    "severity": "high", "evidence": {"value": 5.5, "sigmas": None, "windows_of_history": 71}, "at": NOW.isoformat(),
 }  # fmt: skip
 PROBLEM = {"title": "T", "detail": "nothing is known about the KOL 'x'", "request_id": "r1"}
 EVENT = "id: {id}\nevent: alert\ndata: {data}\n\n"
@@ -95,7 +95,7 @@ def test_the_terminal_shows_ranking_windows_and_alerts(capsys: pytest.CaptureFix
         seen.add_alert(Alert(**ALERT))
     Console(width=110).print(view(seen, "trust"))
     shown = capsys.readouterr().out
-    for text in ("k1", "1,200", "12.5%", "spike", "sigma 5", "3 KOLs", "09:30"):
+    for text in ("k1", "1,200", "12.5%", "spike", "value 5.5", "3 KOLs", "09:30"):
         assert text in shown, text
     assert shown.count("spike") == 1
-    assert "own_sd" not in shown
+    assert "sigmas" not in shown

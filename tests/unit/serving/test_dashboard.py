@@ -176,7 +176,7 @@ def test_the_door_leads_to_this_site_only(target: str) -> None:
 def test_overview_shows_both_ends_of_the_ranking() -> None:
     data = FakeDashboardData()
     text = client(data).get("/").text.replace("<wbr>", "")
-    ranked = data.rankings("trust", None, 100)
+    ranked = data.rankings("trust", None, 100).rows
     assert [row.lower for row in ranked] == sorted((row.lower for row in ranked), reverse=True)
     for row in (*ranked[:5], *sorted(ranked[5:], key=lambda row: row.value)[:5]):
         assert f">{row.kol_id}</a>" in text
@@ -189,7 +189,27 @@ def test_rankings_filter_by_platform_and_fall_back_on_trust() -> None:
     browser, data = client(), FakeDashboardData()
     text = browser.get("/kols?by=nonsense&platform=tiktok").text.replace("<wbr>", "")
     shown = re.findall(r'<a class="kol" href="/kols/[^"]*">([^<]*)</a>', text)
-    assert shown == [row.kol_id for row in data.rankings("trust", "tiktok", 100)]
+    assert shown == [row.kol_id for row in data.rankings("trust", "tiktok", 100).rows]
+
+
+def test_rankings_filter_by_category_and_have_pages() -> None:
+    data = FakeDashboardData(n=140)
+    browser = client(data)
+
+    def shown(query: str) -> tuple[list[str], str]:
+        text = browser.get(f"/kols?{query}").text.replace("<wbr>", "")
+        return re.findall(r'<a class="kol" href="/kols/[^"]*">([^<]*)</a>', text), text
+
+    everyone = [row.kol_id for row in data.rankings("growth", None, 1000).rows]
+    pages = [shown(f"by=growth&page={number}") for number in (1, 2, 3)]
+    assert [kol for kols, _ in pages for kol in kols] == everyone
+    assert "51–100 of 140" in pages[1][1]
+    assert 'rel="next" href="/kols?by=growth&amp;page=3"' in pages[1][1]
+    assert 'rel="prev"' not in pages[0][1]
+    assert 'rel="next"' not in pages[2][1]
+    food = shown("category=food&platform=tiktok")
+    assert food[0] == [row.kol_id for row in data.rankings("trust", "tiktok", 100, "food").rows]
+    assert shown("page=nonsense")[0] == shown("page=1")[0]
 
 
 def test_search_lists_or_goes_straight_to_the_only_one() -> None:

@@ -1,0 +1,82 @@
+"""The routes of the rankings' page: sorted, filtered, searched, page by page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+
+from kolray.serving.dashboard.data import RankedKol, RankedRows
+from kolray.stores.rankings import BYS, RankBy
+
+if TYPE_CHECKING:
+    from kolray.serving.dashboard.pages import Site
+
+EVERYONE = 10_000
+"""Places that a search looks for what it found, and that the overview reads to find the least trusted."""
+PAGE_ROWS = 50
+
+
+def add_ranking_page(router: APIRouter, site: Site) -> None:
+    """``/kols?by=&platform=&category=&page=`` or ``?q=``, and ``/suggest?q=`` for the search's suggestions."""
+
+    @router.get("/kols")
+    def kols(
+        request: Request,
+        by: str = "trust",
+        platform: str = "",
+        category: str = "",
+        q: str = "",
+        page: str = "1",
+    ) -> Response:
+        chosen: RankBy = by if by in BYS else "trust"
+        query = q.strip()[:200]
+        found = site.data.search(query) if query else []
+        base = request.scope.get("root_path", "").rstrip("/")
+        if found == [query]:
+            return RedirectResponse(f"{base}/kols/{quote(query, safe='')}", 303)
+        first = (max(int(page[:6]) if page.isdecimal() else 1, 1) - 1) * PAGE_ROWS
+        held = (
+            _found(site, found, chosen)
+            if query
+            else site.data.rankings(chosen, platform or None, PAGE_ROWS, category or None, first)
+        )
+        asked = {name: value for name, value in (("platform", platform), ("category", category)) if value}
+        return site.page(
+            request,
+            "kols.html",
+            rows=held.rows,
+            total=held.total,
+            first=first,
+            pages=_pages(held.total, first, {"by": chosen, **asked}) if not query else {},
+            by=chosen,
+            orders=BYS,
+            platform=platform,
+            platforms=site.data.platforms(),
+            category=category,
+            categories=site.data.categories(),
+            query=query,
+        )
+
+    @router.get("/suggest")
+    def suggest(q: str = "") -> Response:
+        query = q.strip()[:200]
+        return JSONResponse(site.data.search(query)[:10] if query else [], headers={"Cache-Control": "no-store"})
+
+
+def _pages(total: int, first: int, asked: dict[str, str]) -> dict[str, str]:
+    """Links to the page before and behind, where there is one."""
+    number = first // PAGE_ROWS + 1
+    there = {"before": number - 1 if first else 0, "behind": number + 1 if first + PAGE_ROWS < total else 0}
+    return {name: "?" + urlencode(asked | {"page": page}) for name, page in there.items() if page}
+
+
+def _found(site: Site, ids: list[str], by: RankBy) -> RankedRows:
+    """The KOLs a search found: in the ranking's order, then those that are not ranked."""
+    wanted = set(ids)
+    ranked = [row for row in site.data.rankings(by, None, EVERYONE).rows if row.kol_id in wanted]
+    missing = sorted(wanted - {row.kol_id for row in ranked})
+    blank = [RankedKol(kol_id, "", None, None, None, None, None, float("nan")) for kol_id in missing]
+    return RankedRows(len(wanted), ranked + blank)
