@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from kolray.clock import SystemClock
 from kolray.lake import maintenance
@@ -18,7 +18,7 @@ from kolray.lake.gold_files import refresh
 from kolray.lake.gold_plan import plan_changed
 from kolray.lake.layout import most_files
 from kolray.lake.maintenance import CHECKPOINT_EVERY, Maintained, maintain
-from kolray.lake.parts import write_parts
+from kolray.lake.parts import delta_types, write_parts
 from kolray.lake.reference import current, upsert_reference
 from kolray.lake.silver_plan import plan_silver
 from kolray.lake.sql import query
@@ -230,6 +230,15 @@ def test_days_past_retention_go_and_what_was_made_of_them_stays(tables: LakeTabl
     assert run(tables, clock, silver_days=3)["silver.social"].days_dropped == 1
     assert not any(make_gold(tables).values())
     assert tables.scan("gold.kpi_daily").collect().equals(held)
+
+
+def test_forecasts_have_a_retention_of_their_own(tables: LakeTables) -> None:
+    days = pl.DataFrame({"kol_id": "k", "dt": [TODAY, TODAY + timedelta(days=3)]})
+    for name in ("gold.forecasts", "gold.kpi_daily"):
+        write_deltalake(str(tables.path(name)), delta_types(days.to_arrow()), partition_by=["dt"])
+    done = run(tables, FakeClock(START + timedelta(days=5)), forecast_days=3)
+    assert (done["gold.forecasts"].days_dropped, done["gold.kpi_daily"].days_dropped) == (1, 0)
+    assert tables.scan("gold.forecasts").collect()["dt"].to_list() == [TODAY + timedelta(days=3)]
 
 
 def test_retention_waits_for_who_has_not_read_the_days(tables: LakeTables) -> None:
