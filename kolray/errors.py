@@ -7,6 +7,7 @@ KolrayError
 │   └── SchemaError          an Avro schema is unknown or incompatible
 ├── CheckpointError          a snapshot cannot be used (other windows, other broker, other format)
 ├── FencedError              a newer owner of the partition exists; this one must stop
+├── QuotaSpentError          a platform may not be asked any more until its quota begins anew
 ├── ConflictError            other writers kept changing a table while this one tried
 ├── NotFoundError            the KOL, campaign, model or table asked for does not exist
 └── PromotionRefusedError    a challenger did not beat the champion
@@ -50,6 +51,10 @@ class CheckpointError(KolrayError):
 
 class FencedError(KolrayError):
     """A newer owner of this partition exists; this one has stopped without writing."""
+
+
+class QuotaSpentError(KolrayError):
+    """Nothing more may be asked of a platform until its quota begins anew; a poll then goes on where it stopped."""
 
 
 class ConflictError(KolrayError):

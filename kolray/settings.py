@@ -241,6 +241,25 @@ class YoutubeSettings(_Part):
 
     api_key: SecretStr | None = Field(None, description="YouTube Data API v3 key")
     base_url: str = Field("https://www.googleapis.com/youtube/v3", description="API root")
+    units: int = Field(10_000, ge=0, description="units of quota a day, Pacific time")
+
+
+class TiktokSettings(_Part):
+    """The TikTok Research API connector."""
+
+    client_key: SecretStr | None = Field(None, description="client key of a TikTok Research API project")
+    client_secret: SecretStr | None = Field(None, description="client secret of that project")
+    base_url: str = Field("https://open.tiktokapis.com", description="API root")
+    units: int = Field(1000, ge=0, description="requests a day, UTC")
+    days: int = Field(30, ge=1, description="age in days of the oldest videos whose counts are followed")
+
+
+class WeiboSettings(_Part):
+    """The Weibo open API connector."""
+
+    access_token: SecretStr | None = Field(None, description="Weibo OAuth 2.0 access token")
+    base_url: str = Field("https://api.weibo.com/2", description="API root")
+    units: int = Field(150, ge=0, description="requests an hour that the application's level grants")
 
 
 class Settings(BaseSettings):
@@ -268,6 +287,8 @@ class Settings(BaseSettings):
     serving: ServingSettings = ServingSettings()
     tracking: TrackingSettings = TrackingSettings()
     youtube: YoutubeSettings = YoutubeSettings()
+    tiktok: TiktokSettings = TiktokSettings()
+    weibo: WeiboSettings = WeiboSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Protocol
-
-from kolray.errors import SettingsError
+from decimal import Decimal, InvalidOperation
+from typing import Any, Generic, Protocol, TypeVar
 
 Row = dict[str, Any]
 """A social event as columns; missing ones are null."""
+Counts = dict[str, int | None]
+Item = TypeVar("Item")
+
+_CHINESE = {"万": 10_000, "亿": 100_000_000}
 
 
 @dataclass(frozen=True)
 class Profile:
-    """An account as the platform shows it; hidden or absent numbers are None, never 0."""
+    """An account as the platform shows it; hidden or absent numbers are None, never 0.
+
+    ``followers_step``: followers are rounded down to a multiple of it; 1 where they are exact.
+    """
 
     account_id: str
     followers: int | None
@@ -26,6 +30,7 @@ class Profile:
     posts: int | None
     verified: bool | None
     created_at: datetime | None
+    followers_step: int = 1
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Post:
     published_at: datetime
     text: str | None
     lang: str | None
-    totals: dict[str, int | None]
+    totals: Counts
 
 
 @dataclass(frozen=True)
@@ -52,77 +57,40 @@ class Comment:
     text: str
 
 
-class Connector(Protocol):
-    """One platform. Methods raise ``InvalidInputError`` with the platform's own reason when it refuses."""
+@dataclass(frozen=True)
+class Page(Generic[Item]):
+    """One page of a list; ``cursor`` asks for the next, also in another process; None after the last."""
 
-    async def authenticate(self) -> None: ...
+    items: list[Item] = field(default_factory=list)
+    cursor: str | None = None
+
+
+class Connector(Protocol):
+    """One platform, whose name is ``platform``.
+
+    What does not exist (any more) is left out of an answer. Methods raise ``InvalidInputError`` with the platform's own
+    reason when it refuses, ``QuotaSpentError`` when nothing more may be asked, ``ServiceUnavailableError`` when it is
+    away.
+    """
+
+    platform: str
+    profiles_a_call: int
+    """Accounts whose profiles one call shows."""
+
+    async def authenticate(self) -> None:
+        """Gets ready to ask; says which credentials are missing."""
 
     async def fetch_profile(self, account_ids: Sequence[str]) -> list[Profile]: ...
 
-    async def fetch_posts(self, account_id: str) -> list[Post]: ...
+    async def fetch_posts(self, account_id: str, cursor: str | None = None) -> Page[Post]:
+        """Posts with their totals, newest first."""
 
-    async def fetch_comments(self, account_id: str) -> list[Comment]: ...
+    async def fetch_comments(
+        self, account_id: str, post_ids: Sequence[str], cursor: str | None = None
+    ) -> Page[Comment]:
+        """Comments on these posts; a platform that lists them by account answers those of all its posts."""
 
-
-@dataclass
-class PollState:
-    """What was seen at the last poll, and events that were made but perhaps not yet sent; one JSON file.
-
-    Both are saved together before anything is produced: a crash repeats the same events with the same ids.
-    """
-
-    path: Path
-    totals: dict[str, dict[str, Any]] = field(default_factory=dict)
-    sequence: dict[str, int] = field(default_factory=dict)
-    pending: list[Row] = field(default_factory=list)
-
-    @classmethod
-    def load(cls, path: Path) -> PollState:
-        """What was saved, or nothing yet."""
-        if not path.exists():
-            return cls(path)
-        try:
-            return cls(path, **json.loads(path.read_text()))
-        except (ValueError, TypeError) as error:
-            raise SettingsError(f"{path} is damaged ({error}); remove it to poll from scratch") from error
-
-    def save(self) -> None:
-        """Atomic."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        body = {"totals": self.totals, "sequence": self.sequence, "pending": self.pending}
-        temporary.write_text(json.dumps(body))
-        temporary.rename(self.path)
-
-    def next_id(self, what: str) -> str:
-        """An event id that is new for each change and the same when the change is sent again."""
-        self.sequence[what] = self.sequence.get(what, 0) + 1
-        return f"{what}:{self.sequence[what]}"
-
-    def changes(self, key: str, totals: dict[str, Any]) -> dict[str, Any] | None:
-        """None if nothing changed since the last poll, else the totals before (empty at first sight)."""
-        before = self.totals.get(key)
-        if before == totals:
-            return None
-        self.totals[key] = totals
-        return before or {}
-
-
-def forget_polled(path: Path, names: Callable[[str], bool]) -> int:
-    """Takes what names an account out of a poll's file; returns how many entries did.
-
-    Args:
-        names: whether a key or an id names it.
-    """
-    state = PollState.load(path)
-    totals = {key: held for key, held in state.totals.items() if not names(key)}
-    sequence = {key: n for key, n in state.sequence.items() if not names(key)}
-    pending = [row for row in state.pending if not names(str(row["kol_id"]))]
-    before = len(state.totals) + len(state.sequence) + len(state.pending)
-    gone = before - len(totals) - len(sequence) - len(pending)
-    if gone:
-        PollState(path, totals, sequence, pending).save()
-    return gone
+    async def close(self) -> None: ...
 
 
 def hashed(salt: str, author: str | None) -> str | None:
@@ -130,11 +98,29 @@ def hashed(salt: str, author: str | None) -> str | None:
     return None if author is None else hashlib.sha256(f"{salt}:{author}".encode()).hexdigest()[:24]
 
 
-def increments(before: dict[str, Any], now: dict[str, Any]) -> tuple[str, dict[str, int]]:
+def increments(before: Counts, now: Counts) -> tuple[str, dict[str, int]]:
     """(``engagement`` or ``correction``, what each count grew by); a count that fell makes it a correction.
 
-    A count that was hidden at the last poll has no increment: what it shows now is its baseline.
+    A count that was never shown before has no increment: what it shows now is its baseline.
     """
-    known = [name for name in now if now[name] is not None and before.get(name) is not None]
-    grown = {name: now[name] - before[name] for name in known}
-    return ("correction" if any(n < 0 for n in grown.values()) else "engagement"), {k: v for k, v in grown.items() if v}
+    grown = {}
+    for name, value in now.items():
+        was = before.get(name)
+        if value is not None and was is not None and value != was:
+            grown[name] = value - was
+    return ("correction" if any(n < 0 for n in grown.values()) else "engagement"), grown
+
+
+def count_of(value: Any) -> int | None:
+    """A count as platforms write it: 1200, "1200", "1,200", "1.2万"; None for what says no number or a negative one.
+
+    >>> count_of("1.2万"), count_of("1,200"), count_of(""), count_of(-1)
+    (12000, 1200, None, None)
+    """
+    text = str(value).replace(",", "").strip()
+    unit = _CHINESE.get(text[-1:], 1)
+    try:
+        count = int(Decimal(text[:-1] if unit > 1 else text) * unit)
+    except (InvalidOperation, ValueError, OverflowError):
+        return None
+    return count if count >= 0 else None

@@ -1,8 +1,9 @@
-"""Answers YouTube's list calls from recorded responses: the connector above it is the real one."""
+"""Answers YouTube's list calls from resources, such as recorded ones: the connector above it is the real one."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,30 @@ import httpx
 from kolray.errors import InvalidInputError
 
 PAGE = 50
+Resource = dict[str, Any]
 
 
-class RecordedYoutube(httpx.AsyncBaseTransport):
-    """Resources of a folder's ``*ListResponse`` files, served with paging; the richest recording of an id wins."""
+@dataclass
+class YoutubeResources:
+    """Channels, videos and comment threads by id, as the API shows them."""
 
-    def __init__(self, folder: Path) -> None:
+    channels: dict[str, Resource] = field(default_factory=dict)
+    videos: dict[str, Resource] = field(default_factory=dict)
+    threads: dict[str, Resource] = field(default_factory=dict)
+
+    @classmethod
+    def recorded(cls, folder: Path) -> YoutubeResources:
+        """Those of a folder's ``*ListResponse`` files, unchanged; the richest recording of an id wins.
+
+        Raises:
+            InvalidInputError: there is no such folder.
+        """
         if not folder.is_dir():
             raise InvalidInputError(f"{folder}: no such folder of recorded responses")
-        self.channels: dict[str, dict[str, Any]] = {}
-        self.videos: dict[str, dict[str, Any]] = {}
-        self.threads: dict[str, dict[str, Any]] = {}
+        held = cls()
         for file in sorted(folder.rglob("*.json")):
-            self._index(json.loads(file.read_text()))
+            held._index(json.loads(file.read_text()))
+        return held
 
     def _index(self, body: Any) -> None:
         kept = {
@@ -35,17 +47,16 @@ class RecordedYoutube(httpx.AsyncBaseTransport):
             if kept is not None and ("statistics" in item or item["id"] not in kept):
                 kept[item["id"]] = item
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """``channels``, ``playlistItems``, ``videos`` and ``commentThreads``."""
-        query = dict(request.url.params)
-        found = self._find(request.url.path.rsplit("/", 1)[-1], query)
+    def page(self, resource: str, query: dict[str, str]) -> Resource:
+        """The body of an answer; a page token says where it begins."""
+        found = self._find(resource, query)
         start, size = int(query.get("pageToken", 0)), min(int(query.get("maxResults", PAGE)), PAGE)
-        body: dict[str, Any] = {"items": found[start : start + size]}
+        body: Resource = {"items": found[start : start + size]}
         if start + size < len(found):
             body["nextPageToken"] = str(start + size)
-        return httpx.Response(200, json=body, request=request)
+        return body
 
-    def _find(self, resource: str, query: dict[str, str]) -> list[dict[str, Any]]:
+    def _find(self, resource: str, query: dict[str, str]) -> list[Resource]:
         ids = [part for part in query.get("id", "").split(",") if part]
         if resource == "channels":
             return [self.channels[i] for i in ids if i in self.channels]
@@ -57,3 +68,16 @@ class RecordedYoutube(httpx.AsyncBaseTransport):
             return [{"contentDetails": {"videoId": video["id"]}} for video in mine]
         channel = query["allThreadsRelatedToChannelId"]
         return [t for t in self.threads.values() if t["snippet"].get("channelId") == channel]
+
+
+class RecordedYoutube(httpx.AsyncBaseTransport):
+    """Stands for the network."""
+
+    def __init__(self, folder: Path) -> None:
+        self._resources = YoutubeResources.recorded(folder)
+        self.channels = self._resources.channels
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """``channels``, ``playlistItems``, ``videos`` and ``commentThreads``."""
+        body = self._resources.page(request.url.path.rsplit("/", 1)[-1], dict(request.url.params))
+        return httpx.Response(200, json=body, request=request)

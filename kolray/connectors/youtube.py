@@ -7,28 +7,38 @@ from datetime import datetime
 from typing import Any
 
 import httpx
-import stamina
 
-from kolray.connectors.base import Comment, Post, Profile
-from kolray.errors import InvalidInputError, ServiceUnavailableError
+from kolray.connectors.api import Outcome, PlatformApi, Spend, by_status
+from kolray.connectors.base import Comment, Page, Post, Profile, count_of
+from kolray.errors import InvalidInputError
 from kolray.settings import YoutubeSettings
 
 MAX_IDS = 50
-MAX_PAGES = 20
-RETRIED = (429, 500, 502, 503, 504)
+MAX_COMMENTS = 100
+_SPENT = ("quotaExceeded", "dailyLimitExceeded")
+_SLOWER = ("rateLimitExceeded", "userRateLimitExceeded")
+_GONE = ("channelNotFound", "playlistNotFound", "videoNotFound", "commentsDisabled")
 
 
 class YoutubeConnector:
-    """Implements ``Connector``.
+    """Implements ``Connector``; an account is a channel.
 
     Args:
         transport: replaces the network, for recorded responses.
     """
 
-    def __init__(self, settings: YoutubeSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._settings = settings
+    platform = "youtube"
+    profiles_a_call = MAX_IDS
+
+    def __init__(
+        self,
+        settings: YoutubeSettings,
+        transport: httpx.AsyncBaseTransport | None = None,
+        spend: Spend | None = None,
+    ) -> None:
+        self._key = settings.api_key
         self._offline = transport is not None
-        self._http = httpx.AsyncClient(base_url=settings.base_url, timeout=20, transport=transport)
+        self._api = PlatformApi("YouTube", settings.base_url, judge, spend, transport)
 
     async def authenticate(self) -> None:
         """Needs an API key; YouTube checks it with the first call.
@@ -36,7 +46,7 @@ class YoutubeConnector:
         Raises:
             InvalidInputError: no key is set.
         """
-        if self._settings.api_key is None and not self._offline:
+        if self._key is None and not self._offline:
             raise InvalidInputError(
                 "no YouTube API key: create one for the YouTube Data API v3 and set KOLRAY_YOUTUBE__API_KEY"
             )
@@ -46,92 +56,71 @@ class YoutubeConnector:
         found = []
         for at in range(0, len(account_ids), MAX_IDS):
             ids = ",".join(account_ids[at : at + MAX_IDS])
-            found += [profile_of(item) for item in await self._list("channels", part="snippet,statistics", id=ids)]
+            page = await self._list("channels", part="snippet,statistics", id=ids, maxResults=MAX_IDS)
+            found += [profile_of(item) for item in page.items]
         return found
 
-    async def fetch_posts(self, account_id: str) -> list[Post]:
-        """Uploads of a channel with their totals."""
+    async def fetch_posts(self, account_id: str, cursor: str | None = None) -> Page[Post]:
+        """Uploads of a channel with their totals, 50 for two calls."""
         uploads = "UU" + account_id[2:]  # the uploads playlist of channel UC…
-        items = await self._list("playlistItems", part="contentDetails", playlistId=uploads, maxResults=MAX_IDS)
-        ids = [item["contentDetails"]["videoId"] for item in items]
-        posts = []
-        for at in range(0, len(ids), MAX_IDS):
-            part = await self._list("videos", part="snippet,statistics", id=",".join(ids[at : at + MAX_IDS]))
-            posts += [post_of(item) for item in part]
-        return posts
-
-    async def fetch_comments(self, account_id: str) -> list[Comment]:
-        """Newest top-level comments on a channel's videos."""
-        items = await self._list(
-            "commentThreads", part="snippet", allThreadsRelatedToChannelId=account_id, maxResults=100
+        listed = await self._list(
+            "playlistItems", cursor, part="contentDetails", playlistId=uploads, maxResults=MAX_IDS
         )
-        return [comment_of(item) for item in items]
+        ids = ",".join(item["contentDetails"]["videoId"] for item in listed.items)
+        if not ids:
+            return Page([], listed.cursor)
+        shown = await self._list("videos", part="snippet,statistics", id=ids, maxResults=MAX_IDS)
+        return Page([post_of(item) for item in shown.items], listed.cursor)
+
+    async def fetch_comments(
+        self, account_id: str, post_ids: Sequence[str], cursor: str | None = None
+    ) -> Page[Comment]:
+        """Newest top-level comments on all of a channel's videos, whatever ``post_ids``: one call for 100."""
+        page = await self._list(
+            "commentThreads", cursor, part="snippet", allThreadsRelatedToChannelId=account_id, maxResults=MAX_COMMENTS
+        )
+        return Page([comment_of(item) for item in page.items], page.cursor)
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._http.aclose()
+        await self._api.close()
 
-    async def _list(self, resource: str, **query: Any) -> list[dict[str, Any]]:
-        """All pages of a list call, at most ``MAX_PAGES``."""
-        items: list[dict[str, Any]] = []
-        token: str | None = None
-        for _ in range(MAX_PAGES):
-            page = await self._get(resource, {**query, **({"pageToken": token} if token else {})})
-            items += page.get("items", [])
-            token = page.get("nextPageToken")
-            if not token:
-                break
-        return items
-
-    async def _get(self, resource: str, query: dict[str, Any]) -> dict[str, Any]:
-        key = self._settings.api_key
-        headers = {} if key is None else {"X-Goog-Api-Key": key.get_secret_value()}  # a URL would end up in logs
-        try:
-            async for attempt in stamina.retry_context(on=_retry_after, attempts=5, timeout=60):
-                with attempt:
-                    answer = await self._http.get(resource, params=query, headers=headers)
-                    answer.raise_for_status()
-            body: dict[str, Any] = answer.json()
-        except httpx.HTTPStatusError as error:
-            raise InvalidInputError(f"YouTube refused {resource}: {reason_of(error.response)}") from None
-        except httpx.HTTPError as error:
-            raise ServiceUnavailableError("YouTube", self._settings.base_url, f"{type(error).__name__}") from None
-        except ValueError:
-            raise InvalidInputError(f"YouTube answered {resource} with something that is not JSON") from None
-        return body
+    async def _list(self, resource: str, cursor: str | None = None, **query: Any) -> Page[dict[str, Any]]:
+        headers = {} if self._key is None else {"X-Goog-Api-Key": self._key.get_secret_value()}  # a URL is logged
+        params = {**query, **({"pageToken": cursor} if cursor else {})}
+        body = await self._api.ask("GET", resource, params=params, headers=headers) or {}
+        return Page(body.get("items", []), body.get("nextPageToken"))
 
 
-def _retry_after(error: Exception) -> bool | float:
-    """Whether, or after how many seconds, to try again."""
-    if isinstance(error, httpx.HTTPStatusError):
-        if error.response.status_code not in RETRIED:
-            return False
-        wait = error.response.headers.get("Retry-After", "")
-        return float(wait) if wait.isdigit() else True
-    return isinstance(error, httpx.TransportError)
-
-
-def reason_of(response: httpx.Response) -> str:
-    """The API's own reason and message, without the key in the URL."""
-    try:
-        error = response.json()["error"]
-        reasons = ", ".join(str(e.get("reason")) for e in error.get("errors", []))
-        return f"{error.get('code')} {reasons}: {error.get('message')}"
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return f"HTTP {response.status_code}"
+def judge(status: int, body: dict[str, Any]) -> tuple[Outcome, str]:
+    """What an answer means, with the API's own reason and message."""
+    error = body.get("error")
+    if status < 400 or not isinstance(error, dict):
+        return by_status(status), f"HTTP {status}"
+    listed = error.get("errors", [])
+    reasons = [str(each.get("reason")) for each in listed if isinstance(each, dict)]
+    said = f"{error.get('code')} {', '.join(reasons)}: {error.get('message')}"
+    for outcome, names in (("spent", _SPENT), ("again", _SLOWER), ("gone", _GONE)):
+        if set(reasons) & set(names):
+            return outcome, said  # type: ignore[return-value]
+    return by_status(status), said
 
 
 def profile_of(item: dict[str, Any]) -> Profile:
-    """A channel; its counts are strings, and a hidden subscriber count is unknown, not 0."""
+    """A channel; its counts are strings, and a hidden subscriber count is unknown, not 0.
+
+    Subscribers are shown rounded down to three digits.
+    """
     statistics, snippet = item.get("statistics", {}), item.get("snippet", {})
-    hidden = statistics.get("hiddenSubscriberCount", False)
+    followers = None if statistics.get("hiddenSubscriberCount") else count_of(statistics.get("subscriberCount"))
     return Profile(
         account_id=item["id"],
-        followers=None if hidden else _count(statistics, "subscriberCount"),
+        followers=followers,
         following=None,
-        posts=_count(statistics, "videoCount"),
+        posts=count_of(statistics.get("videoCount")),
         verified=None,
         created_at=_time(snippet.get("publishedAt")),
+        followers_step=10 ** max(len(str(followers or 0)) - 3, 0),
     )
 
 
@@ -148,9 +137,9 @@ def post_of(item: dict[str, Any]) -> Post:
         text=snippet.get("title"),
         lang=snippet.get("defaultAudioLanguage") or snippet.get("defaultLanguage"),
         totals={
-            "views": _count(statistics, "viewCount"),
-            "likes": _count(statistics, "likeCount"),
-            "comments": _count(statistics, "commentCount"),
+            "views": count_of(statistics.get("viewCount")),
+            "likes": count_of(statistics.get("likeCount")),
+            "comments": count_of(statistics.get("commentCount")),
         },
     )
 
@@ -171,11 +160,6 @@ def comment_of(item: dict[str, Any]) -> Comment:
         at=at,
         text=top.get("textOriginal") or top.get("textDisplay", ""),
     )
-
-
-def _count(statistics: dict[str, Any], name: str) -> int | None:
-    value = statistics.get(name)
-    return None if value is None else int(value)
 
 
 def _time(text: str | None) -> datetime | None:

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from kolray.clock import Clock, SystemClock
-from kolray.connectors.base import forget_polled
+from kolray.connectors.state import forget_polled
 from kolray.errors import ConflictError, InvalidInputError
 from kolray.events import KINDS
 from kolray.lake.erasure.purge import delete_abandoned, purge
@@ -180,4 +180,4 @@ def _scan(settings: Settings, trace: Trace) -> dict[str, Any]:
 
 
 def _polled(settings: Settings) -> list[Path]:
-    return sorted((settings.home / "poll").glob("*.json"))
+    return sorted((settings.home / "poll").glob("*.db"))

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from typer.testing import CliRunner
 
 from kolray.cli.main import app
 from kolray.clock import SystemClock, to_ms
-from kolray.connectors.base import PollState
 from kolray.connectors.generator import WorldConfig, build_world
+from kolray.connectors.poll_run import state_file
 from kolray.connectors.producer import EventProducer
+from kolray.connectors.state import AccountState, PollState
 from kolray.events import SCHEMAS, conform
 from kolray.lake.bronze_pipeline import run_bronze
 from kolray.lake.follow import Follower
@@ -115,9 +117,11 @@ def _leave_traces(settings: Settings) -> None:
     lookup.cache_put(KOL, "score", b"{}", 60, lookup.cache_get(KOL, "score", 60).lease)
     assert lookup.traces(KOL) >= 4
     lookup.close()
-    state = PollState(settings.home / "poll" / "youtube.json", {f"yt:{KOL}:profile": {"posts": 1}, "yt:p1:totals": {}})
-    state.pending = [{"event_id": "x", "kol_id": KOL}]
-    state.save()
+    with closing(PollState(state_file(settings, "youtube"))) as state:
+        state.keep(f"yt:{KOL}:profile", {"posts": 1})
+        state.keep("yt:p1:totals", {})
+        state.add_pending([{"event_id": "x", "kol_id": KOL}])
+        state.keep_account(KOL, AccountState())
 
 
 @pytest.mark.embedded

@@ -10,9 +10,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from kolray.connectors.files import read_files
+from kolray.connectors.poll_run import poll_platform
 from kolray.connectors.recordings import RecordedYoutube
 from kolray.connectors.send import send_file_events
-from kolray.connectors.youtube_run import poll_youtube
 from kolray.models.sentiment import default_classifier
 from kolray.serving.build import build
 from kolray.serving.tokens import Tokens
@@ -68,10 +68,10 @@ def test_window_sums_over_the_api_equal_the_csv(embedded: Settings, data: Path) 
 
 def test_recorded_youtube_channels_arrive_profile_by_profile(embedded: Settings, data: Path) -> None:
     folder = data / "youtube_api"
-    counts = poll_youtube(embedded, [], folder)
+    counts = poll_platform(embedded, "youtube", [], folder)
     recorded = RecordedYoutube(folder).channels
     assert counts["profile"] == len(recorded) > 0
-    assert poll_youtube(embedded, [], folder) == {}
+    assert poll_platform(embedded, "youtube", [], folder) == {}
     run_stream(embedded, default_classifier, until_end=True)
     store = open_metrics_store(embedded)
     for channel, item in recorded.items():

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,16 @@ import pytest
 import stamina
 from pydantic import SecretStr
 
-from kolray.connectors.base import PollState, hashed, increments
+from kolray.connectors.base import hashed, increments
+from kolray.connectors.poll import poll_accounts
+from kolray.connectors.poll_run import to_frame
 from kolray.connectors.recordings import RecordedYoutube
-from kolray.connectors.youtube import YoutubeConnector, post_of, profile_of, reason_of
-from kolray.connectors.youtube_run import poll, to_frame
-from kolray.errors import InvalidInputError, ServiceUnavailableError, SettingsError
+from kolray.connectors.state import PollState
+from kolray.connectors.youtube import YoutubeConnector, post_of, profile_of
+from kolray.errors import InvalidInputError, QuotaSpentError, ServiceUnavailableError, SettingsError
 from kolray.events import SOCIAL_SCHEMA, invalid_reason
 from kolray.settings import YoutubeSettings
+from kolray.testing.clock import FakeClock
 
 KEY = "AIza-secret-key"
 SETTINGS = YoutubeSettings(api_key=SecretStr(KEY))
@@ -71,7 +75,7 @@ class Recordings:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "recorded"
         self.folder.mkdir()
-        self.state = folder / "state.json"
+        self.state = folder / "state.db"
 
     def write(self, channels: list[Any], videos: list[Any] = (), threads: list[Any] = ()) -> None:  # type: ignore[assignment]
         kinds = {"channel": channels, "video": list(videos), "commentThread": list(threads)}
@@ -79,11 +83,14 @@ class Recordings:
             body = {"kind": f"youtube#{kind}ListResponse", "items": items}
             (self.folder / f"{kind}.json").write_text(json.dumps(body))
 
-    def poll(self, state: PollState | None = None, now: datetime = NOW) -> list[dict[str, Any]]:
-        state = state or PollState.load(self.state)
-        connector = YoutubeConnector(SETTINGS, RecordedYoutube(self.folder))
-        rows = asyncio.run(poll(connector, [CHANNEL], state, now))
-        state.save()
+    def poll(self, now: datetime = NOW, keep: bool = False) -> list[dict[str, Any]]:
+        """The events of a poll; ``keep``: they are not acknowledged, as after a crash."""
+        with closing(PollState(self.state)) as state:
+            connector = YoutubeConnector(SETTINGS, RecordedYoutube(self.folder))
+            asyncio.run(poll_accounts(connector, [CHANNEL], state, FakeClock(now)))
+            upto, rows = state.pending()
+            if not keep:
+                state.forget_pending(upto)
         return rows
 
 
@@ -134,7 +141,8 @@ def test_a_first_poll_is_a_valid_frame_with_hashed_authors(recordings: Recording
     comment = frame.row(2, named=True)
     assert comment["author_id"] == hashed("youtube", "UCfan")
     assert comment["text"] == "hay quá"
-    assert "UCfan" not in str(frame.rows()) + recordings.state.read_text()
+    assert "UCfan" not in str(frame.rows())
+    assert b"UCfan" not in recordings.state.read_bytes()
 
 
 def test_an_author_who_is_unknown_stays_so(recordings: Recordings) -> None:
@@ -180,31 +188,18 @@ def test_a_crash_before_sending_repeats_the_same_events(recordings: Recordings) 
     recordings.write([channel()], [video()])
     recordings.poll()
     recordings.write([channel("1300")], [video(views=150)])
-    state = PollState.load(recordings.state)
-    state.pending += recordings.poll(state)
-    state.save()
-    after = PollState.load(recordings.state)
-    assert after.pending == state.pending
-    assert recordings.poll(after) == []
-    assert [row["event_id"] for row in after.pending] == ["yt:UCone:profile:2", "yt:v1:totals:1"]
-
-
-def test_a_crash_before_saving_makes_the_same_ids(recordings: Recordings) -> None:
-    recordings.write([channel()], [video()], [thread()])
-    lost = asyncio.run(
-        poll(
-            YoutubeConnector(SETTINGS, RecordedYoutube(recordings.folder)), [CHANNEL], PollState(recordings.state), NOW
-        )
-    )
-    assert [row["event_id"] for row in recordings.poll()] == [row["event_id"] for row in lost]
+    made = recordings.poll(keep=True)
+    assert [row["event_id"] for row in made] == ["yt:UCone:profile:2", "yt:v1:totals:1"]
+    assert recordings.poll() == made
+    assert recordings.poll() == []
 
 
 def test_a_damaged_state_says_what_to_do(tmp_path: Path) -> None:
-    file = tmp_path / "youtube.json"
-    file.write_text('{"totals": {')
+    file = tmp_path / "youtube.db"
+    file.write_text("no database, " * 100)
     with pytest.raises(SettingsError, match="remove it to poll from scratch"):
-        PollState.load(file)
-    assert PollState.load(tmp_path / "absent.json").pending == []
+        PollState(file)
+    assert PollState(tmp_path / "absent.db").pending() == (0, [])
 
 
 def test_every_page_is_read(recordings: Recordings) -> None:
@@ -213,17 +208,17 @@ def test_every_page_is_read(recordings: Recordings) -> None:
     assert dict(kinds.iter_rows()) == {"profile": 1, "post": 120, "comment": 101}
 
 
-def test_page_tokens_are_followed_to_the_last() -> None:
+def test_a_cursor_asks_for_the_next_page() -> None:
     asked = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        token = request.url.params.get("pageToken")
-        asked.append(token)
-        following = {None: "two", "two": "three"}.get(token)
-        return httpx.Response(200, json={"items": [channel()], **({"nextPageToken": following} if following else {})})
+        asked.append(request.url.params.get("pageToken"))
+        return httpx.Response(200, json={"items": [thread()], "nextPageToken": "two"})
 
-    assert len(profiles(answer)) == 3
-    assert asked == [None, "two", "three"]
+    page = asking(answer, lambda connector: connector.fetch_comments(CHANNEL, [], None))
+    assert page.cursor == "two"
+    asking(answer, lambda connector: connector.fetch_comments(CHANNEL, [], page.cursor))
+    assert asked == [None, "two"]
 
 
 def test_fifty_channels_a_call() -> None:
@@ -260,7 +255,7 @@ def test_a_refusal_carries_the_reason_and_never_the_key(caplog: pytest.LogCaptur
         seen.append(request)
         return refusal(403, "quotaExceeded", "The request cannot be completed")
 
-    with pytest.raises(InvalidInputError, match="refused channels: 403 quotaExceeded: The request cannot") as error:
+    with pytest.raises(QuotaSpentError, match="refused channels: 403 quotaExceeded: The request cannot") as error:
         profiles(answer)
     assert len(seen) == 1
     assert seen[0].headers["X-Goog-Api-Key"] == KEY
@@ -300,7 +295,8 @@ def test_a_network_that_is_away() -> None:
 
 @pytest.mark.parametrize("body", ["<html>", "[]", '{"error": "denied"}', "{}"])
 def test_a_refusal_without_the_usual_body(body: str) -> None:
-    assert reason_of(httpx.Response(400, text=body)) == "HTTP 400"
+    with pytest.raises(InvalidInputError, match="YouTube refused channels: HTTP 400"):
+        profiles(lambda _: httpx.Response(400, text=body))
 
 
 def test_an_answer_that_is_no_json() -> None:

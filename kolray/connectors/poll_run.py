@@ -1,0 +1,112 @@
+"""Polls accounts of a platform and sends what changed to Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import polars as pl
+
+from kolray.clock import Clock, SystemClock
+from kolray.connectors.base import Connector, Row
+from kolray.connectors.poll import poll_accounts
+from kolray.connectors.producer import EventProducer
+from kolray.connectors.quota import Meter, Quota
+from kolray.connectors.recordings import RecordedYoutube
+from kolray.connectors.state import PollState
+from kolray.connectors.tiktok import TiktokConnector
+from kolray.connectors.weibo import WeiboConnector
+from kolray.connectors.youtube import YoutubeConnector
+from kolray.errors import InvalidInputError
+from kolray.events import SOCIAL_SCHEMA
+from kolray.schemas.registry import open_registry
+from kolray.settings import Settings
+
+PLATFORMS = ("youtube", "tiktok", "weibo")
+
+
+def state_file(settings: Settings, platform: str) -> Path:
+    """Where the polls of a platform keep what they remember."""
+    return settings.home / "poll" / f"{platform}.db"
+
+
+def quota_of(settings: Settings, platform: str) -> Quota:
+    """What the platform lets us ask."""
+    return {
+        "youtube": Quota(settings.youtube.units, "day", "America/Los_Angeles"),
+        "tiktok": Quota(settings.tiktok.units, "day"),
+        "weibo": Quota(settings.weibo.units, "hour"),
+    }[platform]
+
+
+def poll_platform(
+    settings: Settings,
+    platform: str,
+    accounts: Sequence[str],
+    recordings: Path | None = None,
+    clock: Clock | None = None,
+    denied: Callable[[str], bool] = lambda _: False,
+) -> dict[str, int]:
+    """Polls accounts (default: every recorded channel) and produces what changed; returns counts by event type.
+
+    Args:
+        recordings: folder of recorded YouTube responses instead of the network.
+        denied: accounts that were erased, which are not polled.
+
+    Raises:
+        InvalidInputError: no accounts, or the platform refused.
+        QuotaSpentError: the quota is spent; what was read until then has been sent.
+    """
+    recorded = RecordedYoutube(recordings) if recordings else None
+    named = list(accounts) or (sorted(recorded.channels) if recorded else [])
+    if not named:
+        raise InvalidInputError("name accounts to poll, or recorded YouTube responses with --recordings")
+    wanted, clock = [account for account in named if not denied(account)], clock or SystemClock()
+    with closing(PollState(state_file(settings, platform))) as state:
+        meter = Meter(quota_of(settings, platform), state, clock)
+        try:
+            asyncio.run(_poll(_connector(settings, platform, meter, clock, recorded), wanted, state, clock, meter))
+        finally:
+            sent = send_pending(settings, state)
+    return sent
+
+
+def _connector(
+    settings: Settings, platform: str, meter: Meter, clock: Clock, recorded: RecordedYoutube | None
+) -> Connector:
+    if recorded:
+        return YoutubeConnector(settings.youtube, recorded)
+    if platform == "youtube":
+        return YoutubeConnector(settings.youtube, spend=meter.spend)
+    if platform == "tiktok":
+        return TiktokConnector(settings.tiktok, spend=meter.spend, clock=clock)
+    return WeiboConnector(settings.weibo, spend=meter.spend)
+
+
+async def _poll(connector: Connector, accounts: Sequence[str], state: PollState, clock: Clock, meter: Meter) -> None:
+    try:
+        await connector.authenticate()
+        await poll_accounts(connector, accounts, state, clock, lambda: meter.units)
+    finally:
+        await connector.close()
+
+
+def send_pending(settings: Settings, state: PollState) -> dict[str, int]:
+    """Produces what was made and perhaps not yet sent, and forgets it when the broker has it; counts by event type."""
+    upto, rows = state.pending()
+    frame = to_frame(rows)
+    if rows:
+        producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
+        producer.send("social", frame)
+        producer.flush()
+        state.forget_pending(upto)
+    return dict(frame.group_by("event_type").len().sort("event_type").iter_rows())
+
+
+def to_frame(rows: list[Row]) -> pl.DataFrame:
+    """Rows as ``SOCIAL_SCHEMA``; times are ms since the epoch."""
+    raw = {name: pl.Int64 if isinstance(dtype, pl.Datetime) else dtype for name, dtype in SOCIAL_SCHEMA.items()}
+    full = [{name: row.get(name) for name in raw} for row in rows]
+    return pl.DataFrame(full, schema=raw, orient="row").cast(pl.Schema(SOCIAL_SCHEMA))
