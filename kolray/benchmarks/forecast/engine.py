@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
-from kolray.local.cluster import join_ray
 from kolray.models.forecast_pipeline import run_forecasts
 from kolray.settings import load_settings
 
 
 def main() -> None:
     """Joins Ray, then runs the batch between the marks of ``meter``."""
+    from kolray.local.cluster import join_ray
+
     settings = load_settings()
     join_ray()
     print("@job_start", flush=True)
