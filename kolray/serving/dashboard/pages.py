@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 SignIn = Callable[[str], str | None]
 SessionOk = Callable[[str], bool]
 COOKIE = "kolray_session"
+AT = "/dashboard"
+"""Where the dashboard is mounted, beside the API's own paths."""
 ALERT_ROWS = 100
 FORM_BYTES = 8_192
 HEADERS = {
@@ -69,6 +71,7 @@ class Site:
             .get_template(template)
             .render(
                 base=_base(request),
+                live=f"{_base(request).removesuffix(AT)}/live",
                 when=when,
                 since=lambda at: (now - at).total_seconds(),
                 zone=f"{now.astimezone(self.zone):%Z}",
@@ -155,7 +158,7 @@ def mount_static(app: FastAPI) -> None:
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="dashboard-static")
 
 
-def mount_dashboard(app: FastAPI, dashboard: APIRouter, at: str = "/dashboard", root: bool = True) -> None:
+def mount_dashboard(app: FastAPI, dashboard: APIRouter, at: str = AT, root: bool = True) -> None:
     """Puts the dashboard with its static files and its own 404 page under a path of an application.
 
     A path of its own, as the API has an ``/alerts`` too. ``root`` sends visitors of ``/`` there.

@@ -192,6 +192,14 @@ def test_rankings_filter_by_platform_and_fall_back_on_trust() -> None:
     assert shown == [row.kol_id for row in data.rankings("trust", "tiktok", 100).rows]
 
 
+def test_pages_follow_the_streams_beside_the_dashboard() -> None:
+    app = FastAPI()
+    mount_dashboard(app, build_dashboard(FakeDashboardData(), lambda _: "c", lambda _: True))
+    browser = TestClient(app, cookies={"kolray_session": "c"})
+    assert 'data-live="/live/alerts"' in browser.get("/dashboard/").text
+    assert f'data-live="/live/metrics?kol_id={KOL}"' in browser.get(f"/dashboard/kols/{KOL}").text
+
+
 def test_rankings_filter_by_category_and_have_pages() -> None:
     data = FakeDashboardData(n=140)
     browser = client(data)
