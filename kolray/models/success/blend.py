@@ -9,8 +9,11 @@ import numpy as np
 
 from kolray.models.metrics import Floats
 
-RIDGE = 0.01
-"""Pull of the weights towards the first member alone, as a part of the mean square of what is weighed."""
+RIDGE, RIDGE_OF_FEW = 0.01, 5.0
+"""Pull of the weights towards what is trusted without evidence, as a part of the mean square of what is weighed; the
+second is divided by how many forecasts (a series at an origin) there are, and added."""
+FEW = 20
+"""With so many forecasts the first member is trusted half without evidence, the second for the rest."""
 MIN_WEIGHT = 0.03
 """A member below it is not worth running."""
 
@@ -33,27 +36,31 @@ class Blend:
 
 
 def fit_blend(forecasts: Mapping[str, Floats], actual: Floats) -> Blend:
-    """Weights of members (the first is the one that is trusted without evidence) from arrays of one shape.
+    """Weights of members from arrays (forecasts, horizons).
 
-    Where a member says nothing or the truth is not known, a point does not count.
+    Without evidence the first is trusted, and with few forecasts rather the second. Where a member says nothing or the
+    truth is not known, a point does not count.
     """
     from scipy.optimize import nnls
 
-    names = list(forecasts)
+    names = [name for name, made in forecasts.items() if not np.isnan(made).all()] or list(forecasts)[:1]
     table = np.stack([forecasts[name].ravel() for name in names], axis=1)
     truth = actual.ravel()
     known = ~np.isnan(truth) & ~np.isnan(table).any(axis=1)
-    first = np.eye(len(names))[0]
     if not known.any():
         return Blend({names[0]: 1.0})
+    many = int(known.reshape(actual.shape).any(axis=1).sum())
+    trusted = np.zeros(len(names))
+    trusted[min(1, len(names) - 1)] = FEW / (many + FEW)
+    trusted[0] += many / (many + FEW)
     # What is weighed is each member's departure from the first: where all agree nothing can be learnt.
     centred, rest = table[known] - table[known][:, :1], truth[known] - table[known][:, 0]
-    pull = np.sqrt(RIDGE * np.mean(rest**2) + 1e-12)
+    pull = np.sqrt((RIDGE + RIDGE_OF_FEW / many) * np.mean(rest**2) + 1e-12)
     square = centred.T @ centred / known.sum() + pull**2 * np.eye(len(names))
-    side = centred.T @ rest / known.sum() + pull**2 * first
+    side = centred.T @ rest / known.sum() + pull**2 * trusted
     root = np.linalg.cholesky(square)
     weights, _ = nnls(root.T, np.linalg.solve(root, side))
     weights[0] = max(1.0 - weights[1:].sum(), 0.0)
     kept = np.where(weights / weights.sum() >= MIN_WEIGHT, weights, 0.0)
-    kept = kept if kept.any() else first
+    kept = kept if kept.any() else trusted
     return Blend({name: float(w) for name, w in zip(names, kept / kept.sum(), strict=True) if w > 0})

@@ -1,9 +1,9 @@
 """What the global forecaster sees: one row a series and horizon, from steps before the origin only.
 
 The same function makes training rows and requests. Values enter on the scale of ``scale.py``, so that large and small
-series share one model, and as differences to the row's *level*, the series' own mean at the target's place in the
-season: what is learnt is how the step ``origin + horizon - 1`` departs from it, and a model that knows nothing still
-answers with that mean.
+series share one model, and as differences to the row's *level*, the newest season's mean with the usual departure from
+it at the target's place in the season: what is learnt is how the step ``origin + horizon - 1`` departs from that, and a
+model that knows nothing still answers with it, wherever a series has moved to.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from kolray.models.success.series import Panel
 SEASONS = 7
 """Seasons looked back at; as many make the long season (a week of hours, seven weeks of days)."""
 LONG_SEASONS = 4
-NEAR = (1, 2, 3)
 AROUND = (-2, -1, 1, 2)
 
 
@@ -45,12 +44,18 @@ class Design:
     @property
     def lookback(self) -> int:
         """Steps of history that count."""
-        return LONG_SEASONS * self.long_season
+        return max(LONG_SEASONS * self.long_season, *self.means.values())
 
     @property
-    def means(self) -> tuple[int, ...]:
-        """Newest steps whose means are features."""
-        return (3, max(self.season // 4, 2), self.season, 3 * self.season, self.long_season)
+    def lags(self) -> dict[str, int]:
+        """Steps before the origin whose values are features; of hours 1, 2, 3, 6 and 24."""
+        return {"1": 1, "2": 2, "3": 3, "quarter": max(self.season // 4, 1), "season": self.season}
+
+    @property
+    def means(self) -> dict[str, int]:
+        """Newest steps whose means are features; of hours 3, 6, and 1, 3, 7, 14 and 30 days."""
+        seasons = {f"{n}_seasons": n * self.season for n in (1, 3, 7, 14, 30)}
+        return {"near": 3, "quarter": max(self.season // 4, 2), **seasons}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,8 +68,8 @@ class Design:
             "known_steps",
             *(f"spread_{name}" for name in ("season", "long", "over_season", "over_long")),
             *(f"change_{name}" for name in ("season", "long", "level", "long_level")),
-            *(f"lag_{lag}" for lag in (*NEAR, self.season)),
-            *(f"mean_{steps}" for steps in self.means),
+            *(f"lag_{name}" for name in self.lags),
+            *(f"mean_{name}" for name in self.means),
             *(f"season_{k}" for k in range(1, SEASONS + 1)),
             *(f"long_{k}" for k in range(1, LONG_SEASONS + 1)),
             *(f"season_1{shift:+d}" for shift in AROUND),
@@ -89,7 +94,7 @@ class Design:
         seasons = np.stack([_at(y, target - back[0] - k * self.season) for k in range(SEASONS)])
         longs = np.stack([_at(y, target - back[1] - k * self.long_season) for k in range(LONG_SEASONS)])
         around = [_at(y, target - size + shift) for size in back for shift in AROUND]
-        level = _level(np.concatenate([seasons, longs]), y)
+        level = _level(seasons, y, self.season)
         dates = calendar(history, horizons) if self.calendar else []
         ahead = [horizons, horizons % self.season, *dates, *self._covariates(history, horizons)]
         absolute = [c[:, None] for c in self._of_series(y)]
@@ -129,18 +134,25 @@ class Design:
         return [known.astype(float), *spreads, *newest, *levels]
 
     def _lags(self, y: Floats) -> list[Floats]:
-        last = [_at(y, np.array([y.shape[1] - lag]))[:, 0] for lag in (*NEAR, self.season)]
-        return last + [known_mean(y[:, -steps:], axis=1) for steps in self.means]
+        last = [_at(y, np.array([y.shape[1] - lag]))[:, 0] for lag in self.lags.values()]
+        return last + [known_mean(y[:, -steps:], axis=1) for steps in self.means.values()]
 
 
 HOURLY = Design(covariates=True)
 """Of the success model: hours of several metrics, a day ahead."""
 
 
-def _level(same_place: Floats, y: Floats) -> Floats:
-    overall = np.nan_to_num(known_mean(y, axis=1))[:, None]
-    found = known_mean(same_place, axis=0)
-    return np.where(np.isnan(found), overall, found)
+def _level(same_place: Floats, y: Floats, season: int) -> Floats:
+    """The newest season's mean, and how steps at that place of earlier seasons departed from their season's.
+
+    Of less than a season the mean at that place, or of all.
+    """
+    ends = [y.shape[1] - k * season for k in range(SEASONS)]
+    whole = [y[:, end - season : end] if end >= season else y[:, :0] for end in ends]
+    means = np.stack([known_mean(part, axis=1) for part in whole])
+    level = means[0][:, None] + known_mean(same_place - means[:, :, None], axis=0)
+    level = np.where(np.isnan(level), known_mean(same_place, axis=0), level)
+    return np.where(np.isnan(level), np.nan_to_num(known_mean(y, axis=1))[:, None], level)
 
 
 def _at(y: Floats, columns: NDArray[np.int64]) -> Floats:

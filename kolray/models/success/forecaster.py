@@ -1,13 +1,13 @@
 """Members, their blend and its intervals as one forecaster of a panel, fitted on rolling origins.
 
-The blend and the intervals come from forecasts made at the newest two origins, a horizon apart, by members that were
+The blend and the intervals come from forecasts made at the newest origins, a horizon apart, by members that were
 trained before the first of them; then the members are trained once more on all there is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,13 +17,23 @@ from kolray.models.splits import rolling_origins
 from kolray.models.success.blend import Blend, fit_blend
 from kolray.models.success.design import Design
 from kolray.models.success.intervals import Intervals, fit_intervals, restlessness
-from kolray.models.success.members import LIGHTGBM, LONG_NAIVE, MIN_HISTORY, NAIVE, Global, fit_global, seasonal_naive
+from kolray.models.success.members import (
+    LIGHTGBM,
+    LONG_NAIVE,
+    MIN_HISTORY,
+    NAIVE,
+    ROUNDS_TRIED,
+    Global,
+    fit_global,
+    seasonal_naive,
+)
 from kolray.models.success.prophet import PROPHET, Fit, Important, Prophets, earned
 from kolray.models.success.scale import from_scale, to_scale, units_of
 from kolray.models.success.series import Panel, stacked
 
 INNER_ORIGINS = 2
-HALF_A_COUNT = 0.5
+"""Of few series more, for ``INNER_FORECASTS`` of a series; they take ``INNER_PART`` of the steps at most."""
+INNER_FORECASTS, INNER_PART = 200, 0.3
 
 
 class Forecast(NamedTuple):
@@ -38,7 +48,8 @@ class Forecast(NamedTuple):
 class Forecaster:
     """Forecasts every series of a panel.
 
-    ``counts``: values are counts: their unit is 1, no forecast is negative, and less than half a one is none.
+    ``counts``: values are counts: their unit is 1 and no forecast is negative. A forecast that is nearer to 0 than to
+    the least that a series with zeros ever had is 0.
     ``important``: none where Prophet was not run or earned nothing.
     """
 
@@ -64,14 +75,21 @@ class Forecaster:
         predicted = self._blended(panel, scaled, horizon, fit)
         bounds = self.intervals.bounds(predicted, restlessness(scaled, self.design.season))
         value, lower, upper = (from_scale(part, units) for part in (predicted, *bounds))
-        if self.counts:
-            value = np.where(value < HALF_A_COUNT, 0.0, value)
+        value = np.where(np.abs(value) < self._least(panel), 0.0, value)
         if self.counts or not (panel.values < 0).any():
             low = np.zeros((len(value), 1))
         else:  # a series that was never negative is not forecast to be
             low = np.where((panel.values < 0).any(axis=1, keepdims=True), -np.inf, 0.0)
         value, lower, upper = (np.maximum(part, low) for part in (value, lower, upper))
         return Forecast(value, np.minimum(lower, value), np.maximum(upper, value))
+
+    def _least(self, panel: Panel) -> Floats:
+        """Half of the smallest count, or of the smallest size seen of a series that knows silence (series, 1)."""
+        if self.counts:
+            return np.full((len(panel.ids), 1), 0.5)
+        size = np.abs(panel.values)
+        least = np.where(size > 0, size, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+        return np.where((size == 0).any(axis=1, keepdims=True) & np.isfinite(least), least / 2, 0.0)
 
     def _blended(self, panel: Panel, scaled: Panel, horizon: int, fit: Fit | None) -> Floats:
         if self.important is None or fit is None:
@@ -123,11 +141,13 @@ def fit_forecasters(
     together = stacked(list(scaled.values()))
     cuts = inner_origins(together, design)
     early = fit_global(together.before(cuts[0]), design, params, seed)
+    rounds = best_rounds(early, together, cuts)
+    early = replace(early, rounds=rounds)
     judged = {
         name: judge_members(early, own, cuts, prophets, volumes(panels[name].before(cuts[0])))
         for name, own in scaled.items()
     }
-    members = fit_global(together, design, params, seed)
+    members = fit_global(together, design, {**params, "rounds": rounds}, seed)
     return {
         name: Forecaster(members, blend, intervals, counts, important)
         for name, (blend, intervals, important) in judged.items()
@@ -140,9 +160,28 @@ def scaled_panel(panel: Panel, *, counts: bool) -> Panel:
 
 
 def inner_origins(panel: Panel, design: Design) -> list[int]:
-    """Where members are judged that were trained before the first of them."""
-    n = panel.values.shape[1]
-    return rolling_origins(n, design.max_horizon, INNER_ORIGINS, min(MIN_HISTORY, n - design.max_horizon))
+    """Where members are judged that were trained before the first: of few series at more, as far as history lasts."""
+    n, horizon = panel.values.shape[1], design.max_horizon
+    wanted = -(-INNER_FORECASTS // max(len(panel.ids), 1))
+    origins = max(INNER_ORIGINS, min(wanted, int(INNER_PART * n / horizon)))
+    return rolling_origins(n, horizon, origins, min(MIN_HISTORY, n - horizon))
+
+
+def best_rounds(early: Global, scaled: Panel, cuts: Sequence[int]) -> int:
+    """How many rounds of boosting forecast best at origins after those it was trained on, by mean absolute error.
+
+    All, where it was trained on less than half of what the final members will see: that tells nothing of them.
+    """
+    if cuts[0] < scaled.values.shape[1] / 2:
+        return int(early.booster.num_trees())
+    tried = sorted({max(1, round(part * early.booster.num_trees())) for part in ROUNDS_TRIED})
+    horizon = early.design.max_horizon
+    missed = np.zeros(len(tried))
+    for cut in cuts:
+        truth = scaled.values[:, cut : cut + horizon]
+        made = early.after_rounds(scaled.before(cut), horizon, tried)
+        missed += [float(np.nansum(np.abs(truth - part))) for part in made]
+    return tried[int(np.argmin(missed))]
 
 
 def judge_members(

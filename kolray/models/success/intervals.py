@@ -17,7 +17,8 @@ from kolray.models.success.series import Panel
 
 STRATA = 5
 MIN_ERRORS = 40
-"""A cell with fewer errors borrows those of all horizons in its stratum, a stratum those of the most restless one."""
+"""Forecasts a stratum; with fewer there are fewer strata. A cell with fewer errors borrows those of all horizons in its
+stratum, and a stratum those of the most restless one."""
 
 
 @dataclass(frozen=True)
@@ -48,28 +49,34 @@ def restlessness(scaled: Panel, season: int) -> Floats:
 
 def fit_intervals(errors: Floats, restless: Floats, alpha: float = 0.1) -> Intervals:
     """From truth less forecast (series, horizons; NaN: not known) of a fold that no part of the model saw."""
-    told = restless[~np.isnan(restless)]
-    edges = np.quantile(told, np.linspace(0, 1, STRATA + 1)[1:-1]) if len(told) else np.zeros(STRATA - 1)
-    intervals = Intervals(alpha, edges, *np.zeros((2, STRATA + 1, errors.shape[1])))
+    told = restless[~np.isnan(restless) & np.isfinite(errors).any(axis=1)]
+    strata = int(np.clip(len(told) // MIN_ERRORS, 1, STRATA))
+    edges = np.quantile(told, np.linspace(0, 1, strata + 1)[1:-1]) if len(told) else np.zeros(0)
+    intervals = Intervals(alpha, edges, *np.zeros((2, strata + 1, errors.shape[1])))
     row = intervals.strata(restless)
-    for stratum in range(STRATA + 1):
+    for stratum in range(strata + 1):
         own = errors[row == stratum]
         if np.isfinite(own).sum() < MIN_ERRORS:
-            own = errors[row == STRATA - 1] if np.isfinite(errors[row == STRATA - 1]).sum() >= MIN_ERRORS else errors
+            own = errors[row == strata - 1] if np.isfinite(errors[row == strata - 1]).sum() >= MIN_ERRORS else errors
+        many = int(np.isfinite(own).any(axis=1).sum())
         for h in range(errors.shape[1]):
             cell = own[:, h][np.isfinite(own[:, h])]
             pool = cell if len(cell) >= MIN_ERRORS else own[np.isfinite(own)]
-            intervals.lower[stratum, h], intervals.upper[stratum, h] = outer_quantiles(pool, alpha)
+            intervals.lower[stratum, h], intervals.upper[stratum, h] = outer_quantiles(pool, alpha, many)
     np.minimum(intervals.lower, 0.0, out=intervals.lower)
     np.maximum(intervals.upper, 0.0, out=intervals.upper)
     return intervals
 
 
-def outer_quantiles(errors: Floats, alpha: float) -> tuple[float, float]:
-    """The outer order statistics that cover ``1 - alpha`` with the finite-sample correction."""
+def outer_quantiles(errors: Floats, alpha: float, many: int | None = None) -> tuple[float, float]:
+    """The outer order statistics that cover ``1 - alpha``, corrected for how few forecasts they are of.
+
+    Errors of one forecast go together: a hundred of five forecasts are evidence of five (``many``; none: each of one).
+    """
     ordered = np.sort(errors)
     n = len(ordered)
     if not n:
         return 0.0, 0.0
-    beyond = max(int(np.floor((n + 1) * alpha / 2)) - 1, 0)
+    many = many or n
+    beyond = int(max((many + 1) * alpha / 2 - 1, 0.0) / many * n)
     return float(ordered[beyond]), float(ordered[n - 1 - beyond])

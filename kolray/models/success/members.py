@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,21 +29,37 @@ DEFAULTS: dict[str, Any] = {
 """LightGBM's parameters, boosting ``rounds`` and the largest number of training ``rows``."""
 HIDDEN = 0.1
 """Part of the training rows that do not see the covariates."""
+ROUNDS_TRIED = (0.03, 0.1, 0.3, 1.0)
+"""Parts of the boosting rounds that are tried on the inner origins: few series are soon learnt by heart."""
 MIN_HISTORY = 12
 """Steps before the first origin that is learnt from."""
 
 
 @dataclass(frozen=True)
 class Global:
-    """One LightGBM for all series and horizons; values in and out are on the model's scale."""
+    """One LightGBM for all series and horizons; values in and out are on the model's scale.
+
+    ``rounds``: only so many of the booster's count; none: all.
+    """
 
     booster: Any
     design: Design
+    rounds: int | None = None
 
     def forecast(self, scaled: Panel, horizon: int) -> Floats:
         """(series, horizon) of the steps after the panel's end."""
         rows, level = self.design.rows(scaled, np.arange(1, horizon + 1))
-        return (level + self.booster.predict(rows, num_threads=1)).reshape(len(scaled.ids), horizon)
+        departs = self.booster.predict(rows, num_iteration=self.rounds, num_threads=1)
+        return (level + departs).reshape(len(scaled.ids), horizon)
+
+    def after_rounds(self, scaled: Panel, horizon: int, rounds: Sequence[int]) -> Iterator[Floats]:
+        """``forecast`` as it was after so many rounds of boosting, ascending."""
+        rows, level = self.design.rows(scaled, np.arange(1, horizon + 1))
+        made, done = level, 0
+        for wanted in rounds:
+            made = made + self.booster.predict(rows, start_iteration=done, num_iteration=wanted - done, num_threads=1)
+            done = wanted
+            yield made.reshape(len(scaled.ids), horizon)
 
 
 def fit_global(scaled: Panel, design: Design, params: dict[str, Any], seed: int) -> Global:

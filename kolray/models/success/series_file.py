@@ -1,9 +1,9 @@
 """Series from files: ``series_id, at, value`` on a panel, and what was left out with the reason.
 
-``at`` is a time or a number of a step. The step of the file is the most frequent distance of neighbours; series with
-another one are left out. Several values of one time count as their mean (a clock that is set back repeats an hour), and
-a time without a value, an empty value or one that is not finite is not known (a clock that is set forward skips an
-hour): it is neither learnt from nor judged.
+``at`` is a time or a number of a step. The step of the file is the most frequent distance of neighbours, months,
+quarters and years counted as such; series with another one are left out. Several values of one time count as their mean
+(a clock that is set back repeats an hour), and a time without a value, an empty value or one that is not finite is not
+known (a clock that is set forward skips an hour): it is neither learnt from nor judged.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from kolray.errors import InvalidInputError
 from kolray.models.success.series import HOUR, Panel
 
 FIELDS = ("series_id", "at", "value")
+MILLISECOND = timedelta(milliseconds=1)
+MONTH = timedelta(days=30.436875)
+"""A twelfth of a year of 365.2425 days."""
 MAX_STEPS = 20_000
 """Newest steps of a series that are kept."""
 
@@ -43,9 +46,12 @@ def read_series(file: Path, mapping: Mapping[str, str] | None = None) -> SeriesF
     millis, step, unit = _times(file, rows["at"])
     rows = rows.select("series_id", "value", at=millis)
     rows = rows.group_by("series_id", "at").agg(pl.col("value").mean()).sort("series_id", "at")
-    gap = pl.col("at").diff().over("series_id")
-    steps = rows.with_columns(gap=gap).filter(pl.col("gap") > 0)
+    steps = _gaps(rows)
     usual = _most_frequent(steps["gap"], step)
+    if unit < HOUR and _is_monthly(steps, usual):
+        rows, unit = _by_month(rows), MONTH
+        steps = _gaps(rows)
+        usual = _most_frequent(steps["gap"], 1)
     odd = _left_out(rows, steps, usual)
     kept = rows.filter(~pl.col("series_id").is_in(list(odd)))
     if not kept.height:
@@ -85,7 +91,26 @@ def _times(file: Path, at: pl.Series) -> tuple[pl.Series, int, timedelta]:
         raise InvalidInputError(f"{file}: a time of `at` is missing, or neither ISO 8601 nor a number of a step")
     if time.dtype.is_numeric():
         return time.cast(pl.Int64), 1, HOUR
-    return time.dt.epoch("ms"), 3_600_000, timedelta(milliseconds=1)
+    return time.dt.epoch("ms"), 3_600_000, MILLISECOND
+
+
+def _gaps(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows but each series' first, with the time since the row before."""
+    return rows.with_columns(gap=pl.col("at").diff().over("series_id")).filter(pl.col("gap") > 0)
+
+
+def _is_monthly(steps: pl.DataFrame, usual: int) -> bool:
+    """Steps of about a whole number of months that differ in days, as months do."""
+    months = steps["gap"] / (MONTH // MILLISECOND)
+    whole = ((months - months.round()).abs() < 0.11) & (months > 0.9)
+    return usual >= 28 * 86_400_000 and bool(whole.mean() > 0.95) and bool((steps["gap"] % usual != 0).any())  # type: ignore[operator]
+
+
+def _by_month(rows: pl.DataFrame) -> pl.DataFrame:
+    """Times as months since the epoch; of several in one month the mean."""
+    day = pl.from_epoch("at", "ms")
+    month = (day.dt.year().cast(pl.Int64) - 1970) * 12 + day.dt.month() - 1
+    return rows.group_by("series_id", at=month).agg(pl.col("value").mean()).sort("series_id", "at")
 
 
 def _most_frequent(gaps: pl.Series, otherwise: int) -> int:
@@ -114,5 +139,5 @@ def _panel(rows: pl.DataFrame, usual: int, step: timedelta) -> Panel:
     values = np.full((len(ids), length), np.nan)
     values[cells["row"].to_numpy(), length - 1 - cells["back"].to_numpy()] = cells["value"].to_numpy()
     after = ends["end"].to_numpy() + usual
-    of_steps = after * (step // timedelta(milliseconds=1) // usual)
+    of_steps = after * (step // MILLISECOND // usual)
     return Panel(ids.to_list(), of_steps.astype("datetime64[ms]"), values, step)

@@ -15,7 +15,8 @@ from kolray.errors import InvalidInputError
 from kolray.models.success.backtest import backtest
 from kolray.models.success.blend import fit_blend
 from kolray.models.success.design import Design
-from kolray.models.success.forecaster import fit_forecaster
+from kolray.models.success.forecaster import fit_forecaster, inner_origins
+from kolray.models.success.intervals import fit_intervals
 from kolray.models.success.members import seasonal_naive
 from kolray.models.success.scale import from_scale, to_scale
 from kolray.models.success.series import Panel
@@ -154,3 +155,63 @@ def test_a_member_that_says_nothing_new_earns_no_weight():
     both = fit_blend({"good": good, "twin": truth + rng.normal(0, 0.1, truth.shape)}, truth)
     assert both.weights["twin"] == pytest.approx(0.5, abs=0.1)
     assert sum(both.weights.values()) == pytest.approx(1.0)
+
+
+def test_months_quarters_and_years_are_steps_however_many_days_they_have(tmp_path: Path):
+    for months, names in ((1, 30), (3, 12), (12, 9)):
+        at = [datetime(2010 + (k * months) // 12, (k * months) % 12 + 1, 1, tzinfo=UTC) for k in range(names)]
+        rows = [("a", time, float(k)) for k, time in enumerate(at) if k != 2]
+        panel = read_series(file_of(rows, tmp_path)).panel
+        assert np.isnan(panel.values[0, 2])
+        assert np.nansum(panel.values) == sum(range(names)) - 2
+        assert panel.values.shape[1] == names
+        assert panel.step.days == pytest.approx(30.4 * months, abs=1)
+
+
+def test_ends_of_months_and_weeks_of_28_days_too(tmp_path: Path):
+    ends = [datetime(2021, month, day, tzinfo=UTC) for month, day in ((1, 31), (2, 28), (3, 31), (4, 30), (5, 31))]
+    assert read_series(file_of([("a", at, 1.0) for at in ends], tmp_path)).panel.values.shape == (1, 5)
+    weeks = [("a", START + k * timedelta(weeks=4), 1.0) for k in range(9)]
+    assert read_series(file_of(weeks, tmp_path)).panel.step == timedelta(weeks=4)
+
+
+@pytest.mark.parametrize("season", [1, 2, 4, 7, 12, 52])
+def test_every_season_has_features_of_its_own(season: int):
+    assert len(set(Design(season, 3).names)) == len(Design(season, 3).names)
+    report = backtest(waves(3, 170), Design(season, 3, calendar=False), 1, seed=1, params={"rounds": 5})
+    assert np.isfinite(report.smape)
+
+
+def test_a_series_that_has_moved_is_forecast_where_it_is():
+    panel = waves(4)
+    moved = panel.holding(panel.values + 5000.0 * (np.arange(panel.values.shape[1]) > 240))
+    report = backtest(moved, DAILY, 1, seed=1, params=FAST)
+    assert report.smape < 2 * report.baseline_smape
+
+
+def test_silent_nights_stay_silent():
+    hours = np.arange(24 * 12)
+    sun = np.maximum(np.sin((hours - 6) / 24 * 2 * np.pi), 0.0).round(3) * np.array([[3.0], [40.0], [0.5]])
+    panel = Panel(["a", "b", "c"], np.full(3, np.datetime64("2026-01-13", "ms")), sun)
+    made = fit_forecaster(panel, DAILY, FAST, 1, counts=False).forecast(panel)
+    assert (made.value[:, :5] == 0).all()
+
+
+def test_one_series_with_little_evidence_rests_on_the_seasonal_naive():
+    rng = np.random.default_rng(4)
+    truth = rng.normal(size=(3, 12))
+    forecasts = {"lightgbm": truth + rng.normal(0, 0.9, truth.shape), "naive": truth + rng.normal(0, 1.0, truth.shape)}
+    assert fit_blend(forecasts, truth).weights["naive"] > 0.4
+
+
+def test_few_series_are_judged_at_more_origins():
+    assert len(inner_origins(waves(1), DAILY)) == 7
+    assert len(inner_origins(waves(200), DAILY)) == 2
+
+
+def test_errors_of_few_forecasts_count_as_few():
+    rng = np.random.default_rng(2)
+    own = rng.normal(size=(6, 1)) + rng.normal(0, 0.1, (6, 24))  # a forecast is off as a whole
+    lower, upper = fit_intervals(own, np.ones(6)).bounds(np.zeros((1, 24)), np.ones(1))
+    assert lower[0, 0] == own.min()
+    assert upper[0, 0] == own.max()
