@@ -143,11 +143,12 @@ def fit_forecasters(
     early = fit_global(together.before(cuts[0]), design, params, seed)
     rounds = best_rounds(early, together, cuts)
     early = replace(early, rounds=rounds)
+    params = params if rounds is None else {**params, "rounds": rounds}
     judged = {
         name: judge_members(early, own, cuts, prophets, volumes(panels[name].before(cuts[0])))
         for name, own in scaled.items()
     }
-    members = fit_global(together, design, {**params, "rounds": rounds}, seed)
+    members = fit_global(together, design, params, seed)
     return {
         name: Forecaster(members, blend, intervals, counts, important)
         for name, (blend, intervals, important) in judged.items()
@@ -167,21 +168,23 @@ def inner_origins(panel: Panel, design: Design) -> list[int]:
     return rolling_origins(n, horizon, origins, min(MIN_HISTORY, n - horizon))
 
 
-def best_rounds(early: Global, scaled: Panel, cuts: Sequence[int]) -> int:
+def best_rounds(early: Global, scaled: Panel, cuts: Sequence[int]) -> int | None:
     """How many rounds of boosting forecast best at origins after those it was trained on, by mean absolute error.
 
-    All, where it was trained on less than half of what the final members will see: that tells nothing of them.
+    None: all; also where it was trained on less than half of what the final members will see, which tells little.
     """
     if cuts[0] < scaled.values.shape[1] / 2:
-        return int(early.booster.num_trees())
-    tried = sorted({max(1, round(part * early.booster.num_trees())) for part in ROUNDS_TRIED})
+        return None
+    every = early.booster.num_trees()
+    tried = sorted({max(1, round(part * every)) for part in ROUNDS_TRIED})
     horizon = early.design.max_horizon
     missed = np.zeros(len(tried))
     for cut in cuts:
         truth = scaled.values[:, cut : cut + horizon]
         made = early.after_rounds(scaled.before(cut), horizon, tried)
         missed += [float(np.nansum(np.abs(truth - part))) for part in made]
-    return tried[int(np.argmin(missed))]
+    best = tried[int(np.argmin(missed))]
+    return None if best == every else best
 
 
 def judge_members(
