@@ -182,13 +182,6 @@ def test_every_season_has_features_of_its_own(season: int):
     assert np.isfinite(report.smape)
 
 
-def test_a_series_that_has_moved_is_forecast_where_it_is():
-    panel = waves(4)
-    moved = panel.holding(panel.values + 5000.0 * (np.arange(panel.values.shape[1]) > 240))
-    report = backtest(moved, DAILY, 1, seed=1, params=FAST)
-    assert report.smape < 2 * report.baseline_smape
-
-
 def test_silent_nights_stay_silent():
     hours = np.arange(24 * 12)
     sun = np.maximum(np.sin((hours - 6) / 24 * 2 * np.pi), 0.0).round(3) * np.array([[3.0], [40.0], [0.5]])
