@@ -7,14 +7,13 @@ from pathlib import Path
 
 import typer
 
-from kolray.cli.options import FIELD_COLUMN, pairs
+from kolray.cli import polls
+from kolray.cli.options import COUNTS_AS_JSON, FIELD_COLUMN, pairs
 from kolray.errors import InvalidInputError
 from kolray.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Bring in events and reference data.")
 FIELD_VALUE = typer.Option(None, "--set", help="FIELD=VALUE for every row; {stem} is the file's name")
-
-COUNTS_AS_JSON = typer.Option(False, "--json", help="counts as JSON")
 
 
 @app.command("file")
@@ -36,41 +35,6 @@ def ingest_file(
     events = read_files(files, kind, pairs(maps), pairs(sets))  # type: ignore[arg-type]
     sent = send_file_events(settings, events, open_deny_list(settings).allowed, show=not as_json)
     print(json.dumps(sent) if as_json else f"{sent['sent']:,} events sent, {sent['dead_letters']:,} dead-lettered")
-
-
-def _poll(platform: str, accounts: list[str], recordings: Path | None, as_json: bool) -> None:
-    from kolray.connectors.poll_run import poll_platform
-    from kolray.stream.denied import open_deny_list
-
-    settings = load_settings()
-    counts = poll_platform(settings, platform, accounts, recordings, denied=open_deny_list(settings).has)
-    print(json.dumps(counts) if as_json else ", ".join(f"{value:,} {name}" for name, value in counts.items()))
-
-
-@app.command("youtube")
-def ingest_youtube(
-    channels: list[str] = typer.Option([], "--channel", help="channel id; default: every channel recorded"),
-    recordings: Path | None = typer.Option(None, help="folder of recorded API responses instead of the network"),
-    as_json: bool = COUNTS_AS_JSON,
-) -> None:
-    """Poll YouTube channels once: profile, videos, comments."""
-    _poll("youtube", channels, recordings, as_json)
-
-
-@app.command("tiktok")
-def ingest_tiktok(
-    users: list[str] = typer.Option(..., "--user", help="username, without @"), as_json: bool = COUNTS_AS_JSON
-) -> None:
-    """Poll TikTok users once: profile, videos, comments."""
-    _poll("tiktok", users, None, as_json)
-
-
-@app.command("weibo")
-def ingest_weibo(
-    uids: list[str] = typer.Option(..., "--uid", help="numeric user id"), as_json: bool = COUNTS_AS_JSON
-) -> None:
-    """Poll Weibo users once: profile, posts, comments."""
-    _poll("weibo", uids, None, as_json)
 
 
 def _reference(name: str, file: Path) -> None:
@@ -107,4 +71,5 @@ def labels(file: Path) -> None:
 
 def register(root: typer.Typer) -> None:
     """Adds ``kolray ingest``."""
+    polls.register(app)
     root.add_typer(app, name="ingest")

@@ -9,6 +9,7 @@ import typer
 
 from kolray.errors import InvalidInputError
 
+COUNTS_AS_JSON = typer.Option(False, "--json", help="counts as JSON")
 FIELD_COLUMN = typer.Option(None, "--map", help="FIELD=COLUMN for a file with other column names; may be repeated")
 
 

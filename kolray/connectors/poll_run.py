@@ -11,11 +11,12 @@ import polars as pl
 
 from kolray.clock import Clock, SystemClock
 from kolray.connectors.base import Connector, Row
+from kolray.connectors.plan import Planned, candidates_of, plan
 from kolray.connectors.poll import poll_accounts
 from kolray.connectors.producer import EventProducer
 from kolray.connectors.quota import Meter, Quota
 from kolray.connectors.recordings import RecordedYoutube
-from kolray.connectors.state import PollState
+from kolray.connectors.state import AccountState, PollState
 from kolray.connectors.tiktok import TiktokConnector
 from kolray.connectors.weibo import WeiboConnector
 from kolray.connectors.youtube import YoutubeConnector
@@ -71,6 +72,18 @@ def poll_platform(
         finally:
             sent = send_pending(settings, state)
     return sent
+
+
+def plan_platform(
+    settings: Settings, platform: str, known: Sequence[str], clock: Clock | None = None
+) -> tuple[list[Planned], int]:
+    """When to poll each account that was polled before or is ``known``, and the units left until the quota's reset."""
+    clock = clock or SystemClock()
+    quota, now = quota_of(settings, platform), clock.now()
+    with closing(PollState(state_file(settings, platform))) as state:
+        left = Meter(quota, state, clock).left()
+        accounts = dict.fromkeys(known, AccountState()) | state.accounts()
+    return plan(candidates_of(accounts, now), quota, left, now), left
 
 
 def _connector(
