@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import add
 
 import numpy as np
 import polars as pl
@@ -73,7 +75,10 @@ class Forecasting:
         end = self._clock.now() + HOUR
         columns = METRICS.get(metric, METRICS[RANKED])
         rows = self._store.windows(kol_id, "1h", end - LOOKBACK - HOUR, end, ("window_start", *columns))
-        return rows.select(at="window_start", value=pl.sum_horizontal(columns))
+        value = reduce(
+            add, (rows[column] for column in columns)
+        )  # of columns in memory: a query would cost as much again
+        return pl.DataFrame({"at": rows["window_start"], "value": value})
 
     def _kept(self, kol_id: str, metric: str) -> tuple[HeldForecast | None, Progress | None]:
         with suppress(ServiceUnavailableError):
