@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
+import polars as pl
 import pytest
 
 from kolray.errors import InvalidInputError, NotFoundError
+from kolray.lake.tables import LakeTables
 from kolray.models.campaigns import store_outlook
+from kolray.serving.campaign_page import CampaignPages
 from kolray.serving.campaigns import CampaignDesk
 from kolray.testing.clock import FakeClock
-from tests.campaigns import NOW, campaign_lake
+from tests.campaigns import NOW, at, campaign_lake
+
+CLOCK = FakeClock(NOW + timedelta(hours=2))
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> CampaignDesk:
-    """Two hours after the batch; the KOL ``k5`` was erased."""
+def tables(tmp_path_factory: pytest.TempPathFactory) -> LakeTables:
     tables = campaign_lake(tmp_path_factory.mktemp("lake"))
     store_outlook(tables)
-    return CampaignDesk(tables, FakeClock(NOW + timedelta(hours=2)), lambda kol_id: kol_id == "k5")
+    return tables
+
+
+@pytest.fixture(scope="module")
+def desk(tables: LakeTables) -> CampaignDesk:
+    """Two hours after the batch; the KOL ``k5`` was erased."""
+    return CampaignDesk(tables, CLOCK, lambda kol_id: kol_id == "k5")
 
 
 def test_a_campaign_says_what_came_what_will_and_what_it_added(desk: CampaignDesk) -> None:
@@ -72,3 +84,23 @@ def test_what_is_not_forecast_says_why(
 def test_a_campaign_of_an_erased_kol_alone_is_not_known(desk: CampaignDesk) -> None:
     with pytest.raises(NotFoundError, match="nothing is known"):
         desk.answer("p5")
+
+
+def test_the_page_shows_the_hours_since_the_day_before_and_the_forecast(tables: LakeTables) -> None:
+    def hourly(kol_id: str, metric: str) -> pl.DataFrame:
+        hours = [at(h) for h in range(120)]
+        return pl.DataFrame({"kol_id": kol_id, "at": hours, "value": range(120)}).select("kol_id", "at", "value")
+
+    graph: Any = SimpleNamespace(lake=tables, clock=CLOCK, erased=lambda _: False, hourly=hourly)
+    pages = CampaignPages(graph)
+    page = pages.page("a", None)
+    assert page is not None
+    assert [value for _, value in page.hourly] == list(range(32, 96))
+    assert [point.at for point in page.forecast] == [at(96 + h) for h in range(20)]
+    over = pages.page("p1", "k1")
+    assert over is not None
+    assert (len(over.hourly), over.forecast) == (50, [])
+    assert pages.page("a", "k1") is None
+    assert pages.page("none", None) is None
+    assert [link.campaign_id for link in pages.of_kol("k0")] == ["p0", "old"]
+    assert pages.of_kol("k99") == []
