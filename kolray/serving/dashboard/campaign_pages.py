@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request, Response
 
 from kolray.serving.dashboard.campaign_views import campaign_view
-from kolray.serving.dashboard.text import translator
 
 if TYPE_CHECKING:
     from kolray.serving.dashboard.pages import Site
@@ -22,4 +21,4 @@ def add_campaign_page(router: APIRouter, site: Site) -> None:
         page = site.data.campaign(campaign_id, kol)
         if page is None:
             return site.page(request, "error.html", 404, kind="missing_campaign", campaign_id=campaign_id)
-        return site.page(request, "campaign.html", **campaign_view(translator(site.language), page, site.zone))
+        return site.page(request, "campaign.html", **campaign_view(site.words(request), page, site.zone))

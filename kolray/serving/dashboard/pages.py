@@ -21,8 +21,9 @@ from kolray.errors import ServiceUnavailableError
 from kolray.serving.dashboard.campaign_pages import add_campaign_page
 from kolray.serving.dashboard.data import DashboardData
 from kolray.serving.dashboard.formats import moment
+from kolray.serving.dashboard.language import add_language, language_of, others
 from kolray.serving.dashboard.ranking_pages import EVERYONE, add_ranking_page
-from kolray.serving.dashboard.text import translator
+from kolray.serving.dashboard.text import Translate, translator
 from kolray.serving.dashboard.views import HERE, environment, kol_view
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,10 @@ class Site:
     language: str = "en"
     clock: Clock = field(default_factory=SystemClock)
 
+    def words(self, request: Request) -> Translate:
+        """The strings in the reader's language."""
+        return translator(language_of(request, self.language))
+
     def signed_in(self, request: Request) -> bool:
         """The request has a session that holds."""
         cookie = request.cookies.get(COOKIE)
@@ -61,17 +66,19 @@ class Site:
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A template as an answer."""
-        now = self.clock.now()
+        now, language = self.clock.now(), language_of(request, self.language)
 
         def when(at: datetime) -> str:
             return moment(at, self.zone)
 
         html = (
-            environment(self.language)
+            environment(language)
             .get_template(template)
             .render(
                 base=_base(request),
                 live=f"{_base(request).removesuffix(AT)}/live",
+                languages=others(language),
+                here_path=_here(request),
                 when=when,
                 since=lambda at: (now - at).total_seconds(),
                 zone=f"{now.astimezone(self.zone):%Z}",
@@ -84,6 +91,11 @@ class Site:
 def _base(request: Request) -> str:
     """Where the dashboard is mounted, to begin every link with."""
     return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+def _here(request: Request) -> str:
+    """The path asked for below the dashboard, with its query."""
+    return request.url.path.removeprefix(_base(request)) + (f"?{request.url.query}" if request.url.query else "")
 
 
 def _route_class(site: Site, needs_session: bool) -> type[APIRoute]:
@@ -112,8 +124,7 @@ def _route_class(site: Site, needs_session: bool) -> type[APIRoute]:
 
 
 def _to_signin(request: Request) -> RedirectResponse:
-    base = _base(request)
-    here = request.url.path.removeprefix(base) + (f"?{request.url.query}" if request.url.query else "")
+    base, here = _base(request), _here(request)
     target = "" if here in {"", "/"} else f"?next={quote(here)}"
     return RedirectResponse(f"{base}/signin{target}", 303, HEADERS)
 
@@ -143,6 +154,7 @@ def build_dashboard(
     public = APIRouter(route_class=_route_class(site, needs_session=False))
     private = APIRouter(route_class=_route_class(site, needs_session=True))
     _sessions(public, site)
+    add_language(public, lambda request, target: _base(request) + safe_next(target))
     _overview(private, site)
     add_ranking_page(private, site)
     _kol(private, site)
@@ -183,7 +195,7 @@ class _Redirect:
 async def _missing_page(request: Request, error: Exception) -> Response:
     status = cast(HTTPException, error).status_code
     html = (
-        environment()
+        environment(language_of(request, "en"))
         .get_template("bare.html")
         .render(base=_base(request), kind="missing" if status == 404 else "broken")
     )
@@ -252,7 +264,7 @@ def _kol(router: APIRouter, site: Site) -> None:
         page = site.data.kol(kol_id)
         if page is None:
             return site.page(request, "error.html", 404, kind="missing_kol", kol_id=kol_id)
-        return site.page(request, "kol.html", **kol_view(translator(site.language), page, site.zone))
+        return site.page(request, "kol.html", **kol_view(site.words(request), page, site.zone))
 
 
 def _alerts(router: APIRouter, site: Site) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from kolray.serving.dashboard import text_campaigns
+from kolray.serving.dashboard.text_vi import VI
 
 EN: Mapping[str, str] = {
     "lang": "en",
@@ -220,7 +221,7 @@ EN: Mapping[str, str] = {
     **text_campaigns.EN,
 }
 
-LANGUAGES: Mapping[str, Mapping[str, str]] = {"en": EN, "vi": text_campaigns.VI}
+LANGUAGES: Mapping[str, Mapping[str, str]] = {"en": EN, "vi": VI}
 
 Translate = Callable[..., str]
 

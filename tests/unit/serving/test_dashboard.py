@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from datetime import UTC, datetime, timedelta, timezone
+from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import quote
 
@@ -190,6 +191,27 @@ def test_rankings_filter_by_platform_and_fall_back_on_trust() -> None:
     text = browser.get("/kols?by=nonsense&platform=tiktok").text.replace("<wbr>", "")
     shown = re.findall(r'<a class="kol" href="/kols/[^"]*">([^<]*)</a>', text)
     assert shown == [row.kol_id for row in data.rankings("trust", "tiktok", 100).rows]
+
+
+def test_a_reader_gets_the_browsers_language_until_it_chooses_another() -> None:
+    browser = client()
+    assert f"<h1>{EN['kols_title']}</h1>" in browser.get("/kols").text
+    asked = {"Accept-Language": "fr-FR, vi;q=0.9, en;q=0.5"}
+    text = browser.get("/kols?by=growth&page=1", headers=asked).text
+    assert '<html lang="vi">' in text
+    assert f"<h1>{LANGUAGES['vi']['kols_title']}</h1>" in text
+    link = re.search(r'href="(/language\?to=en[^"]*)"', text)
+    assert link is not None
+    answer = browser.get(unescape(link[1]), headers=asked)
+    assert answer.headers["location"] == "/kols?by=growth&page=1"
+    assert '<html lang="en">' in browser.get("/kols", headers=asked).text
+    for target in ("//evil.example", "https://evil.example"):
+        assert browser.get("/language", params={"to": "vi", "following": target}).headers["location"] == "/"
+    assert set(EN) - set(LANGUAGES["vi"]) <= {
+        key for key in EN if key.startswith(("platform_", "tier_", "brand", "unknown"))
+    }
+    for key, text in LANGUAGES["vi"].items():
+        assert set(re.findall(r"{(\w+)}", text)) == set(re.findall(r"{(\w+)}", EN[key])), key
 
 
 def test_pages_follow_the_streams_beside_the_dashboard() -> None:
