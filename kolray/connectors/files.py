@@ -238,7 +238,17 @@ def load_table(file: Path) -> pl.DataFrame:
         raise InvalidInputError(f"{file}: line {line} is {reason}")
     frame = frame.drop("_line")
     times = [c for c in ("start", "end", "at") if c in frame.columns and frame.schema[c] == pl.String]
-    return frame.with_columns(_time(pl.col(c)).alias(c) for c in times)
+    return frame.with_columns(time_or_day(pl.col(c)).alias(c) for c in times)
+
+
+def time_or_day(value: pl.Expr) -> pl.Expr:
+    """Text as time (UTC): as of events, or to the minute, or a day (``2026-01-31``, ``2026/01/31``) or a month."""
+    iso = value.str.replace(" ", "T").str.replace_all("/", "-")
+    minute = iso.str.to_datetime("%Y-%m-%dT%H:%M", time_unit="ms", strict=False)
+    day, month = (
+        text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("ms")) for text in (iso, iso + pl.lit("-01"))
+    )
+    return pl.coalesce(_time(value), pl.coalesce(minute, day, month).dt.replace_time_zone("UTC"))
 
 
 def load_text_table(file: Path) -> tuple[pl.DataFrame, list[str]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kolray.connectors.files import load_table
+from kolray.connectors.files import load_table, time_or_day
 from kolray.errors import InvalidInputError
 from kolray.models.success.series import HOUR, Panel
 
@@ -87,6 +87,8 @@ def _rows(file: Path, mapping: Mapping[str, str]) -> pl.DataFrame:
 def _times(file: Path, at: pl.Series) -> tuple[pl.Series, int, timedelta]:
     """Times as integers, the step if no series tells one, and what an integer lasts."""
     time = at.cast(pl.Datetime("ms")) if at.dtype == pl.Date else at
+    if time.dtype == pl.String:  # of a column that is named otherwise, or JSON's
+        time = time.to_frame("at").select(time_or_day(pl.col("at"))).to_series()
     if time.null_count() or not (time.dtype.is_temporal() or time.dtype.is_numeric()):
         raise InvalidInputError(f"{file}: a time of `at` is missing, or neither ISO 8601 nor a number of a step")
     if time.dtype.is_numeric():

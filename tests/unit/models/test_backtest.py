@@ -208,3 +208,17 @@ def test_errors_of_few_forecasts_count_as_few():
     lower, upper = fit_intervals(own, np.ones(6)).bounds(np.zeros((1, 24)), np.ones(1))
     assert lower[0, 0] == own.min()
     assert upper[0, 0] == own.max()
+
+
+@pytest.mark.parametrize(
+    "text", ["{:%Y-%m-%d}", "{:%Y/%m/%d}", "{:%Y-%m-%d %H:%M}", "{:%Y-%m-%dT%H:%M:%S}", "{:%Y-%m}"]
+)
+@pytest.mark.parametrize("column", ["at", "ds"])
+def test_times_of_text_files_may_be_days_or_months_and_have_another_name(text: str, column: str, tmp_path: Path):
+    file = tmp_path / "sales.csv"
+    days = [datetime(2024, month, 1, tzinfo=UTC) for month in range(1, 13)]
+    lines = [f"{text.format(day)},{value}" for value, day in enumerate(days)]
+    file.write_text("\n".join([f"{column},y", *lines]))
+    panel = read_series(file, {"value": "y", "at": column}).panel
+    assert panel.values.tolist() == [[float(value) for value in range(12)]]
+    assert panel.ids == ["sales"]
