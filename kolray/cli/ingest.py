@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -22,19 +23,41 @@ def ingest_file(
     maps: list[str] = FIELD_COLUMN,
     sets: list[str] = FIELD_VALUE,
     kind: str = typer.Option("social", help="social or web"),
+    dry: bool = typer.Option(False, "--dry-run", help="send nothing; show what is wrong and the first bad rows"),
     as_json: bool = COUNTS_AS_JSON,
 ) -> None:
-    """Send the rows of files as events; a bad row goes to the dead letters with file, line and reason."""
+    """Send the rows of files as events; a bad row goes to the dead letters with file, line and reason.
+
+    Stopped on the way, the same command goes on where it was.
+    """
     from kolray.connectors.files import read_files
-    from kolray.connectors.send import send_file_events
+    from kolray.connectors.send import dry_run, send_file_events
+    from kolray.stream.build import broker_identity
     from kolray.stream.denied import open_deny_list
 
     if kind not in ("social", "web"):
         raise InvalidInputError(f"--kind {kind}: use social or web")
-    settings = load_settings()
     events = read_files(files, kind, pairs(maps), pairs(sets))  # type: ignore[arg-type]
-    sent = send_file_events(settings, events, open_deny_list(settings).allowed, show=not as_json)
-    print(json.dumps(sent) if as_json else f"{sent['sent']:,} events sent, {sent['dead_letters']:,} dead-lettered")
+    if dry:
+        _show_dry_run(dry_run(events), as_json)
+        return
+    settings = load_settings()
+    log = json.dumps(broker_identity(settings.kafka), sort_keys=True)
+    sent = send_file_events(settings, events, open_deny_list(settings).allowed, show=not as_json, log=log)
+    before = f"; {sent['resumed']:,} of them by the run that was stopped" if "resumed" in sent else ""
+    told = f"{sent['sent']:,} events sent, {sent['dead_letters']:,} dead-lettered{before}"
+    print(json.dumps(sent) if as_json else told)
+
+
+def _show_dry_run(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(found))
+        return
+    print(f"{found['valid']:,} of {found['read']:,} rows are valid, {found['dead_letters']:,} would be dead-lettered")
+    for reason, n in found["reasons"].items():
+        print(f"  {n:,} {reason}")
+    for error in found["errors"]:
+        print(f"{error['file']}:{error['line']}: {error['reason']}: {error['row']}")
 
 
 def _reference(name: str, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Events from files: JSON Lines, CSV, Parquet. Columns are the event fields; bad rows become dead letters."""
+"""Events from files: JSON Lines or an array, CSV, Parquet. Columns are event fields; bad rows become dead letters."""
 
 from __future__ import annotations
 
@@ -117,11 +117,18 @@ def _load(file: Path) -> tuple[pl.DataFrame, dict[int, tuple[str, str]]]:
             return _numbered(pl.read_parquet(file)), {}
         if suffix == ".csv":
             return _numbered(pl.read_csv(file, infer_schema=False, truncate_ragged_lines=True)), {}
+        if suffix == ".json" and _begins_with(file, b"["):
+            return _numbered(pl.read_json(file, infer_schema_length=None)), {}
         if suffix in (".jsonl", ".ndjson", ".json"):
             return _json_lines(file)
     except pl.exceptions.PolarsError as error:
         raise InvalidInputError(f"{file}: not readable as {suffix[1:]} ({error})") from error
     raise InvalidInputError(f"{file}: write JSON Lines (.jsonl), CSV (.csv) or Parquet (.parquet)")
+
+
+def _begins_with(file: Path, mark: bytes) -> bool:
+    with file.open("rb") as content:
+        return content.read(64).lstrip().startswith(mark)
 
 
 def _numbered(frame: pl.DataFrame, lines: list[int] | None = None) -> pl.DataFrame:

@@ -311,3 +311,18 @@ def test_every_row_is_sent_or_dead(rows: list[dict[str, str]]) -> None:
     first = sorted(found[0].frame.select(counts).rows(), key=str)
     assert all(sorted(events.frame.select(counts).rows(), key=str) == first for events in found)
     assert all(dead(events) == dead(found[0]) for events in found)
+
+
+def test_one_json_array_is_read_as_lines_are(tmp_path: Path) -> None:
+    array = tmp_path / "feed.json"
+    array.write_text("\n " + json.dumps([*ROWS, {**ROWS[0], "likes": -1}], indent=1))
+    events = read(array)
+    assert events.frame.equals(read(write(tmp_path, ".jsonl", ROWS)).frame)
+    assert dead(events) == [(5, "negative: likes")]
+
+
+def test_a_torn_array_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "feed.json"
+    file.write_text('[{"event_id": "e1"')
+    with pytest.raises(InvalidInputError, match="not readable as json"):
+        read(file)
