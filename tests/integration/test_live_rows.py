@@ -8,9 +8,9 @@ import pytest
 from kolray.events import TIME
 from kolray.features.window_metrics import METRICS
 from kolray.settings import Settings
-from kolray.stores.features import SCRIPT_ROWS
 from kolray.stores.metrics import WINDOW_SCHEMA
 from kolray.stores.open import open_feature_store
+from kolray.stores.redis_client import SCRIPT_ROWS
 
 
 def _rows(kols: list[str], start_ms: int, events: int, window: str = "5m") -> pl.DataFrame:
