@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
 
 def serve() -> None:
     """Run the HTTP API and the dashboard on Ray Serve until Ctrl-C."""
+    settings = load_settings()
+    if settings.serving.haproxy:  # Ray reads it when it is imported
+        from kolray.local.cluster import HAPROXY_ENV
+
+        os.environ.update({name: value for name, value in HAPROXY_ENV.items() if name not in os.environ})
     from kolray.local.ports import choose_port
     from kolray.serving.deployments import run_serving, stop_serving
 
-    settings = load_settings()
     if settings.serving.port == 0:
         part = settings.serving.model_copy(update={"port": choose_port("serving")})
         settings = settings.model_copy(update={"serving": part})

@@ -18,6 +18,14 @@ back after 0.1 s: 80 MiB less in two tasks of the lake for a twentieth more CPU 
 SERVE_ENV = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "kolray.serving.proxy:middleware"}
 """Ray Serve's proxies read it when they start."""
 
+HAPROXY_ENV = {
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+}
+"""Ray Serve with HAProxy in front and requests handled on the replica's own loop. A request whose replica died before
+it answered is sent again: all of the API's may be."""
+
 
 def join_ray(num_cpus: int = 2) -> None:
     """Does nothing where Ray runs already in this process.

@@ -85,7 +85,7 @@ class Load:
         self._idle: deque[Client] = deque()
 
     async def _one(self, request: bytes, planned: float, outcome: Outcome) -> None:
-        client = self._idle.pop() if self._idle else None
+        client = self._open()
         try:
             if client is None:
                 _, client = await asyncio.get_running_loop().create_connection(Client, self._host, self._port)
@@ -96,6 +96,14 @@ class Load:
         outcome.statuses[status] = outcome.statuses.get(status, 0) + 1
         if status and client is not None and client.transport is not None and not client.transport.is_closing():
             self._idle.append(client)
+
+    def _open(self) -> Client | None:
+        """One that is idle, and that the server has not closed meanwhile, as it may."""
+        while self._idle:
+            client = self._idle.pop()
+            if client.transport is not None and not client.transport.is_closing():
+                return client
+        return None
 
     async def at_rate(self, requests: Sequence[bytes], rate: float) -> Outcome:
         """Evenly, ``rate`` a second."""

@@ -26,9 +26,9 @@ from kolray.settings import Settings, load_settings
 
 WARM = 300
 CLIENTS = 16
-COLD = 300
+COLD = 200
 COLD_RATE = 30.0
-EXPLAIN_RATE = 50.0
+EXPLAIN_RATE = 10.0
 Say = Callable[[str], None]
 
 
@@ -76,6 +76,7 @@ def run(plan: Plan, say: Say) -> dict[str, Any]:
         "cold_lookup_p95_ms": cold.quantile(0.95),
         "redis_killed_p95_ms": away.quantile(0.95),
         "redis_killed_errors": away.errors,
+        "haproxy": settings.serving.haproxy,
     }
     return figures | {"errors": sum(each.errors for each in (served, most, explained, cold))}
 
