@@ -76,6 +76,8 @@ class Connector(Protocol):
     platform: str
     profiles_a_call: int
     """Accounts whose profiles one call shows."""
+    comments_newest_first: bool
+    """Over all posts: behind a page of known comments are none but known ones."""
 
     async def authenticate(self) -> None:
         """Gets ready to ask; says which credentials are missing."""

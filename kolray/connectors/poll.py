@@ -83,9 +83,17 @@ class AccountPoll:
 
     def take_profile(self, profile: Profile | None, number: int) -> None:
         """The first step of a round; None: the account is not there (any more)."""
-        now = to_ms(self._clock.now())
         self._at = replace(
-            self._at, round=number, stage="posts", cursor=None, pages=0, asked=[], started_ms=now, changed=0, units=1
+            self._at,
+            round=number,
+            caught_up=self._at.stage == "done",
+            stage="posts",
+            cursor=None,
+            pages=0,
+            asked=[],
+            started_ms=to_ms(self._clock.now()),
+            changed=0,
+            units=1,
         )
         if profile is None:
             self._at.stage = "done"
@@ -106,8 +114,10 @@ class AccountPoll:
             else:
                 comments = await self._connector.fetch_comments(self.account_id, self._at.asked, self._at.cursor)
                 with self._state.step():
-                    self._add([row for comment in comments.items for row in self._comment(comment)])
-                    self._end_page(comments.cursor, "done", before)
+                    new = [row for comment in comments.items for row in self._comment(comment)]
+                    self._add(new)
+                    caught_up = not new and self._at.caught_up and self._connector.comments_newest_first
+                    self._end_page(None if caught_up else comments.cursor, "done", before)
 
     def _add(self, rows: list[Row]) -> None:
         self._state.add_pending(rows)

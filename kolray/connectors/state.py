@@ -31,17 +31,18 @@ CREATE TABLE IF NOT EXISTS spent (period TEXT PRIMARY KEY, units INTEGER NOT NUL
 class AccountState:
     """Where the poll of an account stands, and what earlier ones showed; times are ms since the epoch.
 
-    ``stage`` is what is fetched next in ``round`` (``profile``, ``posts``, ``comments``; ``done``) at ``cursor``, after
-    ``pages`` of it; ``asked`` are posts whose comments are fetched. ``first_ms`` is when its first whole poll began,
-    ``polled_ms`` when the last one ended. ``changed`` and ``units`` count up during a poll; ``change_per_h`` is the
-    smoothed rate of change, ``cost`` the units of the last whole poll.
+    ``stage`` is what is fetched next in ``round`` (``posts``, ``comments``; ``done``) at ``cursor``, after ``pages`` of
+    it; ``asked`` are posts whose comments are fetched, ``caught_up`` says whether the poll before came to its end.
+    ``first_ms`` is when its first whole poll began, ``polled_ms`` when the last one ended. ``changed`` and ``units``
+    count up during a poll; ``change_per_h`` is the smoothed rate of change, ``cost`` the units of the last whole poll.
     """
 
     round: int = 0
-    stage: str = "profile"
+    stage: str = ""
     cursor: str | None = None
     asked: list[str] = field(default_factory=list)
     pages: int = 0
+    caught_up: bool = False
     started_ms: int = 0
     first_ms: int | None = None
     polled_ms: int | None = None

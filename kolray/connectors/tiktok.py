@@ -29,6 +29,7 @@ class TiktokConnector:
 
     platform = "tiktok"
     profiles_a_call = 1
+    comments_newest_first = False
 
     def __init__(
         self,

@@ -25,6 +25,7 @@ class WeiboConnector:
 
     platform = "weibo"
     profiles_a_call = 1
+    comments_newest_first = False
 
     def __init__(
         self,

@@ -29,6 +29,7 @@ class YoutubeConnector:
 
     platform = "youtube"
     profiles_a_call = MAX_IDS
+    comments_newest_first = True
 
     def __init__(
         self,

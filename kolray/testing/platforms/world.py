@@ -119,7 +119,7 @@ def _post(draw: random.Random, number: int, account: int, start: datetime, *, ne
         number,
         account,
         published.replace(microsecond=0),
-        {**rates, "comments": draw.uniform(0.05, 0.9)},
+        {**rates, "comments": draw.uniform(0.05, 0.3)},
         purged_at=never if steady else start + timedelta(hours=draw.uniform(1, 60)),
         gone_at=start + timedelta(hours=draw.uniform(5, 60)) if not steady and draw.random() < 0.2 else None,
         shy_from=never if steady else shy,

@@ -19,7 +19,7 @@ from kolray.connectors.base import Comment, Page, Post, Profile, Row, count_of
 from kolray.connectors.poll import poll_accounts
 from kolray.connectors.state import PollState
 from kolray.connectors.tiktok import TiktokConnector
-from kolray.errors import InvalidInputError, QuotaSpentError
+from kolray.errors import InvalidInputError, QuotaSpentError, ServiceUnavailableError
 from kolray.settings import TiktokSettings
 from kolray.testing.clock import START, FakeClock
 
@@ -37,10 +37,14 @@ class Shown:
 
     platform = "youtube"
     profiles_a_call = 50
+    comments_newest_first = True
 
     def __init__(self) -> None:
         self.profile = Profile(WHO, 10, 1, 1, None, None)
         self.posts: list[Post] = []
+        self.comments: list[str] = []
+        self.cursors: list[str | None] = []
+        self.torn_at: str | None = None
 
     async def authenticate(self) -> None: ...
 
@@ -53,7 +57,12 @@ class Shown:
     async def fetch_comments(
         self, account_id: str, post_ids: Sequence[str], cursor: str | None = None
     ) -> Page[Comment]:
-        return Page()
+        self.cursors.append(cursor)
+        if cursor is not None and cursor == self.torn_at:
+            raise ServiceUnavailableError("a platform", "somewhere", "away")
+        at = int(cursor or 0)
+        page = [Comment(one, "p", WHO, "fan", START, "hay quá") for one in self.comments[at : at + 2]]
+        return Page(page, str(at + 2) if at + 2 < len(self.comments) else None)
 
     async def close(self) -> None: ...
 
@@ -146,6 +155,25 @@ def test_the_rate_of_change_and_the_cost_are_learned(polls: Polls) -> None:
     account = polls.state.account(WHO)
     assert account.change_per_h == pytest.approx(60 + 0.3 * 60)
     assert account.polled_ms == int((START + timedelta(hours=2)).timestamp() * 1000)
+
+
+def test_comments_are_read_until_known_ones_come(polls: Polls) -> None:
+    polls.shown.comments = [str(n) for n in range(8)]
+    assert len(polls()) == 1 + 8
+    polls.shown.comments = ["new", *polls.shown.comments]
+    polls.shown.cursors = []
+    assert [row["event_id"] for row in polls()] == ["yt:new:comment"]
+    assert polls.shown.cursors == [None, "2"]
+
+
+def test_a_poll_given_up_on_the_way_is_read_to_the_end_by_the_next(polls: Polls) -> None:
+    polls.shown.comments, polls.shown.torn_at = [str(n) for n in range(8)], "4"
+    with pytest.raises(ServiceUnavailableError):
+        polls()
+    polls.clock.sleep(7200)
+    polls.shown.torn_at = None
+    polls()
+    assert polls.shown.cursors[3:] == [None, "2", "4", "6"]
 
 
 @pytest.mark.parametrize(
