@@ -62,11 +62,11 @@ def ingest_plan(
     polls = sum(each.polls for each in planned)
     spent = sum(each.polls * each.cost for each in planned)
     table = Table(title=f"{platform}: {left:,} units left until the reset, {spent:,} planned for {polls:,} polls")
-    for name in ("KOL", "change per h", "expected change", "cost", "polls", "next poll (UTC)"):
-        table.add_column(name, justify="left" if name == "KOL" else "right")
+    for name in ("KOL", "per hour", "expected", "cost", "polls", "next (UTC)"):
+        table.add_column(name, justify="left" if name == "KOL" else "right", no_wrap=True)
     for each in planned:
         counts = (f"{each.change_per_h:,.1f}", f"{each.change:,.0f}", str(each.cost), str(each.polls))
-        table.add_row(each.account_id, *counts, f"{each.at:%Y-%m-%d %H:%M}")
+        table.add_row(each.account_id, *counts, f"{each.at:%m-%d %H:%M}")
     Console().print(table)
 
 
