@@ -78,7 +78,7 @@ def check(platform: Platform, world: FakeWorld, poller: Poller, polls: list[date
 
 
 @EACH
-@settings(max_examples=4, deadline=None, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=3, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(
     seed=st.integers(0, 10_000),
     hours=st.lists(st.floats(0.2, 20), min_size=1, max_size=4),
