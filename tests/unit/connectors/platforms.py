@@ -108,6 +108,7 @@ class CrashingState(PollState):
 
     def __init__(self, path: Path, crash_at: int | None) -> None:
         super().__init__(path)
+        self._db.execute("PRAGMA synchronous = OFF")  # a process crashes here, never the machine
         self._left = crash_at
 
     def place(self) -> None:
