@@ -100,6 +100,8 @@ def dashboard(
         monkeypatch.setenv(name, value)
     with ray_head(settings.home, tmp_path / "ray.log") as address:
         yield address
+        # HAProxy is nobody's child: who kills Ray alone leaves it with its ports.
+        subprocess.run([BIN / "serve", "shutdown", "-y", "-a", address], check=False, timeout=120, capture_output=True)
 
 
 def _deploy(dashboard: str, folder: Path, port: int, **user_config: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -40,8 +41,8 @@ def running(kind: str, home: str, env: Mapping[str, str]) -> Iterator[int]:
         yield port
     finally:
         family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        process.terminate()
-        kill_rest([*family, *_of(process)], 15)
+        process.send_signal(signal.SIGINT)  # as Ctrl-C: Ray Serve takes its HAProxy along, which is nobody's child
+        kill_rest([*family, *_of(process)], 45)
 
 
 def _of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
