@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from kolray.models.metrics import Floats
+from kolray.models.success.members import SIMPLE
 
 RIDGE, RIDGE_OF_FEW = 0.01, 5.0
 """Pull of the weights towards what is trusted without evidence, as a part of the mean square of what is weighed; the
 second is divided by how many forecasts (a series at an origin) there are, and added."""
 FEW = 20
-"""With so many forecasts the first member is trusted half without evidence, the second for the rest."""
+"""With so many forecasts the first member is trusted half without evidence, the simple ones for the rest."""
 MIN_WEIGHT = 0.03
 """A member below it is not worth running."""
 
@@ -38,8 +39,8 @@ class Blend:
 def fit_blend(forecasts: Mapping[str, Floats], actual: Floats) -> Blend:
     """Weights of members from arrays (forecasts, horizons).
 
-    Without evidence the first is trusted, and with few forecasts rather the second. Where a member says nothing or the
-    truth is not known, a point does not count.
+    Without evidence the first is trusted, and with few forecasts rather the ``SIMPLE`` ones, equally. Where a member
+    says nothing or the truth is not known, a point does not count.
     """
     from scipy.optimize import nnls
 
@@ -50,8 +51,9 @@ def fit_blend(forecasts: Mapping[str, Floats], actual: Floats) -> Blend:
     if not known.any():
         return Blend({names[0]: 1.0})
     many = int(known.reshape(actual.shape).any(axis=1).sum())
-    trusted = np.zeros(len(names))
-    trusted[min(1, len(names) - 1)] = FEW / (many + FEW)
+    calm = np.array([name in SIMPLE for name in names], dtype=float)
+    calm = calm if calm.any() else np.eye(len(names))[0]
+    trusted = calm / calm.sum() * FEW / (many + FEW)
     trusted[0] += many / (many + FEW)
     # What is weighed is each member's departure from the first: where all agree nothing can be learnt.
     centred, rest = table[known] - table[known][:, :1], truth[known] - table[known][:, 0]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kolray.models.metrics import Floats
+from kolray.models.metrics import Floats, known_mean
 from kolray.models.splits import rolling_origins
 from kolray.models.success.blend import Blend, fit_blend
 from kolray.models.success.design import Design
@@ -23,6 +23,9 @@ from kolray.models.success.members import (
     MIN_HISTORY,
     NAIVE,
     ROUNDS_TRIED,
+    SERVED,
+    SIMPLE,
+    THETA,
     Global,
     fit_global,
     seasonal_naive,
@@ -30,7 +33,10 @@ from kolray.models.success.members import (
 from kolray.models.success.prophet import PROPHET, Fit, Important, Prophets, earned
 from kolray.models.success.scale import from_scale, to_scale, units_of
 from kolray.models.success.series import Panel, stacked
+from kolray.models.success.theta import theta
 
+LOST = 2.0
+"""Times the error of a simple member at which a series is taken out of the blend's hands."""
 INNER_ORIGINS = 2
 """Of few series more, for ``INNER_FORECASTS`` of a series; they take ``INNER_PART`` of the steps at most."""
 INNER_FORECASTS, INNER_PART = 200, 0.3
@@ -93,11 +99,34 @@ class Forecaster:
 
     def _blended(self, panel: Panel, scaled: Panel, horizon: int, fit: Fit | None) -> Floats:
         if self.important is None or fit is None:
-            return self.blend.of(run_members(self.members, scaled, horizon, self.blend.weights))
+            blended = self.blend.of(run_members(self.members, scaled, horizon, self.blend.weights))
+            return blended if self.counts else self._guarded(scaled, blended)
         own = self.important
         made = run_members(self.members, scaled, horizon, {*self.blend.weights, *own.blend.weights})
         told = Prophets(own.series, fit).forecast(scaled, volumes(panel), self.design, horizon)
         return own.blended(self.blend.of(made), made, told)
+
+    def _guarded(self, scaled: Panel, blended: Floats) -> Floats:
+        """The blend, or a simple member for series of which the blend misses even the newest steps by far.
+
+        Such a series has moved to where no other was, so that what was learnt is of no use: the booster was trained on
+        these steps, and yet errs more than ``LOST`` times as much as a member that was not. Counts are left alone, as
+        someone would wait for the second forecast.
+        """
+        horizon = blended.shape[1]
+        newest = scaled.values.shape[1] - min(horizon, scaled.values.shape[1] // 3)
+        past, truth = scaled.before(newest), scaled.values[:, newest:]
+        steps = truth.shape[1]
+        tried = run_members(self.members, past, steps, {*self.blend.weights, *SIMPLE})
+        errors = {name: known_mean(np.abs(truth - tried[name]), axis=1) for name in SIMPLE}
+        own = known_mean(np.abs(truth - self.blend.of(tried)), axis=1)
+        now = run_members(self.members, scaled, horizon, SIMPLE)
+        best = np.full(len(own), np.inf)
+        for name in SIMPLE:
+            better = (errors[name] * LOST < own) & (errors[name] < best) & ~np.isnan(now[name]).any(axis=1)
+            blended = np.where(better[:, None], now[name], blended)
+            best = np.where(better, errors[name], best)
+        return blended
 
 
 def run_members(members: Global, scaled: Panel, horizon: int, only: Collection[str] | None = None) -> dict[str, Floats]:
@@ -107,6 +136,7 @@ def run_members(members: Global, scaled: Panel, horizon: int, only: Collection[s
         LIGHTGBM: lambda: members.forecast(scaled, horizon),
         NAIVE: lambda: seasonal_naive(scaled.values, horizon, design.season),
         LONG_NAIVE: lambda: seasonal_naive(scaled.values, horizon, design.long_season),
+        THETA: lambda: theta(scaled, horizon, design.season),
     }
     return {name: way() for name, way in ways.items() if only is None or name in only}
 
@@ -144,8 +174,9 @@ def fit_forecasters(
     rounds = best_rounds(early, together, cuts)
     early = replace(early, rounds=rounds)
     params = params if rounds is None else {**params, "rounds": rounds}
+    run = SERVED if counts else (*SERVED, THETA)
     judged = {
-        name: judge_members(early, own, cuts, prophets, volumes(panels[name].before(cuts[0])))
+        name: judge_members(early, own, cuts, run, prophets, volumes(panels[name].before(cuts[0])))
         for name, own in scaled.items()
     }
     members = fit_global(together, design, params, seed)
@@ -188,12 +219,17 @@ def best_rounds(early: Global, scaled: Panel, cuts: Sequence[int]) -> int | None
 
 
 def judge_members(
-    early: Global, scaled: Panel, cuts: Sequence[int], prophets: Prophets | None, volume: Floats
+    early: Global,
+    scaled: Panel,
+    cuts: Sequence[int],
+    run: Collection[str],
+    prophets: Prophets | None,
+    volume: Floats,
 ) -> tuple[Blend, Intervals, Important | None]:
     """What forecasts at ``cuts`` by members that were trained before the first of them tell of weights and errors."""
     horizon = early.design.max_horizon
     pasts = [scaled.before(cut) for cut in cuts]
-    made = [run_members(early, past, horizon) for past in pasts]
+    made = [run_members(early, past, horizon, run) for past in pasts]
     truth = np.concatenate([scaled.values[:, cut : cut + horizon] for cut in cuts])
     # A series that began after an origin was not there to be forecast.
     unseen = np.concatenate([np.isnan(past.values).all(axis=1) for past in pasts])

@@ -13,7 +13,10 @@ from kolray.models.success.beside import BESIDE
 from kolray.models.success.design import Design, seasons_back
 from kolray.models.success.series import Panel
 
-LIGHTGBM, NAIVE, LONG_NAIVE = "lightgbm", "seasonal_naive", "long_seasonal_naive"
+LIGHTGBM, NAIVE, LONG_NAIVE, THETA = "lightgbm", "seasonal_naive", "long_seasonal_naive", "theta"
+SIMPLE = (NAIVE, THETA)
+SERVED = (LIGHTGBM, NAIVE, LONG_NAIVE)
+"""Members whose forecast of one series costs so little that it may be made while someone waits."""
 DEFAULTS: dict[str, Any] = {
     "objective": "l1",
     "num_leaves": 31,

@@ -17,7 +17,7 @@ from kolray.models.success.blend import fit_blend
 from kolray.models.success.design import Design
 from kolray.models.success.forecaster import fit_forecaster, inner_origins
 from kolray.models.success.intervals import fit_intervals
-from kolray.models.success.members import seasonal_naive
+from kolray.models.success.members import NAIVE, seasonal_naive
 from kolray.models.success.scale import from_scale, to_scale
 from kolray.models.success.series import Panel
 from kolray.models.success.series_file import read_series
@@ -193,8 +193,8 @@ def test_silent_nights_stay_silent():
 def test_one_series_with_little_evidence_rests_on_the_seasonal_naive():
     rng = np.random.default_rng(4)
     truth = rng.normal(size=(3, 12))
-    forecasts = {"lightgbm": truth + rng.normal(0, 0.9, truth.shape), "naive": truth + rng.normal(0, 1.0, truth.shape)}
-    assert fit_blend(forecasts, truth).weights["naive"] > 0.4
+    forecasts = {"lightgbm": truth + rng.normal(0, 0.9, truth.shape), NAIVE: truth + rng.normal(0, 1.0, truth.shape)}
+    assert fit_blend(forecasts, truth).weights[NAIVE] > 0.4
 
 
 def test_few_series_are_judged_at_more_origins():
@@ -222,3 +222,15 @@ def test_times_of_text_files_may_be_days_or_months_and_have_another_name(text: s
     panel = read_series(file, {"value": "y", "at": column}).panel
     assert panel.values.tolist() == [[float(value) for value in range(12)]]
     assert panel.ids == ["sales"]
+
+
+@pytest.mark.parametrize("n_series", [1, 6])
+def test_a_series_that_jumped_to_another_level_is_followed(n_series: int) -> None:
+    rng, hours = np.random.default_rng(5), np.arange(24 * 20)
+    size = rng.lognormal(0, 1, (n_series, 1)) * rng.lognormal(0, 0.03, (n_series, len(hours)))
+    values = 100 * (1 + 0.5 * np.sin(hours / 24 * 2 * np.pi)) * size
+    values[0, -72:] *= 10
+    panel = Panel([f"s{i}" for i in range(n_series)], np.full(n_series, np.datetime64("2026-01-21", "ms")), values)
+    past, actual = panel.before(len(hours) - 12), values[:, -12:]
+    made = fit_forecaster(past, DAILY, FAST, 1, counts=False).forecast(past).value
+    assert np.abs(made - actual)[0].mean() < 0.1 * actual[0].mean()

@@ -14,6 +14,7 @@ from kolray.models.success.blend import Blend, fit_blend
 from kolray.models.success.calendar import holidays_between
 from kolray.models.success.design import Design
 from kolray.models.success.forecaster import fit_forecaster
+from kolray.models.success.members import NAIVE
 from kolray.models.success.prophet import PROPHET, Important, Prophets, earned, fit_here
 from kolray.models.success.series import Panel
 from tests.unit.models.test_backtest import DAILY, FAST, waves
@@ -86,7 +87,8 @@ def test_one_that_knows_nothing_is_not_run():
 def test_one_that_helped_at_one_origin_by_chance_earns_nothing():
     truth = np.zeros((8, 4))
     right = np.repeat([True, False], 4)[:, None]  # at the first origin only
-    forecasts = {"lightgbm": np.where(right, 1.0, 0.4) + truth, PROPHET: np.where(right, 0.1, -1.0) + truth}
+    usual = np.where(right, 1.0, 0.4) + truth
+    forecasts = {"lightgbm": usual, NAIVE: usual, PROPHET: np.where(right, 0.1, 1.0) + truth}
     assert fit_blend(forecasts, truth).weights[PROPHET] > 0.3
     assert earned(forecasts, truth, np.repeat([0, 1], 4), forecasts["lightgbm"]) is None
     always = forecasts | {PROPHET: truth + 0.1}
