@@ -9,262 +9,53 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kolray.errors import SettingsError
+from kolray.settings_parts import (
+    KafkaSettings,
+    LakeSettings,
+    MetricsStoreSettings,
+    MlflowSettings,
+    ModelsSettings,
+    Place,
+    RedisSettings,
+    RegistrySettings,
+    S3Settings,
+    ServingSettings,
+    StreamSettings,
+    TiktokSettings,
+    TrackingSettings,
+    WeiboSettings,
+    YoutubeSettings,
+)
+
+__all__ = [
+    "KafkaSettings",
+    "LakeSettings",
+    "MetricsStoreSettings",
+    "MlflowSettings",
+    "ModelsSettings",
+    "Place",
+    "Profile",
+    "RedisSettings",
+    "RegistrySettings",
+    "S3Settings",
+    "ServingSettings",
+    "Settings",
+    "StreamSettings",
+    "TiktokSettings",
+    "TrackingSettings",
+    "WeiboSettings",
+    "YoutubeSettings",
+    "load_settings",
+]
 
 Profile = Literal["embedded", "local", "cluster"]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class KafkaSettings(_Part):
-    """Where Kafka is and how topics are made."""
-
-    bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port[,host:port]")
-    partitions: int = Field(4, ge=1, description="partitions of each raw topic; both raw topics have the same")
-    replication: int = Field(1, ge=1, description="replication factor of topics kolray makes")
-    retention_days: float = Field(
-        30, gt=0, description="days that topics kolray makes keep records, by their timestamp"
-    )
-    fetch_bytes: int = Field(8 << 20, ge=65_536, description="bytes a fetch may return for each partition")
-    transactions: bool = Field(
-        default=True, description="the broker's transactions hold (read_committed); false for the embedded broker"
-    )
-
-
-class RegistrySettings(_Part):
-    """Where Avro schemas are looked up."""
-
-    url: str | None = Field(None, description="Confluent-compatible schema registry; none: the package's own files")
-
-
-class StreamSettings(_Part):
-    """Windows, time and checkpoints of the stream."""
-
-    shards: int = Field(2, ge=1, description="shard actors; partitions are spread over them")
-    windows: tuple[str, ...] = Field(
-        ("5m", "15m", "15m/5m", "1h"), description="windows to keep: SIZE (tumbling) or SIZE/SLIDE, in m or h"
-    )
-    disorder_s: float = Field(5, ge=0, description="seconds an event may be older than the newest of its partition")
-    allowed_lateness_s: float = Field(300, ge=0, description="seconds behind the watermark a window is still corrected")
-    idle_after_s: float = Field(
-        30, ge=0, description="seconds of silence at a log end after which time since the last event was written counts"
-    )
-    far_future_s: float = Field(300, gt=0, description="event time ahead of the Kafka timestamp that is dead-lettered")
-    checkpoint_interval_s: float = Field(60, gt=0, description="seconds between checkpoints")
-    flush_interval_s: float = Field(1, gt=0, description="seconds between writes of provisional rows")
-    hang_after_s: float = Field(
-        20, gt=0, description="seconds without a heartbeat of a shard's loop after which it is replaced"
-    )
-    checkpoints: str | None = Field(
-        None, description="checkpoints: a folder or s3://BUCKET/PREFIX; none: <home>/checkpoints"
-    )
-    scores: bool = Field(
-        default=True, description="score KOLs with the trust champion when their windows close, beside the stream"
-    )
-    patterns_file: str | None = Field(
-        None, description="TOML file of the patterns that alert, read again when it changes; none: those kolray ships"
-    )
-
-
-class S3Settings(_Part):
-    """The S3-compatible store of lake and checkpoints; what is none is taken from the usual ``AWS_*`` variables."""
-
-    endpoint: str | None = Field(None, description="http(s)://HOST:PORT of an S3-compatible store; none: AWS")
-    region: str | None = Field(None, description="region of the bucket")
-    access_key_id: SecretStr | None = Field(None, description="access key")
-    secret_access_key: SecretStr | None = Field(None, description="secret key")
-    session_token: SecretStr | None = Field(None, description="token of temporary keys")
-
-
-@dataclass(frozen=True)
-class Place:
-    """A folder: on this machine, or ``s3://BUCKET/PREFIX`` of a store that is reached as ``s3`` says.
-
-    On a disk it is path-like.
-    """
-
-    url: str
-    s3: S3Settings = field(default_factory=S3Settings)
-
-    @property
-    def remote(self) -> bool:
-        return "://" in self.url
-
-    def join(self, *names: str) -> Place:
-        """What lies below it."""
-        return Place("/".join([self.url.rstrip("/"), *names]), self.s3)
-
-    def __fspath__(self) -> str:
-        if self.remote:
-            raise TypeError(f"{self.url} is not on a disk")
-        return self.url
-
-    def __str__(self) -> str:
-        return self.url
-
-
-class MetricsStoreSettings(_Part):
-    """Window metrics, scores and alerts."""
-
-    url: str | None = Field(
-        None, description="sqlite:///PATH or cassandra://HOST:PORT/KEYSPACE; none: sqlite in <home>/metrics.db"
-    )
-    cassandra_replication: int = Field(1, ge=1, description="replication factor of the keyspace kolray init makes")
-
-
-class RedisSettings(_Part):
-    """Features, rankings, the response cache and rate limits."""
-
-    url: str = Field("redis://127.0.0.1:6379/0", description="redis://[:password@]host:port/db or rediss://")
-    feature_ttl_s: int = Field(86_400, ge=1, description="seconds until features expire")
-
-
-class LakeSettings(_Part):
-    """The Delta lake."""
-
-    root: str | None = Field(None, description="the Delta tables: a folder or s3://BUCKET/PREFIX; none: <home>/lake")
-    follow_s: float = Field(
-        10, ge=0.1, description="seconds between micro-batches of `kolray lake bronze --follow`: how old bronze may be"
-    )
-    followers: int = Field(1, ge=1, description="processes that share the partitions in `--follow`")
-    file_mb: int = Field(128, ge=1, description="size that maintenance gives to data files, in MB")
-    vacuum_hours: int = Field(
-        168,
-        ge=0,
-        description="hours that maintenance keeps replaced and never committed files: the longest read or write",
-    )
-    log_days: int = Field(30, ge=1, description="days that Delta keeps log entries that a checkpoint covers")
-    bronze_days: int | None = Field(None, ge=1, description="ingest days kept in bronze; none: all")
-    silver_days: int | None = Field(None, ge=1, description="event days kept in silver; none: all")
-    gold_days: int | None = Field(None, ge=1, description="event days kept in gold; none: all")
-    forecast_days: int = Field(35, ge=1, description="days whose forecasts by the hour are kept in gold")
-
-
-class MlflowSettings(_Part):
-    """Experiments and the model registry."""
-
-    tracking_uri: str | None = Field(None, description="MLflow server or sqlite:///PATH; none: <home>/mlflow.db")
-    artifacts: str | None = Field(
-        None, description="artifact folder of a database-backed store; none: <home>/artifacts"
-    )
-
-
-class ModelsSettings(_Part):
-    """Where models are trained, and when again."""
-
-    runs: str | None = Field(
-        None,
-        description="Ray Tune's and Train's runs: a folder that all nodes see or s3://BUCKET/PREFIX; none: <home>/runs",
-    )
-    train_from_rows: int = Field(
-        1_000_000, ge=1, description="labelled accounts from which Ray Train fits the trust booster on several workers"
-    )
-    prophet_series: int = Field(
-        0, ge=0, description="series of the largest volume, of each metric, that Prophet may earn a weight for; 0: none"
-    )
-    train_workers: int = Field(2, ge=1, description="workers of such a fit, one CPU each")
-    retrain_after_days: float = Field(
-        7, ge=0, description="age of a model's last training after which nightly retrains"
-    )
-    drift_psi: float = Field(
-        0.25,
-        gt=0,
-        description="population stability index of a feature since a model's training beyond which nightly retrains",
-    )
-    auc_drop: float = Field(
-        0.03,
-        gt=0,
-        description="fall of the estimated AUC since training beyond which the night raises an alert",
-    )
-
-
-class ServingSettings(_Part):
-    """The HTTP API and the dashboard."""
-
-    host: str = Field("127.0.0.1", description="address Serve listens on; anything beyond loopback is your decision")
-    port: int = Field(8000, ge=0, le=65_535, description="HTTP port; 0 chooses a free one")
-    tokens: str | None = Field(
-        None,
-        description="hashed API tokens: a folder that all replicas see or s3://BUCKET/PREFIX; none: <home>/access",
-    )
-    session_secret: SecretStr | None = Field(None, description="signs dashboard sessions; none: kept in <home>")
-    rate_per_minute: int = Field(100, ge=1, description="requests a minute for each token")
-    cache_s: int = Field(300, ge=0, description="seconds an answer may be cached; 0: no cache")
-    haproxy: bool = Field(
-        default=False,
-        description="`kolray serve` with Ray's HAProxy and throughput mode: several times faster; it opens ports 9101, "
-        "8404 and some from 30000 on, on all interfaces",
-    )
-    canary_percent: float = Field(
-        0,
-        ge=0,
-        le=100,
-        description="share of the KOLs whose trust the @challenger scores, chosen by a hash of their ids",
-    )
-    shadow: bool = Field(
-        default=False, description="the @challenger scores along behind the answers; /metrics has the differences"
-    )
-    ongoing: int = Field(64, ge=1, description="requests a replica answers at a time; beyond, 503 with Retry-After")
-    timeout_s: float = Field(30, gt=0, description="seconds until an answer begins; beyond, 408")
-    body_mb: int = Field(16, ge=1, description="MB a request's body may have; beyond, 413")
-    webhook_tries: int = Field(8, ge=1, description="times an alert is sent to a webhook before it is kept as dead")
-    webhook_timeout_s: float = Field(10, gt=0, description="seconds a webhook may take to answer")
-    webhooks_private: bool = Field(
-        default=False, description="webhooks may be at loopback and private addresses; false: public ones only"
-    )
-    cors_origins: tuple[str, ...] = Field(
-        (),
-        description="origins whose pages may call the API from a browser, such as https://app.example; none: nobody's",
-    )
-    redis_timeout_s: float = Field(0.2, gt=0, description="seconds Redis may take to answer the API")
-    store_timeout_s: float = Field(0.5, gt=0, description="seconds a lookup of features may take in the metrics store")
-    lake_timeout_s: float = Field(3.0, gt=0, description="seconds a lookup of features may take in Trino or the lake")
-    trino: str | None = Field(
-        None, description="HOST:PORT of a Trino with the lake's tables, asked for features before the lake's own files"
-    )
-
-
-class TrackingSettings(_Part):
-    """The pixel, the collector and the links of tracked pages."""
-
-    secret: SecretStr | None = Field(None, description="salts visitors and signs links; none: kept in <home>")
-    buffer_mb: int = Field(1024, ge=1, description="MB of hits a replica keeps on disk while Kafka is away")
-    proxies: int = Field(0, ge=0, description="proxies before the server whose X-Forwarded-For is believed")
-
-
-class YoutubeSettings(_Part):
-    """The YouTube Data API connector."""
-
-    api_key: SecretStr | None = Field(None, description="YouTube Data API v3 key")
-    base_url: str = Field("https://www.googleapis.com/youtube/v3", description="API root")
-    units: int = Field(10_000, ge=0, description="units of quota a day, Pacific time")
-
-
-class TiktokSettings(_Part):
-    """The TikTok Research API connector."""
-
-    client_key: SecretStr | None = Field(None, description="client key of a TikTok Research API project")
-    client_secret: SecretStr | None = Field(None, description="client secret of that project")
-    base_url: str = Field("https://open.tiktokapis.com", description="API root")
-    units: int = Field(1000, ge=0, description="requests a day, UTC")
-    days: int = Field(30, ge=1, description="age in days of the oldest videos whose counts are followed")
-
-
-class WeiboSettings(_Part):
-    """The Weibo open API connector."""
-
-    access_token: SecretStr | None = Field(None, description="Weibo OAuth 2.0 access token")
-    base_url: str = Field("https://api.weibo.com/2", description="API root")
-    units: int = Field(150, ge=0, description="requests an hour that the application's level grants")
 
 
 class Settings(BaseSettings):
