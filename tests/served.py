@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -80,3 +80,10 @@ def write_windows(store: MetricsStore) -> None:
     store.upsert_windows(pane_rows(panes.filter(pl.col("pane") >= to_ms(CLOSED) - 3_600_000)), version)
     alerts = [(f"a{i}", "spike", KOL, "1h", CLOSED, "high", '{"sigma": 5}', CLOSED + i * FIVE) for i in range(3)]
     store.upsert_alerts(pl.DataFrame(alerts, schema=ALERT_SCHEMA, orient="row"), version)
+
+
+def window_rows(ask: Callable[..., Any], window: str, start: datetime, end: datetime) -> list[tuple[Any, ...]]:
+    """Start, whether final, and likes of the KOL's windows, as the API answers."""
+    query = f"window={window}&from={start:%Y-%m-%dT%H:%M:%SZ}&to={end:%Y-%m-%dT%H:%M:%SZ}"
+    rows = ask(f"/kol/{KOL}/metrics?{query}")["windows"]
+    return [(datetime.fromisoformat(r["window_start"]), r["final"], r["likes"]) for r in rows]

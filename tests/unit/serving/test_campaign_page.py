@@ -13,7 +13,7 @@ from kolray.serving.dashboard.campaign_views import campaign_view
 from kolray.serving.dashboard.text import EN, translator
 from kolray.testing.campaign_page import BLANK, RUNS
 from kolray.testing.dashboard import HOSTILE, NOW, FakeDashboardData
-from tests.unit.serving.test_dashboard import client, tags
+from tests.unit.serving.pages import client, tags
 
 KOL = "an.beauty00"
 

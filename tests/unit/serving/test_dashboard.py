@@ -6,18 +6,16 @@ import re
 import warnings
 from datetime import UTC, datetime, timedelta, timezone
 from html import unescape
-from html.parser import HTMLParser
 from urllib.parse import quote
 
 import pytest
 from fastapi import FastAPI
-from httpx import Response
 
 from kolray.errors import ServiceUnavailableError
 from kolray.serving.dashboard import formats
 from kolray.serving.dashboard.data import AlertRow, Overview
-from kolray.serving.dashboard.pages import COOKIE, build_dashboard, mount_dashboard, mount_static, safe_next
-from kolray.serving.dashboard.text import EN, LANGUAGES, name_of, translator
+from kolray.serving.dashboard.pages import build_dashboard, mount_dashboard
+from kolray.serving.dashboard.text import EN, LANGUAGES, name_of
 from kolray.serving.dashboard.views import HERE
 from kolray.testing.dashboard import HOSTILE, NEW, NOW, FakeDashboardData
 
@@ -25,85 +23,7 @@ with warnings.catch_warnings():
     # Starlette warns of httpx at import, which the product uses.
     warnings.simplefilter("ignore")
     from fastapi.testclient import TestClient
-
-TOKEN, SESSION = "kolray_right", "signed-session"
-KOL = "dung.food31"
-T = translator()
-
-
-class StillClock:
-    """A clock that stands."""
-
-    def now(self) -> datetime:
-        return NOW
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    def sleep(self, seconds: float) -> None: ...
-
-
-def sign_in(token: str) -> str | None:
-    return SESSION if token == TOKEN else None
-
-
-def session_ok(cookie: str) -> bool:
-    return cookie == SESSION
-
-
-def client(data: FakeDashboardData | None = None, signed_in: bool = True) -> TestClient:
-    """The dashboard at the root of an application."""
-    app = FastAPI()
-    zone = timezone(timedelta(hours=7))
-    app.include_router(build_dashboard(data or FakeDashboardData(), sign_in, session_ok, zone, StillClock()))
-    mount_static(app)
-    cookies = {COOKIE: SESSION} if signed_in else None
-    return TestClient(app, follow_redirects=False, cookies=cookies)
-
-
-class _Tags(HTMLParser):
-    """Checks that elements nest, which browsers would silently repair."""
-
-    VOID = frozenset({"meta", "link", "input", "br", "img", "wbr"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.seen: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append(tag)
-        self.ids += [value or "" for name, value in attrs if name == "id"]
-        assert not any(name == "style" or name.startswith("on") for name, _ in attrs), "the policy forbids it"
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-def tags(answer: Response) -> _Tags:
-    parser = _Tags()
-    parser.feed(answer.text)
-    assert parser.open == []
-    assert len(set(parser.ids)) == len(parser.ids)
-    assert parser.seen.count("h1") == 1
-    return parser
-
-
-PATHS = [
-    "/",
-    "/kols",
-    "/kols?by=success",
-    "/kols?by=engagement&platform=tiktok",
-    "/kols?q=an",
-    "/kols?q=zzz",
-    "/alerts",
-]
+from tests.unit.serving.pages import KOL, PATHS, TOKEN, T, client, session_ok, sign_in, tags
 
 
 @pytest.mark.parametrize("path", [*PATHS, f"/kols/{KOL}", f"/kols/{NEW}"])
@@ -115,63 +35,6 @@ def test_every_page_is_well_formed_with_much_little_and_no_data(path: str, n: in
     assert "script-src 'self'" in answer.headers["content-security-policy"]
     assert answer.headers["cache-control"] == "no-store"
     assert not re.search(r"\b(None|nan|Undefined)\b", answer.text)
-
-
-@pytest.mark.parametrize("path", [*PATHS, f"/kols/{KOL}", "/suggest?q=a"])
-def test_without_a_session_every_page_leads_to_the_door(path: str) -> None:
-    for cookies in (None, {COOKIE: "forged"}):
-        browser = client(signed_in=False)
-        browser.cookies.update(cookies or {})
-        answer = browser.get(path)
-        assert answer.status_code == 303
-        expected = "/signin" if path == "/" else f"/signin?next={quote(path)}"
-        assert answer.headers["location"] == expected
-
-
-def test_signing_in_sets_the_cookie_and_goes_on_to_the_page_that_was_asked_for() -> None:
-    browser = client(signed_in=False)
-    door = browser.get("/signin?next=/kols%3Fby%3Dsuccess")
-    tags(door)
-    assert 'name="next" value="/kols?by=success"' in door.text
-    answer = browser.post("/signin", data={"token": f" {TOKEN}\n", "next": "/kols?by=success"})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/kols?by=success")
-    cookie = answer.headers["set-cookie"]
-    assert "HttpOnly" in cookie
-    assert "SameSite=lax" in cookie
-    assert "Secure" not in cookie
-    assert browser.get("/kols").status_code == 200
-    assert TOKEN not in answer.text + cookie
-
-
-def test_over_https_the_cookie_is_secure() -> None:
-    browser = client(signed_in=False)
-    browser.base_url = "https://testserver"
-    assert "Secure" in browser.post("/signin", data={"token": TOKEN}).headers["set-cookie"]
-
-
-@pytest.mark.parametrize(
-    ("token", "words"), [("wrong", "signin_wrong"), ("", "signin_empty"), ("x" * 9000, "signin_empty")]
-)
-def test_a_wrong_token_is_refused_in_words(token: str, words: str) -> None:
-    answer = client(signed_in=False).post("/signin", data={"token": token})
-    assert answer.status_code == 401
-    assert EN[words] in answer.text
-    assert "set-cookie" not in answer.headers
-    tags(answer)
-
-
-def test_signing_out_ends_the_session() -> None:
-    browser = client(signed_in=False)
-    browser.post("/signin", data={"token": TOKEN})
-    assert browser.post("/signout").headers["location"] == "/signin"
-    assert browser.get("/").status_code == 303
-
-
-@pytest.mark.parametrize(
-    "target", ["//evil.example", "https://evil.example", "/\\evil.example", "/\n/evil", "", "kols"]
-)
-def test_the_door_leads_to_this_site_only(target: str) -> None:
-    assert safe_next(target) == "/"
 
 
 def test_overview_shows_both_ends_of_the_ranking() -> None:
