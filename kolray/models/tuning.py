@@ -101,7 +101,7 @@ def tunable(kind: Kind, lake_root: Root, seed: int, prophets: Prophets | None = 
         return Tunable(TRUST, partial(BoosterTrial, accounts, seed=seed), train, data, "log-loss")
     panels = learnt_from(complete_hours(lake_root, held), lake_covariates(lake_root, held))
     rehearsal = Rehearsal.of(panels, HOURLY, seed)
-    return Tunable(SUCCESS, partial(ForecastTrial, rehearsal, seed=seed), train, rehearsal.digest(), "MASE")
+    return Tunable(SUCCESS, partial(ForecastTrial, rehearsal, seed=seed), train, rehearsal.digest(), "relative MASE")
 
 
 def tune(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -37,9 +37,27 @@ class SuccessReport:
     params: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def loss(self) -> float:
+        """Mean over metrics of their MASE as a part of the seasonal naive's: below 1 is better than it.
+
+        Rare counts, whose MASE is large by chance, would decide a mean of MASEs alone. Not by sMAPE, which counts any
+        forecast but 0 as wholly wrong in a silent hour.
+        """
+        return self.loss_by({metric: own["test"] for metric, own in self.by_metric.items()})
+
+    def loss_by(self, figures: Mapping[str, dict[str, float]]) -> float:
+        """The same of another's figures by metric, on the same hours; 1 of a metric that they lack."""
+        baselines = {metric: own["baseline"] for metric, own in self.by_metric.items()}
+        parts = [
+            figures.get(metric, naive)["mase"] / naive["mase"] if naive["mase"] > 0 else np.nan
+            for metric, naive in baselines.items()
+        ]
+        return float(known_mean(np.array(parts), axis=0))
+
+    @property
     def beats_baseline(self) -> bool:
-        """By MASE: sMAPE counts any forecast but 0 as wholly wrong in a silent hour, so series with gaps decide it."""
-        return self.test["mase"] < self.baseline["mase"]
+        """Whether it is worth more than yesterday's values."""
+        return self.loss < 1.0
 
     def metrics(self) -> dict[str, float]:
         """The figures of the untouched hours and, prefixed ``baseline_``, those of the seasonal naive.

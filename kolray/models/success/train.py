@@ -49,22 +49,20 @@ class TrainedSuccess:
 
     @property
     def loss(self) -> float:
-        """Mean of the metrics' MASE on the untouched hours: what a challenger is compared by."""
-        return self.report.test["mase"]
+        """The report's, on the untouched hours: what a challenger is compared by."""
+        return self.report.loss
 
     def loss_of(self, other: SuccessModel) -> float:
         """The same of another model; a metric that it does not forecast counts as by the seasonal naive.
 
         Hours that it was trained on flatter it: the comparison errs on the champion's side.
         """
-        losses = []
+        figures = {}
         for metric, own in self.untouched.items():
-            figures = self.report.by_metric[metric]["baseline"]
             if metric in other.metrics:
                 made = other.forecasters[metric].forecast(own.history, own.actual.shape[1], fit_of(self.prophets))
-                figures = point_metrics(own.actual, made.value, own.history)
-            losses.append({"mase": figures["mase"]})
-        return means(losses)["mase"]
+                figures[metric] = point_metrics(own.actual, made.value, own.history)
+        return self.report.loss_by(figures)
 
 
 def train_success(
