@@ -57,9 +57,9 @@ class Journal:
 
     def rotate(self) -> Path:
         """Closes the open segment, which is returned, and begins another."""
-        closed = self._path
-        os.close(self._descriptor)
+        closed, descriptor = self._path, self._descriptor
         self._begin()
+        os.close(descriptor)
         return closed
 
     def done(self, segment: Path) -> None:

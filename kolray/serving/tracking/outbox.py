@@ -58,24 +58,37 @@ class Outbox:
         self._thread.join(wait_s)
         self._journal.close()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
-        self._take_over()
+        self._surely(self._take_over)
         while not self._closing.is_set():
             if self._filled.wait(ORPHANS_EVERY_S):
                 self._closing.wait(LINGER_S)
-                self._next_batch()
+                self._surely(self._next_batch)
             else:
-                self._take_over()
-        self._next_batch()
+                self._surely(self._take_over)
+        self._surely(self._next_batch)
+
+    def _surely(self, step: Callable[[], None]) -> None:
+        """A disk that fails, or a home folder that is gone, does not end the thread that would go on after it."""
+        try:
+            step()
+        except OSError as error:
+            log.error("hits cannot be read or written on disk: %s", error)
+            self._closing.wait(ORPHANS_EVERY_S)
 
     def _next_batch(self) -> None:
         with self._lock:
-            rows, waiting, self._rows, self._waiting = self._rows, self._waiting, [], []
             segment: Path | None = None
-            self._filled.clear()
-            if rows:
+            if self._rows:
                 self._journal.sync()
                 segment = self._journal.rotate()
+            rows, waiting, self._rows, self._waiting = self._rows, self._waiting, [], []
+            self._filled.clear()
         if segment is not None and self._deliver(rows):
             self._journal.done(segment)
             for sent in waiting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,3 +104,13 @@ def test_a_torn_line_is_none_and_the_living_are_left_alone(tmp_path: Path) -> No
     assert [one["event_id"] for one in rows] == ["e1"]
     assert len([folder for folder in tmp_path.iterdir() if folder.is_dir()]) == 1, "the dead one's folder is gone"
     other.close()
+
+
+def test_a_home_folder_that_is_gone_ends_no_thread(tmp_path: Path) -> None:
+    root = tmp_path / "tracking"
+    outbox = Outbox(Journal(root, ROOM), Broker())
+    outbox.put([row(1)]).result(10)
+    shutil.rmtree(root)
+    outbox.put([row(2)])
+    outbox.close()
+    assert not outbox.alive
