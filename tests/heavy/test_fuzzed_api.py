@@ -1,7 +1,8 @@
-"""Ten thousand requests made of the API's own description: none is answered by 5xx, none otherwise than described."""
+"""Requests made of the API's own description: none is answered by 5xx, none otherwise than described."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,17 @@ from tests.fuzzed import fuzz
 from tests.served import KOL, served_home
 
 pytestmark = pytest.mark.heavy
+REQUESTS = int(os.environ.get("KOLRAY_FUZZED_REQUESTS", "2000"))
+"""Ten thousand take a quarter of an hour or so of a core: ask for them by the environment."""
 
 
-def test_ten_thousand_requests(tmp_path: Path) -> None:
+def test_fuzzed_requests_are_answered_as_described(tmp_path: Path) -> None:
     settings = served_home(tmp_path / "home")
     try:
         token = Tokens.of(settings).create("fuzz", ("read", "score"), 10**7)
-        seen = fuzz(build(settings), {"Authorization": f"Bearer {token}"}, 10_000, KOL)
+        seen = fuzz(build(settings), {"Authorization": f"Bearer {token}"}, REQUESTS, KOL)
     finally:
         local.down(settings.home)
     print(*sorted(seen.items()), sep="\n")
-    assert sum(seen.values()) >= 9_000, "an operation without parameters has few requests"
+    assert sum(seen.values()) >= 0.7 * REQUESTS, "an operation without parameters has few requests"
     assert not any(key.endswith(("500", "503")) for key in seen)
