@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TypeVar
+
+import polars as pl
 
 from kolray.connectors.generator import WorldConfig, batches, build_world
 from kolray.errors import InvalidInputError
@@ -69,3 +73,18 @@ def spread(work: Callable[[Work], Done], shares: Iterable[Work], processes: int 
         return [work(share) for share in todo]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         return list(pool.map(work, todo))
+
+
+def kept_cohorts(
+    stem: Path, parts: Sequence[str], make: Callable[[WorldConfig, int], tuple[pl.DataFrame, ...]], config: WorldConfig
+) -> list[pl.DataFrame]:
+    """Frames of all cohorts, one for each of ``parts``; made once, by all cores, and kept as ``STEM-PART.parquet``."""
+    files = [stem.with_name(f"{stem.name}-{part}.parquet") for part in parts]
+    if not all(file.exists() for file in files):
+        made = spread(partial(make, config), range(config.cohorts))
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        for file, frames in zip(files, zip(*made, strict=True), strict=True):
+            part = file.with_suffix(".part")
+            pl.concat(frames).write_parquet(part)
+            part.rename(file)
+    return [pl.read_parquet(file) for file in files]

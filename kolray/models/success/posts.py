@@ -14,6 +14,7 @@ from kolray.connectors.files import load_table
 from kolray.errors import InvalidInputError
 from kolray.models.metrics import Floats
 from kolray.models.success.series import METRICS
+from kolray.models.success.series_file import MILLISECOND, numbers_of, times_of
 
 MAX_HOURS = 96
 NUMBERED = re.compile(r"^(\D*)(\d+)$")
@@ -71,7 +72,8 @@ def read_posts(file: Path, step_minutes: float, mapping: Mapping[str, str] | Non
             f"{file}: posts are a table of numbered columns (TS1, TS2, …), or of series_id, at, value (--map names"
             f" them); there are {', '.join(table.columns[:12])}"
         )
-    return Posts(_observed(_numbers(table.select(names), file)), step_minutes / 60)
+    counts = [numbers_of(file, table[name], f"counts in {name}") for name in names]
+    return Posts(_observed(pl.DataFrame(counts).to_numpy()), step_minutes / 60)
 
 
 def lake_posts(social: pl.LazyFrame, metric: str = "engagement") -> Posts:
@@ -115,28 +117,16 @@ def _numbered(columns: list[str]) -> list[str]:
     return [name for _, name in sorted(families[largest])]
 
 
-def _numbers(table: pl.DataFrame, file: Path) -> Floats:
-    counts = table.select(pl.all().cast(pl.Float64, strict=False))
-    for name in table.columns:
-        wrong = table[name].filter(counts[name].is_null() & table[name].is_not_null())
-        wrong = wrong.filter(wrong.cast(pl.String) != "")
-        if len(wrong):
-            raise InvalidInputError(f"{file}: {len(wrong)} counts in {name} are no numbers, such as {wrong[0]!r}")
-    return counts.to_numpy()
-
-
 def _observed(counts: Floats) -> Floats:
     return np.where(np.isfinite(counts) & (counts >= 0), counts, np.nan)
 
 
 def _by_age(rows: pl.DataFrame, step_minutes: float, file: Path) -> Floats:
-    if rows["at"].null_count() or not (rows["at"].dtype.is_temporal() or rows["at"].dtype.is_numeric()):
-        raise InvalidInputError(f"{file}: a time of `at` is missing, or neither ISO 8601 nor a number of a step")
-    since = pl.col("at") - pl.col("at").min().over("series_id")
-    if rows["at"].dtype.is_temporal():
-        since = since.dt.total_milliseconds() // round(step_minutes * 60_000)
-    values = pl.Series("value", _numbers(rows.select("value"), file).ravel())
-    cells = rows.select("series_id", "at", since.cast(pl.Int64).alias("age"), values)
+    at, _, unit = times_of(file, rows["at"])
+    step = round(step_minutes * 60_000) if unit == MILLISECOND else 1
+    values = numbers_of(file, rows["value"], "counts").alias("value")
+    since = (pl.col("at") - pl.col("at").min().over("series_id")) // step
+    cells = rows.select("series_id", at.alias("at"), values).with_columns(age=since)
     posts = cells.group_by("series_id").agg(pl.col("at").min()).sort("at", "series_id").with_row_index("row")
     placed = cells.join(posts.select("series_id", "row"), on="series_id")
     counts = np.full((posts.height, int(cells["age"].max()) + 1), np.nan)  # type: ignore[arg-type]

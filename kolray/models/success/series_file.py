@@ -43,7 +43,7 @@ def read_series(file: Path, mapping: Mapping[str, str] | None = None) -> SeriesF
         InvalidInputError: a column is missing, a value is no number, a time no time, or no series is left.
     """
     rows = _rows(file, mapping or {})
-    millis, step, unit = _times(file, rows["at"])
+    millis, step, unit = times_of(file, rows["at"])
     rows = rows.select("series_id", "value", at=millis)
     rows = rows.group_by("series_id", "at").agg(pl.col("value").mean()).sort("series_id", "at")
     steps = _gaps(rows)
@@ -74,17 +74,28 @@ def _rows(file: Path, mapping: Mapping[str, str]) -> pl.DataFrame:
             there = ", ".join(table.columns)
             raise InvalidInputError(f"{file}: no column {column}; say --map {field}=COLUMN with one of {there}")
     rows = table.select(**{field: pl.col(column) for field, column in columns.items()})
-    number = rows["value"].cast(pl.Float64, strict=False)
-    wrong = rows.filter(number.is_null() & rows["value"].is_not_null() & (rows["value"].cast(pl.String) != ""))
-    if wrong.height:
-        raise InvalidInputError(f"{file}: {wrong.height} values are no numbers, such as {wrong['value'][0]!r}")
+    number = numbers_of(file, rows["value"], "values")
     finite = pl.when(number.is_finite()).then(number)
     return rows.with_columns(pl.col("series_id").cast(pl.String), value=finite).filter(
         pl.col("series_id").is_not_null()
     )
 
 
-def _times(file: Path, at: pl.Series) -> tuple[pl.Series, int, timedelta]:
+def numbers_of(file: Path, told: pl.Series, what: str) -> pl.Series:
+    """A column as numbers; an empty value is null.
+
+    Raises:
+        InvalidInputError: a value is none; ``what`` they are.
+    """
+    number = told.cast(pl.Float64, strict=False)
+    wrong = told.filter(number.is_null() & told.is_not_null())
+    wrong = wrong.filter(wrong.cast(pl.String) != "")
+    if len(wrong):
+        raise InvalidInputError(f"{file}: {len(wrong)} {what} are no numbers, such as {wrong[0]!r}")
+    return number
+
+
+def times_of(file: Path, at: pl.Series) -> tuple[pl.Series, int, timedelta]:
     """Times as integers, the step if no series tells one, and what an integer lasts."""
     time = at.cast(pl.Datetime("ms")) if at.dtype == pl.Date else at
     if time.dtype == pl.String:  # of a column that is named otherwise, or JSON's

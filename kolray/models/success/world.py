@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -20,7 +19,7 @@ from kolray.lake.gold import hourly
 from kolray.lake.silver import with_signals
 from kolray.models.success.covariates import Covariates
 from kolray.models.success.series import METRICS
-from kolray.models.worlds import FrozenWorld, checked_world, spread
+from kolray.models.worlds import FrozenWorld, checked_world, kept_cohorts
 
 _END = datetime(2026, 1, 12, tzinfo=UTC)
 WORLDS: dict[str, FrozenWorld] = {
@@ -53,15 +52,8 @@ def kpi_world(name: str, home: Path) -> KpiWorld:
         InvalidInputError: no such world, or the generator makes another one now.
     """
     frozen = checked_world(WORLDS, name)
-    files = [home / "worlds" / f"{name}-{frozen.frozen}-{part}.parquet" for part in ("kpi", "law")]
-    if not all(file.exists() for file in files):
-        made = spread(partial(cohort_hours, frozen.config), range(frozen.config.cohorts))
-        for file, frames in zip(files, zip(*made, strict=True), strict=True):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            part = file.with_suffix(".part")
-            pl.concat(frames).write_parquet(part)
-            part.rename(file)
-    kpi, law = (pl.read_parquet(file) for file in files)
+    stem = home / "worlds" / f"{name}-{frozen.frozen}"
+    kpi, law = kept_cohorts(stem, ("kpi", "law"), cohort_hours, frozen.config)
     return KpiWorld(kpi, law, build_world(frozen.config))
 
 

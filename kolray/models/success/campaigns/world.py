@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +12,7 @@ from kolray.events import COUNTS
 from kolray.lake.gold import campaign_hourly
 from kolray.models.success.world import WORLDS as WEEKS
 from kolray.models.trust.worlds import WORLDS
-from kolray.models.worlds import checked_world, spread
+from kolray.models.worlds import checked_world, kept_cohorts
 
 
 @dataclass(frozen=True)
@@ -32,15 +31,9 @@ def campaign_world(name: str, home: Path) -> CampaignWorld:
         InvalidInputError: no such world, or the generator makes another one now.
     """
     frozen = checked_world({**WORLDS, **WEEKS}, name)
-    files = [home / "worlds" / f"{name}-{frozen.frozen}-{part}.parquet" for part in ("reactions", "hits")]
-    if not all(file.exists() for file in files):
-        made = spread(partial(cohort_hours, frozen.config), range(frozen.config.cohorts))
-        for file, frames in zip(files, zip(*made, strict=True), strict=True):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            part = file.with_suffix(".part")
-            pl.concat(frames).write_parquet(part)
-            part.rename(file)
-    return CampaignWorld(build_world(frozen.config), *(pl.read_parquet(file) for file in files))
+    stem = home / "worlds" / f"{name}-{frozen.frozen}"
+    kept = kept_cohorts(stem, ("reactions", "hits"), cohort_hours, frozen.config)
+    return CampaignWorld(build_world(frozen.config), *kept)
 
 
 def cohort_hours(config: WorldConfig, cohort: int) -> tuple[pl.DataFrame, pl.DataFrame]:
