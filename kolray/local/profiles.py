@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,20 +75,28 @@ def _start(server: Server, home: Path, owner_pid: int | None) -> None:
 
 
 @contextmanager
-def one_server(make: Callable[[Path], Server], home: Path) -> Iterator[None]:
-    """One server by itself, as long as this lasts and this process lives; ``services.toml`` says where it is.
+def own_servers(makes: Collection[Callable[[Path], Server]], home: Path) -> Iterator[None]:
+    """Servers by themselves, as long as this lasts and this process lives; ``services.toml`` says where they are.
 
     Raises:
-        ServiceUnavailableError: it did not start.
+        ServiceUnavailableError: one did not start.
     """
     home.mkdir(parents=True, exist_ok=True)
+    settings: dict[str, Any] = {"profile": "cluster"}
     try:
-        server = make(home)
-        _start(server, home, os.getpid())
-        (home / SERVICES_FILE).write_text(_toml({"profile": "cluster", **server.settings}))
+        for make in makes:
+            server = make(home)
+            _start(server, home, os.getpid())
+            settings |= server.settings
+        (home / SERVICES_FILE).write_text(_toml(settings))
         yield
     finally:
         down(home)
+
+
+def one_server(make: Callable[[Path], Server], home: Path) -> AbstractContextManager[None]:
+    """One of ``own_servers``."""
+    return own_servers((make,), home)
 
 
 def start_again(name: str, home: Path, owner_pid: int | None = None) -> None:
