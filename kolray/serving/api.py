@@ -35,13 +35,14 @@ from kolray.serving.contracts import (
     Window,
 )
 from kolray.serving.given import features_given
-from kolray.serving.health import add_docs, add_health
+from kolray.serving.health import add_health
 from kolray.serving.limiter import RateLimiter
 from kolray.serving.limits import Limit, Limits
 from kolray.serving.live import add_live
 from kolray.serving.observe import Metrics, Observe
 from kolray.serving.openapi import describe
 from kolray.serving.problems import ERRORS
+from kolray.serving.reference import add_reference
 from kolray.serving.scoring import ScoringGraph
 from kolray.serving.tokens import Tokens
 from kolray.settings import ServingSettings
@@ -83,7 +84,7 @@ def build_app(services: Services) -> FastAPI:
     problems.install(app)
     _around(app, metrics, serving)
     add_health(app)
-    add_docs(app)
+    add_reference(app)
     _scores(app)
     _lists(app)
     add_live(app)

@@ -205,6 +205,19 @@ class LiveWindow(BaseModel):
     sentiment_ratio: float | None
 
 
+class StreamProgress(BaseModel):
+    """How the stream gets on; ``gone``: it told nothing for a while and did not end."""
+
+    at: datetime = Field(description="when it told this")
+    state: Literal["running", "ended", "gone"]
+    events_per_s: float = Field(ge=0, description="read in the newest ten seconds")
+    lag: int = Field(ge=0, description="records still to be read")
+    behind_s: float | None = Field(description="how far event time is behind, of the slowest partition")
+    checkpoint_age_s: float | None = Field(description="of the oldest newest checkpoint of a shard")
+    events: int = Field(description="read since it began")
+    dead_letters: int
+
+
 class Ranked(BaseModel):
     """A place in a ranking."""
 

@@ -1,26 +1,20 @@
-"""Whether this replica lives and may be sent requests, what it measured, and what the API looks like."""
+"""Whether this replica lives and may be sent requests, and what it measured."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.concurrency import run_in_threadpool
 
 from kolray.errors import KolrayError
-from kolray.serving.access import authorize, needs
+from kolray.serving.access import needs
 from kolray.serving.contracts import Readiness
-from kolray.serving.dashboard.pages import COOKIE
-from kolray.serving.problems import ERRORS, Problem
+from kolray.serving.problems import ERRORS
 
 log = logging.getLogger(__name__)
-DOCS_POLICY = "default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; " + (
-    "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; img-src 'self' data: https://fastapi.tiangolo.com"
-)
 
 
 def add_health(app: FastAPI) -> None:
@@ -53,34 +47,3 @@ def add_health(app: FastAPI) -> None:
         """Prometheus metrics."""
         parts = (app.state.metrics.registry, app.state.canary.registry)
         return Response(b"".join(map(generate_latest, parts)), media_type=CONTENT_TYPE_LATEST)
-
-
-def add_docs(app: FastAPI) -> None:
-    """``/openapi.json`` and ``/docs``, for a token that reads and for who is signed in to the dashboard."""
-
-    def may(request: Request) -> bool:
-        services = request.app.state.services
-        cookie = request.cookies.get(COOKIE)
-        if cookie is not None and services.session_ok(cookie):
-            return True
-        text = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-        authorize(services.tokens, services.limiter, text, "read")
-        return True
-
-    @app.get("/openapi.json", include_in_schema=False)
-    async def openapi(request: Request) -> JSONResponse:
-        await run_in_threadpool(may, request)
-        return JSONResponse(app.openapi())
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs(request: Request) -> Response:
-        base = request.scope.get("root_path", "").rstrip("/")
-        try:
-            await run_in_threadpool(may, request)
-        except Problem as problem:
-            if problem.status != 401 or "Authorization" in request.headers:
-                raise
-            return RedirectResponse(f"{base}/dashboard/signin", 303)  # a browser can sign in
-        page = get_swagger_ui_html(openapi_url=f"{base}/openapi.json", title="kolray")
-        page.headers["Content-Security-Policy"] = DOCS_POLICY
-        return page

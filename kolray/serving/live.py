@@ -26,6 +26,7 @@ from kolray.features.window_metrics import ratio_exprs
 from kolray.serving.access import needs
 from kolray.serving.contracts import Alert, LiveWindow
 from kolray.serving.problems import ERRORS, Problem
+from kolray.serving.progress import stream_now
 from kolray.serving.scoring import ScoringGraph
 from kolray.stores.metrics import WINDOW_SCHEMA
 
@@ -50,7 +51,7 @@ class Streams:
 
 
 def add_live(app: FastAPI) -> None:
-    """``/live/metrics`` and ``/live/alerts``, for a token that reads and for who is signed in to the dashboard."""
+    """``/live/metrics``, ``/live/alerts`` and ``/live/stream``: for a token that reads, and who is signed in."""
     app.state.streams = Streams()
     allowed = [needs("read", session=True), Depends(_known), Depends(_admitted)]
 
@@ -73,6 +74,13 @@ def add_live(app: FastAPI) -> None:
     ) -> AsyncIterator[ServerSentEvent]:
         """Alerts from now on, or from ``Last-Event-ID`` on: events ``alert`` (``Alert``), each at least once."""
         async for event in alert_events(app.state.services.graph, kol_id, last_event_id):
+            yield event
+
+    @app.get("/live/stream", dependencies=allowed, responses=ERRORS, tags=["live"], response_class=EventSourceResponse)
+    async def live_stream() -> AsyncIterator[ServerSentEvent]:
+        """Throughput, lag and checkpoints of the stream, each second that it tells them: events ``progress``
+        (``StreamProgress``)."""
+        async for event in progress_events(app.state.services.graph):
             yield event
 
 
@@ -111,6 +119,20 @@ async def alert_events(
             return
         if found is None or len(found) < ALERTS:
             await asyncio.sleep(POLL_S)
+
+
+async def progress_events(graph: ScoringGraph) -> AsyncIterator[ServerSentEvent]:
+    """Events of a stream's life."""
+    yield ServerSentEvent(comment="stream", retry=RETRY_MS)
+    ends, told = time.monotonic() + LIFE_S, None
+    while True:
+        now = await _asked(partial(stream_now, graph.lookup, graph.clock))
+        if now is not None and now.progress != told:
+            told = now.progress
+            yield ServerSentEvent(event="progress", data=told)
+        if time.monotonic() >= ends:
+            return
+        await asyncio.sleep(POLL_S)
 
 
 async def window_events(graph: ScoringGraph, kol_ids: list[str], since: str | None) -> AsyncIterator[ServerSentEvent]:

@@ -26,6 +26,7 @@ from kolray.serving.dashboard.data import (
     RankedRows,
     WhatIf,
 )
+from kolray.serving.reports import LiveReports
 from kolray.serving.scoring import ScoringGraph
 from kolray.stores.rankings import RankBy
 
@@ -40,6 +41,7 @@ class LivePageData:
 
     def __init__(self, graph: ScoringGraph) -> None:
         self._graph, self._campaigns = graph, CampaignPages(graph)
+        self.reports = LiveReports(graph)
         self._kols: tuple[float, dict[str, dict[str, Any]]] = (-1e9, {})
 
     def _reference(self) -> dict[str, dict[str, Any]]:

@@ -23,6 +23,7 @@ from kolray.stores.forecasts import Forecasts
 from kolray.stores.rankings import Rankings
 from kolray.stores.redis_client import PIPELINE
 from kolray.stores.redis_connection import RedisConnection
+from kolray.stores.stream_pulse import StreamPulse
 
 PREFIXES = ("features", "score", "live", "forecast", "cache", "hours")
 """Of the keys that belong to one KOL."""
@@ -60,7 +61,7 @@ class FeatureRow(NamedTuple):
     values: dict[str, float | None]
 
 
-class FeatureStore(Rankings, Forecasts, AlertFeed):
+class FeatureStore(Rankings, Forecasts, AlertFeed, StreamPulse):
     """Every method raises ``ServiceUnavailableError`` while Redis is away."""
 
     def __init__(self, settings: RedisSettings, connection: RedisConnection | None = None) -> None:

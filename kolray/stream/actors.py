@@ -6,15 +6,19 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from kolray.clock import SystemClock, to_ms
+from kolray.errors import ServiceUnavailableError
 from kolray.local.cluster import join_ray
 from kolray.protocols import BatchScorer, TextClassifier
 from kolray.settings import Settings
+from kolray.stores.redis_connection import RedisConnection
+from kolray.stores.stream_pulse import StreamPulse
 from kolray.stream.build import Models, build_shard
 from kolray.stream.checkpoint import RunMark
 from kolray.stream.objects import open_objects
@@ -30,6 +34,8 @@ STATUS_S = 1.0
 """Seconds between looks at the shards, and between publications."""
 ANSWER_S = 0.1
 """Seconds an answer may take to be in this publication; a shard that hangs costs the others no more."""
+PULSE_S = 0.5
+"""Seconds Redis may take to be told."""
 
 
 @ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0, concurrency_groups={"ctl": 1})
@@ -100,6 +106,7 @@ class Supervisor:
         self._answers: dict[int, dict[str, Any]] = {}
         self._mark = RunMark(open_objects(settings.checkpoints, settings.s3), uuid.uuid4().hex)
         self._file = StatusFile(settings.home)
+        self._pulse = StreamPulse(settings.redis, RedisConnection(settings.redis, hurry_s=PULSE_S))
 
     @property
     def restarts(self) -> int:
@@ -189,8 +196,11 @@ class Supervisor:
         return list(self._answers.values())
 
     def publish(self, state: str) -> None:
-        """Writes the status file."""
-        self._file.write(report(self.watch, self._answers, state, to_ms(SystemClock().now()) / 1000))
+        """Writes the status file, and tells Redis, if it is there: the stream goes on without."""
+        told = report(self.watch, self._answers, state, to_ms(SystemClock().now()) / 1000)
+        self._file.write(told)
+        with suppress(ServiceUnavailableError):
+            self._pulse.put_stream(told)
 
     def stop(self) -> None:
         """Asks every shard to end after its round."""

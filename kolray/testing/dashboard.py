@@ -22,6 +22,7 @@ from kolray.serving.dashboard.data import (
 )
 from kolray.stores.rankings import RankBy
 from kolray.testing.campaign_page import BLANK, RUNS, campaign_page
+from kolray.testing.reports import FakeReports
 
 NOW = datetime(2026, 3, 12, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -72,6 +73,7 @@ class FakeDashboardData:
         if n:
             self._kols[NEW] = _unknown(NEW)
             self._kols[HOSTILE] = _unknown(HOSTILE)
+        self.reports = FakeReports(NOW, empty=n == 0)
 
     def overview(self) -> Overview:
         """Counts that agree with the rest."""

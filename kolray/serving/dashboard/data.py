@@ -15,6 +15,7 @@ from kolray.stores.rankings import RankBy
 
 if TYPE_CHECKING:
     from kolray.serving.dashboard.campaign_data import CampaignPage
+    from kolray.serving.dashboard.report_data import ReportData
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,11 @@ class KolPage:
 
 class DashboardData(Protocol):
     """Where the pages get their data; called from a thread pool, so implementations may block but not hang."""
+
+    @property
+    def reports(self) -> ReportData:
+        """What the other pages show."""
+        ...
 
     def overview(self) -> Overview:
         """The counts of the first page."""

@@ -23,6 +23,7 @@ from kolray.serving.dashboard.data import DashboardData
 from kolray.serving.dashboard.formats import moment
 from kolray.serving.dashboard.language import add_language, language_of, others
 from kolray.serving.dashboard.ranking_pages import EVERYONE, add_ranking_page
+from kolray.serving.dashboard.stream_views import stream_tiles
 from kolray.serving.dashboard.text import Translate, translator
 from kolray.serving.dashboard.views import HERE, environment, kol_view
 
@@ -254,7 +255,13 @@ def _overview(router: APIRouter, site: Site) -> None:
             best=ranked[:shown],
             worst=worst,
             alerts=site.data.alerts(6),
+            tiles=stream_tiles(site.words(request), site.data.reports.stream()),
         )
+
+    @router.get("/pulse")
+    def pulse(request: Request) -> Response:
+        tiles = stream_tiles(site.words(request), site.data.reports.stream())
+        return site.page(request, "pulse.html", tiles=tiles)
 
 
 def _kol(router: APIRouter, site: Site) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from kolray.serving.dashboard import text_campaigns
+from kolray.serving.dashboard import text_campaigns, text_reports
 from kolray.serving.dashboard.text_vi import VI
 
 EN: Mapping[str, str] = {
@@ -219,6 +219,7 @@ EN: Mapping[str, str] = {
     "unit_d": "{n} d",
     "unit_days": "{n} days",
     **text_campaigns.EN,
+    **text_reports.EN,
 }
 
 LANGUAGES: Mapping[str, Mapping[str, str]] = {"en": EN, "vi": VI}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kolray.serving.dashboard import text_campaigns
+from kolray.serving.dashboard import text_campaigns, text_reports
 
 VI: Mapping[str, str] = {
     "lang": "vi",
@@ -203,4 +203,5 @@ VI: Mapping[str, str] = {
     "unit_d": "{n} ngày",
     "unit_days": "{n} ngày",
     **text_campaigns.VI,
+    **text_reports.VI,
 }

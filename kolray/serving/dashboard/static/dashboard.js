@@ -30,26 +30,28 @@ for (const button of document.querySelectorAll("button[data-auto]")) {
   button.form.addEventListener("change", () => button.form.submit());
 }
 
-// Parts that follow events: what the server shows now replaces what it showed, unless somebody is using it.
+// Parts that follow events: what the server shows now replaces what it showed, unless somebody is using it. A part is a
+// fragment of its own (data-from) or an element of the page.
 for (const part of document.querySelectorAll("[data-live]")) {
+  const { live, event, from, wait } = part.dataset;
   let waiting;
   const refresh = async () => {
     waiting = undefined;
     if (document.hidden || part.contains(document.activeElement)) return later();
     try {
-      const answer = await fetch(location.href);
+      const answer = await fetch(from ?? location.href);
       if (!answer.ok || answer.redirected) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = page.getElementById(part.id);
+      const fresh = from ? page.body : page.getElementById(part.id);
       if (fresh) part.replaceChildren(...fresh.childNodes);
     } catch {
       // The next event tries again; the page stays as it is.
     }
   };
-  const later = () => (waiting ??= setTimeout(refresh, 5000));
-  // A stream that is opened again tells the windows of now once more.
+  const later = () => (waiting ??= setTimeout(refresh, Number(wait ?? 5000)));
+  // A stream that is opened again tells what is now once more.
   const seen = new Map();
-  new EventSource(part.dataset.live).addEventListener(part.dataset.event, ({ data }) => {
+  new EventSource(live).addEventListener(event, ({ data }) => {
     const { alert_id, window: kind } = JSON.parse(data);
     const key = alert_id ?? kind;
     const known = seen.get(key);
