@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import stamina
+
 from kolray.errors import SettingsError
 from kolray.lake.tables import LakeTables
 from kolray.local.trino import CATALOG, ask
@@ -12,6 +14,7 @@ from kolray.stores.s3 import connection
 
 NAMES = ".trino"
 """Folder in the lake's root where Trino keeps which tables there are."""
+READY_S = 60
 _S3 = {"endpoint": "s3.endpoint", "region": "s3.region", "access_key_id": "s3.aws-access-key"}
 _S3 |= {"secret_access_key": "s3.aws-secret-key"}
 
@@ -80,11 +83,19 @@ def statements(names: Iterable[str], root: str) -> list[str]:
 def register(tables: LakeTables, address: str) -> list[str]:
     """Makes the tables that the lake holds known to a Trino that `kolray local trino` started; returns the new ones.
 
-    What it knows already stays: it reads the newest version of a table with each query.
+    What it knows already stays: it reads the newest version of a table with each query. It returns when the tables can
+    be read: a Trino that answers of its catalog may have no node yet for a table's files.
     """
     listed = ask(address, f"SELECT table_schema, table_name FROM {CATALOG}.information_schema.tables")  # noqa: S608
     known = {f"{schema}.{table}" for schema, table in listed}
     new = [name for name in tables.names() if name not in known]
     for statement in statements(new, location(tables.root)):
         ask(address, statement)
+    for attempt in stamina.retry_context(on=_has_no_node, attempts=None, timeout=READY_S, wait_max=1):
+        with attempt:
+            ask(address, f'SELECT count(DISTINCT "$path") FROM {tables.names()[0]}')  # noqa: S608
     return new
+
+
+def _has_no_node(error: Exception) -> bool:
+    return "No nodes available" in str(error)
