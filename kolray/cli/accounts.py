@@ -128,7 +128,8 @@ def score_accounts(settings: Settings, reader: Reader, file: Path, *, explain: b
     features = account_features(read.table)
     scores = loaded.model.answer(features).rename({"kol_id": "account_id"}).to_dicts()
     if explain:
-        reasons = (asdict(why(loaded.model, features[row : row + 1])) for row in range(len(scores)))
+        x = loaded.model.matrix(features)
+        reasons = (asdict(why(loaded.model, x[row : row + 1])) for row in range(len(scores)))
         scores = [score | reason for score, reason in zip(scores, reasons, strict=True)]
     return {"model": loaded.label, "notes": read.notes, "scores": scores}
 

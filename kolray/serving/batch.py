@@ -45,7 +45,7 @@ def _scored(
     for row, (as_of, source) in zip(
         scored.iter_rows(named=True), features.select("as_of", "source").iter_rows(), strict=True
     ):
-        place = Features(features, as_of, source, stale=now - as_of > graph.lookup.feature_ttl)
+        place = Features(row, as_of, source, stale=now - as_of > graph.lookup.feature_ttl)
         answers[row["kol_id"]] = score_answer(row, place, trust.label, expected.get(row["kol_id"]), now)
     return answers
 

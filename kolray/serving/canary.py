@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -68,16 +68,16 @@ class Canary:
         challenger = self._challenger()
         return challenger if challenger is not None and self._chosen(kol_id) else self._champions.get("trust")
 
-    def answer(self, kol_id: str, row: pl.DataFrame) -> tuple[LoadedModel, dict[str, Any]]:
+    def answer(self, kol_id: str, features: Mapping[str, Any]) -> tuple[LoadedModel, dict[str, Any]]:
         """Who answered, and what ``TrustModel.answer_one`` gave.
 
         Raises:
             NotFoundError: no model yet.
         """
         asked, challenger = self.model(kol_id), self._challenger()
-        model, scored = self._by(asked, lambda model: model.answer_one(row))
+        model, scored = self._by(asked, lambda model: model.answer_one(kol_id, features))
         if self.shadow and challenger is not None and challenger.version != asked.version:
-            self._compare(challenger, row, scored["trust_score"])
+            self._compare(challenger, kol_id, features, scored["trust_score"])
         return model, scored
 
     def answer_by(self, model: LoadedModel, rows: pl.DataFrame) -> tuple[LoadedModel, pl.DataFrame]:
@@ -114,14 +114,14 @@ class Canary:
     def _chosen(self, kol_id: str) -> bool:
         return zlib.crc32(kol_id.encode(errors="replace")) % PARTS < self.percent / 100 * PARTS
 
-    def _compare(self, challenger: LoadedModel, row: pl.DataFrame, trust_score: float) -> None:
+    def _compare(self, challenger: LoadedModel, kol_id: str, features: Mapping[str, Any], trust_score: float) -> None:
         if not self._room.acquire(blocking=False):
             self._skipped.inc()
             return
 
         def score() -> None:
             try:
-                other = challenger.model.answer_one(row)["trust_score"]
+                other = challenger.model.answer_one(kol_id, features)["trust_score"]
                 self._difference.observe(abs(other - trust_score))
             except Exception:
                 log.exception("%s failed in the shadow", challenger.label)

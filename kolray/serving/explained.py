@@ -7,11 +7,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-import polars as pl
-
 from kolray.models.trust import TrustModel
 from kolray.models.trust.explanation import explain
-from kolray.models.trust.model import SHARE_COLUMNS
+from kolray.models.trust.model import SHARE_COLUMNS, feature_row
 from kolray.serving.contracts import (
     CalibrationAnswer,
     Contribution,
@@ -23,9 +21,9 @@ from kolray.serving.contracts import (
 from kolray.serving.feature_sources import Features
 
 
-def explained(model: TrustModel, features: pl.DataFrame) -> dict[str, Any]:
-    """The fields of ``ScoreAnswer`` that ``explain`` asks for, of the first row."""
-    found = explain(model, features)
+def explained(model: TrustModel, features: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of ``ScoreAnswer`` that ``explain`` asks for."""
+    found = explain(model, feature_row(features, model.feature_names))
     other = found.counterfactual
     return {
         "contributions": [Contribution(**asdict(part)) for part in found.parts],

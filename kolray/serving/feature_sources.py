@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 from circuitbreaker import CircuitBreaker, CircuitBreakerError
@@ -23,7 +23,6 @@ from kolray.stores.features import FeatureStore
 from kolray.stores.metrics import MetricsStore
 
 log = logging.getLogger(__name__)
-log = logging.getLogger(__name__)
 FAILED = 3
 """Failures in a row after which a source is left alone."""
 ALONE_S = 5
@@ -34,9 +33,9 @@ WORKERS = 8
 
 @dataclass(frozen=True)
 class Features:
-    """One KOL's features (one row) with where they came from. ``stale``: older than features are kept for."""
+    """One KOL's features by name with where they came from. ``stale``: older than features are kept for."""
 
-    row: pl.DataFrame
+    values: Mapping[str, Any]
     as_of: datetime
     source: SourceName
     stale: bool = False
@@ -65,7 +64,7 @@ class RedisSource:
         held = self._store.get_features(kol_id)
         if held is None:
             return None
-        return Features(pl.DataFrame([{"kol_id": kol_id, **held.values}]), held.as_of, self.name)
+        return Features(held.values, held.as_of, self.name)
 
 
 class StoreSource:
@@ -87,7 +86,7 @@ class StoreSource:
         values = json.loads(scores["features"][0])
         if not set(self._needed()) <= values.keys():
             return None
-        return Features(pl.DataFrame([{"kol_id": kol_id, **values}]), scores["as_of"][0], self.name)
+        return Features(values, scores["as_of"][0], self.name)
 
 
 class TrinoSource:
@@ -104,8 +103,7 @@ class TrinoSource:
         rows = ask(self._address, f"SELECT {', '.join(FEATURE_SCHEMA)} {found}")
         if not rows:
             return None
-        row = pl.DataFrame(rows, schema=FEATURE_SCHEMA, orient="row")
-        return Features(row, row["as_of"][0], self.name)
+        return _of(pl.DataFrame(rows, schema=FEATURE_SCHEMA, orient="row"), self.name)
 
 
 class LakeSource:
@@ -121,7 +119,12 @@ class LakeSource:
         rows = self._lake.scan("gold.features").filter(pl.col("kol_id") == kol_id)
         rows = rows if as_of is None else rows.filter(pl.col("as_of") <= as_of)
         newest = rows.sort("as_of").tail(1).collect()
-        return Features(newest, newest["as_of"][0], self.name) if newest.height else None
+        return _of(newest, self.name) if newest.height else None
+
+
+def _of(frame: pl.DataFrame, source: SourceName) -> Features:
+    row = frame.row(0, named=True)
+    return Features(row, row["as_of"], source)
 
 
 class Budgeted:

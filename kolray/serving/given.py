@@ -38,7 +38,7 @@ def features_given(kol_id: str, rows: list[dict[str, Any]], as_of: datetime) -> 
     found = features_of_events(frames["social"], frames["web"], as_of, default_classifier())
     if not found.height:
         raise InvalidInputError(f"no event in the 28 days before {as_of.isoformat()}")
-    return Features(found, as_of, "request")
+    return Features(found.row(0, named=True), as_of, "request")
 
 
 def _read(rows: list[dict[str, Any]], kind: Kind) -> FileEvents:

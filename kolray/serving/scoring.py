@@ -74,11 +74,11 @@ class ScoringGraph:
         self.refuse_erased(kol_id)
         if as_of is not None and given is None:
             trust, features = self._known(kol_id, as_of, self.champions.get("trust"))
-            scored = trust.model.answer(features.row).row(0, named=True)
+            scored = trust.model.answer_one(kol_id, features.values)
         else:
             features = given or self.features(kol_id)
-            trust, scored = self.canary.answer(kol_id, features.row)
-        more = explained(trust.model, features.row) if explain else {}
+            trust, scored = self.canary.answer(kol_id, features.values)
+        more = explained(trust.model, features.values) if explain else {}
         expected = self.forecasting.expected(kol_id) if as_of is None else None
         return score_answer(scored, features, trust.label, expected, self.clock.now(), as_of, **more)
 
@@ -87,7 +87,7 @@ class ScoringGraph:
         kept = score_known(self.lake, self.store, kol_id, as_of)
         with suppress(NotFoundError):  # that version may have been deleted
             if kept is not None:
-                used = pl.DataFrame([{"kol_id": kol_id, **json.loads(kept["features"])}])
+                used = json.loads(kept["features"])
                 return self.champions.version(kept["model"]), Features(used, kept["as_of"], "lake")
         return champion, self.features(kol_id, as_of)
 

@@ -89,7 +89,7 @@ def requested(kol: str, events: dict[Kind, pl.DataFrame], at: datetime) -> pl.Da
         mine = events[kind].filter(pl.col("kol_id") == kol).filter(invalid_reason(kind).is_null())
         rows += [json.loads(line) for line in mine.write_ndjson().splitlines()]
     told = [{k: v for k, v in row.items() if v is not None} for row in rows]
-    return features_given(kol, told, at).row
+    return pl.DataFrame([features_given(kol, told, at).values], schema=FEATURE_SCHEMA)
 
 
 def test_four_paths_one_definition(

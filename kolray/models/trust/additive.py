@@ -7,7 +7,6 @@ additive model: Hastie and Tibshirani 1986).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +14,12 @@ from numpy.typing import NDArray
 
 from kolray.models.metrics import Floats, Labels
 from kolray.models.splits import Rows
+from kolray.models.trust.curves import EPS, KNOTS, effects, hats
 
-KNOTS = 8
 RIDGE_C = 0.03
 """Inverse strength of the ridge on standardised columns."""
 MAX_ROWS = 20_000
 """More rows than this hardly move curves of so few knots; a sample keeps the fit in seconds and megabytes."""
-_EPS = 1e-12
 
 
 @dataclass(frozen=True)
@@ -44,9 +42,7 @@ class Additive:
 
     def scores(self, x: Floats) -> Floats:
         """Log-odds: (rows, folds)."""
-        # In one layout, or the order of the sum, and so its last bit, would depend on how many rows there are.
-        sums = [np.ascontiguousarray(fold).sum(axis=1) for fold in self._effects(x)]
-        return np.stack(sums, axis=1) + self.intercept
+        return self._effects(x).sum(axis=2).T + self.intercept
 
     def contributions(self, x: Floats) -> Floats:
         """Mean over the folds of what each feature adds, and the base in the last column: (rows, features + 1)."""
@@ -56,14 +52,12 @@ class Additive:
         out[:, -1] = self.intercept.mean()
         return out
 
-    def _effects(self, x: Floats) -> Iterator[Floats]:
-        """By fold what each column adds: (rows, columns)."""
+    def _effects(self, x: Floats) -> Floats:
+        """What each column adds, by fold: (folds, rows, columns)."""
         z = _log_scale(x[:, self.columns])
-        place, weight, gone = _places(z, self.knots)
-        column = np.arange(len(self.columns))
-        for heights, missing in zip(self.heights, self.missing, strict=True):
-            low, high = heights[column, place], heights[column, place + 1]
-            yield np.where(gone, missing, low + weight * (high - low))
+        out = np.empty((len(self.heights), *z.shape))
+        effects(z, self.knots, self.heights, self.missing, out)
+        return out
 
 
 def fit_additive(x: Floats, y: Labels, folds: Rows, columns: NDArray[np.int64], seed: int) -> Additive:
@@ -96,32 +90,18 @@ def _knots(z: Floats) -> Floats:
     return knots
 
 
-def _places(z: Floats, knots: Floats) -> tuple[NDArray[np.int64], Floats, NDArray[np.bool_]]:
-    """Of each value the knot at or below it, how far it is on the way to the next one (0-1), and whether it is gone."""
-    gone = np.isnan(z)
-    known = np.where(gone, knots[:, 0], z)
-    place = np.clip((known[:, :, None] >= knots).sum(axis=2) - 1, 0, KNOTS - 2)
-    column = np.arange(len(knots))
-    low, high = knots[column, place], knots[column, place + 1]
-    return place, np.clip((known - low) / np.maximum(high - low, _EPS), 0.0, 1.0), gone
-
-
 def _design(z: Floats, knots: Floats) -> Floats:
     """Columns of the regression: a hat a knot, then one that marks missing values: (rows, columns * (knots + 1))."""
-    place, weight, gone = _places(z, knots)
-    rows, column = np.indices(z.shape)
-    hats = np.zeros((*z.shape, KNOTS + 1))
-    hats[rows, column, place] = np.where(gone, 0.0, 1.0 - weight)
-    hats[rows, column, place + 1] = np.where(gone, 0.0, weight)
-    hats[:, :, KNOTS] = gone
-    return hats.reshape(len(z), -1)
+    design = np.zeros((*z.shape, KNOTS + 1))
+    hats(z, knots, design)
+    return design.reshape(len(z), -1)
 
 
 def _heights(design: Floats, y: Labels, shape: tuple[int, ...]) -> tuple[Floats, Floats, float]:
     from sklearn.linear_model import LogisticRegression
 
     mean, scale = design.mean(axis=0), design.std(axis=0)
-    varies = scale > _EPS
+    varies = scale > EPS
     if not varies.any():  # all are constant or missing: as likely as any row
         odds = (y.sum() + 1.0) / (len(y) - y.sum() + 1.0)
         return np.zeros(shape), np.zeros(shape[0]), float(np.log(odds))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
+from kolray.models.metrics import Floats
 from kolray.models.trust.counterfactual import Counterfactual, nearest_counterfactual
 from kolray.models.trust.model import TrustModel
 
@@ -38,9 +38,8 @@ class Explanation:
     counterfactual: Counterfactual | None
 
 
-def explain(model: TrustModel, features: pl.DataFrame) -> Explanation:
-    """For the first row of ``features``."""
-    x = model.matrix(features[:1])
+def explain(model: TrustModel, x: Floats) -> Explanation:
+    """For one row (1, features)."""
     effects, values = model.parts(x)[0], [*x[0], np.nan]
     names = (*model.feature_names, "base")
     parts = [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -93,9 +94,8 @@ class TrustModel:
         odds = fold_odds.mean(axis=1)
         n_folds = fold_odds.shape[1]
         spread = np.sqrt((n_folds - 1) / n_folds * ((fold_odds - odds[:, None]) ** 2).sum(axis=1))
-        probability = self.calibrator.probability(odds)
-        low = self.calibrator.probability(odds - Z95 * spread)
-        high = self.calibrator.probability(odds + Z95 * spread)
+        margin = Z95 * spread
+        probability, low, high = self.calibrator.probability(np.stack([odds, odds - margin, odds + margin]))
         trust = {"trust_score": probability, "lower": high, "upper": low}
         return {**{name: 100.0 * (1.0 - p) for name, p in trust.items()}, "probability": probability}
 
@@ -106,11 +106,12 @@ class TrustModel:
         answered = pl.DataFrame({"kol_id": features["kol_id"], **self._answered(self.matrix(features))})
         return answered.with_columns(pl.col(*SHARE_COLUMNS).fill_nan(None))
 
-    def answer_one(self, features: pl.DataFrame) -> dict[str, Any]:
-        """The row of ``answer`` for a single row of features: a frame of it would take as long as the trees."""
-        answered = {name: values[0].item() for name, values in self._answered(self.matrix(features)).items()}
-        unknown = {name: None for name in SHARE_COLUMNS if np.isnan(answered[name])}
-        return {"kol_id": features["kol_id"][0], **answered, **unknown}
+    def answer_one(self, kol_id: str, features: Mapping[str, Any]) -> dict[str, Any]:
+        """The row of ``answer`` for one KOL: to make a frame of it would take longer than to score it."""
+        x = feature_row(features, self.feature_names)
+        answered = {name: values[0].item() for name, values in self._answered(x).items()}
+        unknown = {name: None for name in SHARE_COLUMNS if math.isnan(answered[name])}
+        return {"kol_id": kol_id, **answered, **unknown}
 
     def _answered(self, x: Floats) -> dict[str, np.ndarray]:
         columns = self.scores(x)
@@ -183,15 +184,30 @@ def feature_matrix(features: pl.DataFrame, names: tuple[str, ...]) -> Floats:
         InvalidInputError: a feature's column holds text.
     """
     schema = features.schema  # once: polars builds it anew at every access
-    text = [name for name in names if schema.get(name) == pl.String]
-    if text:
-        raise InvalidInputError(f"features {', '.join(text)} hold text where numbers are needed: convert or drop them")
-    if features.height == 1:  # what a request asks for: a row of Python's numbers is had in a tenth of the time
-        row = features.row(0, named=True)
-        x = np.array([[row.get(name) for name in names]], np.float64)  # None becomes NaN
-    else:
-        x = np.full((features.height, len(names)), np.nan)
-        for j, name in enumerate(names):
-            if name in schema:
-                x[:, j] = features.get_column(name).cast(pl.Float64).to_numpy()
+    if text := [name for name in names if schema.get(name) == pl.String]:
+        raise _text(text)
+    x = np.full((features.height, len(names)), np.nan)
+    for j, name in enumerate(names):
+        if name in schema:
+            x[:, j] = features.get_column(name).cast(pl.Float64).to_numpy()
+    return _comparable(x)
+
+
+def feature_row(values: Mapping[str, Any], names: tuple[str, ...]) -> Floats:
+    """``feature_matrix`` of a single row that is no frame.
+
+    Raises:
+        InvalidInputError: a feature is text.
+    """
+    row = [values.get(name) for name in names]
+    if str in set(map(type, row)):
+        raise _text(name for name, value in zip(names, row, strict=True) if isinstance(value, str))
+    return _comparable(np.array([row], np.float64))  # None becomes NaN
+
+
+def _text(names: Iterable[str]) -> InvalidInputError:
+    return InvalidInputError(f"features {', '.join(names)} hold text where numbers are needed: convert or drop them")
+
+
+def _comparable(x: Floats) -> Floats:
     return np.clip(np.where(np.isfinite(x), x, np.nan), -LARGEST, LARGEST)

@@ -16,6 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from kolray.models.metrics import Floats
+from kolray.models.trust.curves import KNOTS, effects
 
 Ints = NDArray[np.int32]
 BLOCK = 128
@@ -146,6 +147,8 @@ def warm_up() -> None:
     trees = Nodes(np.ones(1, np.int32), leaf, one, leaf, leaf, one, one, np.zeros(1, np.bool_)).trees()
     trees.sums(np.zeros((1, 1)))
     trees.contributions(np.zeros((1, 1)))
+    knots = np.zeros((1, KNOTS))
+    effects(np.zeros((1, 1)), knots, knots[None], np.zeros((1, 1)), np.zeros((1, 1, 1)))
 
 
 def _rows(x: Floats) -> NDArray[np.float32]:

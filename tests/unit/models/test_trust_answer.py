@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kolray.errors import InvalidInputError
 from kolray.models.trust import TrustModel, train_trust
 from kolray.models.trust.counterfactual import GIVEN, MOST, nearest_counterfactual
 from kolray.models.trust.explanation import explain
-from kolray.models.trust.model import SHARE_COLUMNS
+from kolray.models.trust.model import SHARE_COLUMNS, feature_matrix, feature_row
 from kolray.models.trust.share import fit_fake_share, judge_fake_share
 from tests.unit.models.test_trust import FAST, FEATURES, LABELS, TRAINED
 
@@ -61,16 +62,25 @@ def test_labels_with_shares_teach_the_model_to_tell_them(tmp_path: Path):
     loaded = TrustModel.load(tmp_path)
     assert loaded.version == trained.model.version != TRAINED.model.version
     assert loaded.answer(FEATURES).equals(answer)
-    assert [trained.model.answer_one(FEATURES[i]) for i in range(3)] == answer.head(3).to_dicts()
+    rows = FEATURES.head(3).to_dicts()
+    assert [trained.model.answer_one(row["kol_id"], row) for row in rows] == answer.head(3).to_dicts()
 
 
 def test_a_model_that_never_learnt_the_share_says_none():
     assert TRAINED.model.answer(FEATURES.head(3))["fake_share"].null_count() == 3
-    assert TRAINED.model.answer_one(FEATURES.head(1))["fake_share"] is None
+    assert TRAINED.model.answer_one("k", FEATURES.row(0, named=True))["fake_share"] is None
+
+
+def test_one_row_is_taken_as_a_frame_of_it_is():
+    names = ("unknown", "absent", "infinite", "huge", "whole", "flag")
+    row = {"unknown": None, "infinite": float("inf"), "huge": 1e300, "whole": 3, "flag": True}
+    np.testing.assert_array_equal(feature_row(row, names), feature_matrix(pl.DataFrame([row]), names))
+    with pytest.raises(InvalidInputError, match="features whole hold text"):
+        feature_row(row | {"whole": "3"}, names)
 
 
 def test_reasons_add_up_to_what_the_calibration_starts_from():
-    found = explain(TRAINED.model, FEATURES[7:8])
+    found = explain(TRAINED.model, TRAINED.model.matrix(FEATURES[7:8]))
     assert sum(part.contribution for part in found.parts) == pytest.approx(found.calibration.log_odds, abs=1e-9)
     score = TRAINED.model.score(FEATURES[7:8]).row(0, named=True)
     assert found.calibration.probability == score["probability"]

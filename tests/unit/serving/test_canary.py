@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -13,7 +14,7 @@ from kolray.models.registry import CHALLENGER, LoadedModel
 from kolray.serving.canary import Canary
 
 KOLS = [f"kol_{n:06d}" for n in range(5_000)]
-ROW = pl.DataFrame({"kol_id": ["k"]})
+FEATURES = {"posts_per_day": 1.0}
 
 
 class Model:
@@ -27,8 +28,8 @@ class Model:
             raise ValueError("no such feature")
         return rows.with_columns(trust_score=pl.lit(self.score))
 
-    def answer_one(self, row: pl.DataFrame) -> dict[str, Any]:
-        return self.answer(row).row(0, named=True)
+    def answer_one(self, kol_id: str, features: Mapping[str, Any]) -> dict[str, Any]:
+        return self.answer(pl.DataFrame([{"kol_id": kol_id, **features}])).row(0, named=True)
 
 
 class Registry:
@@ -91,17 +92,17 @@ def test_promotion_leaves_nothing_to_choose(registry: Registry) -> None:
 def test_the_champion_answers_for_a_challenger_that_fails(registry: Registry) -> None:
     registry.scores[2] = None
     canary = _canary(registry, 100)
-    model, scored = canary.answer("k", ROW)
+    model, scored = canary.answer("k", FEATURES)
     assert (model.label, scored["trust_score"]) == ("trust:1", 60.0)
     assert _sample(canary, "kolray_challenger_failed_total") == 1
     registry.scores = {1: None, 2: None}
     with pytest.raises(ValueError, match="no such feature"):
-        _canary(registry, 0).answer("k", ROW)
+        _canary(registry, 0).answer("k", FEATURES)
 
 
 def test_in_the_shadow_the_challenger_is_compared_and_never_answers(registry: Registry) -> None:
     canary = _canary(registry, 0, shadow=True)
-    assert {canary.answer(kol_id, ROW)[0].label for kol_id in KOLS[:10]} == {"trust:1"}
+    assert {canary.answer(kol_id, FEATURES)[0].label for kol_id in KOLS[:10]} == {"trust:1"}
     canary._behind.shutdown(wait=True)
     assert _sample(canary, "kolray_shadow_difference_count") == 10
     assert _sample(canary, "kolray_shadow_difference_sum") == pytest.approx(30)
@@ -112,7 +113,7 @@ def test_without_a_challenger_or_a_champion(registry: Registry) -> None:
     assert not _challenged(_canary(registry, 50, shadow=True))
     registry.aliases["champion"] = None
     with pytest.raises(NotFoundError, match="train one"):
-        _canary(registry, 50).answer("k", ROW)
+        _canary(registry, 50).answer("k", FEATURES)
 
 
 def _sample(canary: Canary, name: str) -> Any:

@@ -20,7 +20,7 @@ from kolray.testing.stores import MemoryStore
 from tests.silver import START
 
 DAY = timedelta(days=1)
-ROW = pl.DataFrame({"kol_id": ["k"], "posts_per_day": [1.0]})
+VALUES = {"posts_per_day": 1.0}
 
 
 class Held:
@@ -34,12 +34,12 @@ class Held:
         self.asked += 1
         if self.away:
             raise ServiceUnavailableError(self.name, "here", "start it")
-        return None if self.age is None else Features(ROW, START - self.age, self.name)
+        return None if self.age is None else Features(VALUES, START - self.age, self.name)
 
 
 def _lookup(*sources: Held) -> FeatureLookup:
     def past(kol_id: str, as_of: datetime) -> Features | None:
-        return Features(ROW, as_of - DAY, "lake") if as_of >= START else None
+        return Features(VALUES, as_of - DAY, "lake") if as_of >= START else None
 
     return FeatureLookup(sources, past, DAY, FakeClock(START))
 
@@ -137,6 +137,6 @@ def test_features_of_a_score_serve_unless_the_model_needs_more() -> None:
     store.upsert_scores(score)
     found = StoreSource(store, lambda: ("a", "b")).read("k")
     assert found is not None
-    assert (found.as_of, found.row.row(0, named=True)) == (START, {"kol_id": "k", "a": 1.0, "b": None})
+    assert (found.as_of, found.values) == (START, {"a": 1.0, "b": None})
     assert StoreSource(store, lambda: ("a", "c")).read("k") is None
     assert StoreSource(store, tuple).read("nobody") is None
