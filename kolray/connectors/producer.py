@@ -18,6 +18,8 @@ from kolray.settings import KafkaSettings
 
 POLL_EVERY = 2000
 """Records between looks at delivery reports."""
+DELIVERY_S = 300.0
+"""How long a record may wait for its broker, as while that is started anew, before it counts as failed."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class EventProducer:
                 "queue.buffering.max.messages": 500_000,
                 "enable.idempotence": kafka.transactions,  # the embedded broker accepts only plain producers at speed
                 "acks": "all",
-                "delivery.timeout.ms": 60_000,
+                "delivery.timeout.ms": int(DELIVERY_S * 1000),
                 "on_delivery": self._delivered,
                 "log_level": 0,
             }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import polars as pl
 from rich.progress import track
 
 from kolray.clock import SystemClock
+from kolray.connectors.bulk import BulkProducer
 from kolray.connectors.files import CHUNK_ROWS, FileEvents, chunks
 from kolray.connectors.producer import EventProducer
 from kolray.events import TIME
@@ -45,18 +47,20 @@ def send_file_events(
             everything is sent, whatever went out before.
     """
     events = FileEvents(read.kind, allowed(read.frame), allowed(read.dead))
-    producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
+    registry = open_registry(settings.registry.url)
     progress = _Progress(settings.home / "ingest", events, log)
     slices = list(chunks(events.frame))[progress.chunks :]
     resumed = min(progress.chunks * CHUNK_ROWS, events.frame.height)
-    for part in track(slices, description="chunks") if show else slices:
-        producer.send(events.kind, part)
-        producer.flush()
-        progress.advance()
+    with closing(BulkProducer(settings.kafka, registry)) as producer:
+        for part in track(slices, description="chunks") if show else slices:
+            producer.send(events.kind, part)
+            producer.flush()
+            progress.advance()
     if events.dead.height:
         now = pl.lit(SystemClock().now()).cast(TIME).alias("at")
-        producer.send_dead_letters(events.dead.with_columns(now))
-        producer.flush()
+        letters = EventProducer(settings.kafka, registry)
+        letters.send_dead_letters(events.dead.with_columns(now))
+        letters.flush()
     progress.end()
     n_read, n_sent, n_dead = read.frame.height + read.dead.height, events.frame.height, events.dead.height
     counts = {"read": n_read, "sent": n_sent, "dead_letters": n_dead, "denied": n_read - n_sent - n_dead}

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from kolray.stream.memory import byte_at, long_at, put_byte, put_int, put_long, put_word, word_at
+from kolray.schemas.memory import byte_at, long_at, put_byte, put_int, put_long, put_word, word_at
 from kolray.stream.varint import TOPS, avro_long, avro_size, first_bytes
 
 Bytes = npt.NDArray[np.uint8]

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from kolray.schemas.memory import address_of
 from kolray.stream.fetch import RawBatch
-from kolray.stream.memory import address_of
 from kolray.stream.program import Program
 from kolray.stream.records import DOUBTED, GOOD, PADDING, Bytes, Ints, gather, scan
 

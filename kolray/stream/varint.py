@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from kolray.stream.memory import byte_at, word_at
+from kolray.schemas.memory import byte_at, word_at
 
 TOPS, _REST = np.uint64(0x8080808080808080), np.uint64(0x7F7F7F7F7F7F7F7F)
 _ONE = np.uint64(1)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from kolray.cli.main import app
 from kolray.connectors import files
-from kolray.connectors.producer import EventProducer
+from kolray.connectors.bulk import BulkProducer
 from kolray.connectors.reading import committed
 from kolray.settings import Settings
 
@@ -41,17 +41,17 @@ def test_a_run_that_was_stopped_goes_on(embedded: Settings, tmp_path: Path, monk
 
     for module in ("files", "send"):
         monkeypatch.setattr(f"kolray.connectors.{module}.CHUNK_ROWS", 10)
-    whole = EventProducer.send
+    whole = BulkProducer.send
 
-    def stops_at_the_third(self: EventProducer, kind: files.Kind, frame: pl.DataFrame) -> None:
+    def stops_at_the_third(self: BulkProducer, kind: files.Kind, frame: pl.DataFrame) -> None:
         if frame["event_id"][0] == "e20":
             raise KeyboardInterrupt
         whole(self, kind, frame)
 
-    monkeypatch.setattr(EventProducer, "send", stops_at_the_third)
+    monkeypatch.setattr(BulkProducer, "send", stops_at_the_third)
     assert CliRunner().invoke(app, ingest).exit_code != 0
     assert len(keys(embedded)) == 20
-    monkeypatch.setattr(EventProducer, "send", whole)
+    monkeypatch.setattr(BulkProducer, "send", whole)
     told = json.loads(CliRunner().invoke(app, [*ingest, "--json"], catch_exceptions=False).stdout)
     assert told == {"read": 26, "sent": 25, "dead_letters": 1, "denied": 0, "resumed": 20}
     assert keys(embedded) == [f"k{n:02}" for n in range(ROWS)]

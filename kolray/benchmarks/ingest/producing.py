@@ -5,26 +5,30 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import psutil
 from confluent_kafka import Producer
 
 from kolray import local
 from kolray.benchmarks.events import chunks
-from kolray.connectors.producer import EventProducer
+from kolray.connectors.bulk import BulkProducer
+from kolray.connectors.record_batches import record_batches
 from kolray.events import RAW_TOPICS, Kind
 from kolray.local.profiles import start_again
-from kolray.schemas.registry import FileRegistry
-from kolray.schemas.wire import encode_rows
+from kolray.schemas.columns import AvroColumns
+from kolray.schemas.registry import FileRegistry, packaged_schema
 from kolray.settings import KafkaSettings
 from kolray.stream.decode import BatchDecoder
 from kolray.stream.fetch import BatchFetcher
 
 N_KOLS = 2000
 CHUNK = 50_000
+PARTITIONS = 4
 Frames = Sequence[tuple[Kind, pl.DataFrame]]
 
 
@@ -63,17 +67,24 @@ def size_of(frames: Frames) -> int:
 
 
 def encoding(frames: Frames) -> Rate:
-    """Avro alone, with the wire format's head, as Kafka values."""
-    return measured(size_of(frames), lambda: [encode_rows(RAW_TOPICS[kind], 1, frame) for kind, frame in frames])
+    """Columns to Avro and to Kafka's record batches, compressed and with their checksums; nothing is sent."""
+
+    def work() -> None:
+        for kind, frame in frames:
+            columns = AvroColumns.of(frame, packaged_schema(RAW_TOPICS[kind]))
+            for batch in record_batches(columns, np.zeros(frame.height, np.int64), 1, PARTITIONS):
+                batch.records.close()
+
+    return measured(size_of(frames), work)
 
 
 def producing(kafka: KafkaSettings, frames: Frames) -> Rate:
     """Encoded, produced, and acknowledged by the broker to the last."""
-    producer = EventProducer(kafka, FileRegistry())
-    return measured(size_of(frames), lambda: _send(producer, frames))
+    with closing(BulkProducer(kafka, FileRegistry())) as producer:
+        return measured(size_of(frames), lambda: _send(producer, frames))
 
 
-def _send(producer: EventProducer, frames: Frames) -> None:
+def _send(producer: BulkProducer, frames: Frames) -> None:
     for kind, frame in frames:
         producer.send(kind, frame)
     producer.flush()
@@ -120,16 +131,15 @@ class Outage:
 def outage(settings_home: Path, kafka: KafkaSettings, frames: Frames, away_s: float) -> Outage:
     """Kills the broker of this home once half of the events are handed over, and starts it again ``away_s`` later."""
     before = read_ids(kafka)
-    producer, back = EventProducer(kafka, FileRegistry()), None
-    for number, (kind, frame) in enumerate(frames):
-        producer.send(kind, frame)
-        if number == len(frames) // 2:
-            kill_server(settings_home, "kafka")
-            back = threading.Thread(target=_start_after, args=(settings_home, away_s))
-            back.start()
-    producer.flush(away_s * 3 + 60)
-    if back is not None:
-        back.join()
+    back = threading.Thread(target=_start_after, args=(settings_home, away_s))
+    with closing(BulkProducer(kafka, FileRegistry())) as producer:
+        for number, (kind, frame) in enumerate(frames):
+            if number == len(frames) // 2:
+                kill_server(settings_home, "kafka")
+                back.start()
+            producer.send(kind, frame)
+        producer.flush(away_s * 3 + 60)
+    back.join()
     after = read_ids(kafka)
     records = after.len() - before.len()
     distinct = after.n_unique() - before.n_unique()

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from kolray.events import SCHEMAS, Kind
+from kolray.schemas.memory import address_of
 from kolray.schemas.registry import FileRegistry, packaged_schema
 from kolray.stream.decode import BatchDecoder, Decoded
-from kolray.stream.memory import address_of
 from kolray.stream.program import compile_program
 from kolray.stream.records import PADDING, is_utf8
 from kolray.stream.values import PLACE, REJECTED
