@@ -119,13 +119,14 @@ def serving(
     kols: int = typer.Option(10_000, min=1000, help="KOLs that are asked for, by Zipf's law"),
     rate: float = typer.Option(300, min=1, help="requests a second, sent when planned, whatever the server does"),
     seconds: float = typer.Option(20, min=1, help="how long, on Ray Serve, on uvicorn alone and with Redis killed"),
+    haproxy: bool = typer.Option(True, help="behind Ray's HAProxy, and for comparison behind its own proxies"),
     as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),
 ) -> None:
     """Scores over HTTP without the cache, on servers of its own; nothing but 200 may be answered."""
     from kolray.benchmarks.serving.run import Plan, run
 
     with Console(stderr=True).status("…") as status:
-        figures = run(Plan(rate, seconds, kols), lambda text: status.update(f"{text} …"))
+        figures = run(Plan(rate, seconds, kols), lambda text: status.update(f"{text} …"), haproxy=haproxy)
     _report("kolray bench serving", figures, as_json, right=not figures["errors"] + figures["redis_killed_errors"])
 
 

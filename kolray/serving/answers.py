@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from prometheus_client import Counter
 from pydantic import BaseModel
+from starlette.responses import Response
 
 from kolray.errors import ServiceUnavailableError
 from kolray.serving.single_flight import SingleFlight
@@ -16,6 +17,11 @@ from kolray.stores.features import Cached, FeatureStore
 def as_json(answer: BaseModel) -> bytes:
     """An answer as it is sent."""
     return answer.model_dump_json().encode()
+
+
+def json_response(body: bytes) -> Response:
+    """An answer that is JSON already, as the cache has it: checking and writing it again costs as much as a score."""
+    return Response(body, media_type="application/json")
 
 
 class AnswerCache:

@@ -15,7 +15,7 @@ from fastapi.middleware.cors import CORSMiddleware
 import kolray
 from kolray.serving import problems
 from kolray.serving.access import needs
-from kolray.serving.answers import AnswerCache, as_json
+from kolray.serving.answers import AnswerCache, as_json, json_response
 from kolray.serving.batch import score_batch
 from kolray.serving.campaigns import CampaignDesk, add_campaigns
 from kolray.serving.conditional import Conditional
@@ -42,11 +42,13 @@ from kolray.serving.live import add_live
 from kolray.serving.observe import Metrics, Observe
 from kolray.serving.openapi import describe
 from kolray.serving.problems import ERRORS
+from kolray.serving.quick import QuickRoute, score_key
 from kolray.serving.reference import add_reference
 from kolray.serving.scoring import ScoringGraph
 from kolray.serving.tokens import Tokens
 from kolray.settings import ServingSettings
 from kolray.stores.rankings import RankBy
+from kolray.stores.redis_loop import LoopRedis
 
 PAGE = 5_000
 """Window rows an answer holds at most."""
@@ -59,6 +61,7 @@ class Services:
     graph: ScoringGraph
     tokens: Tokens
     limiter: RateLimiter
+    redis: LoopRedis
     serving: ServingSettings = field(default_factory=ServingSettings)
     session_ok: Callable[[str], bool] = lambda _: False
 
@@ -112,15 +115,25 @@ READ, SCORE = needs("read"), needs("score")
 
 
 def _scores(app: FastAPI) -> None:
-    @app.post("/kol/score", response_model=ScoreAnswer, dependencies=[SCORE], responses=ERRORS, tags=["scores"])
     def score(body: ScoreRequest) -> Response:
         """How far to trust a KOL's audience: 0–100, higher = more trustworthy."""
         graph = app.state.services.graph
         graph.refuse_erased(body.kol_id)  # before the cache is asked
         if body.as_of is not None or body.events is not None:
-            return _json(as_json(_score(graph, body)))
-        key = f"score:{body.explain}:{graph.canary.model(body.kol_id).label}"
-        return _json(app.state.answers.get(body.kol_id, key, lambda: _score(graph, body)))
+            return json_response(as_json(_score(graph, body)))
+        key = score_key(graph.canary.model(body.kol_id), explain=body.explain)
+        return json_response(app.state.answers.get(body.kol_id, key, lambda: _score(graph, body)))
+
+    app.router.add_api_route(
+        "/kol/score",
+        score,
+        methods=["POST"],
+        route_class_override=QuickRoute,
+        response_model=ScoreAnswer,
+        dependencies=[SCORE],
+        responses=ERRORS,
+        tags=["scores"],
+    )
 
     @app.post("/kol/score/batch", dependencies=[SCORE], responses=ERRORS, tags=["scores"])
     def batch(body: BatchRequest) -> BatchAnswer:
@@ -136,16 +149,11 @@ def _scores(app: FastAPI) -> None:
         graph.refuse_erased(body.kol_id)
         if body.campaign_id is not None:
             desk = app.state.services.campaigns
-            return _json(as_json(desk.forecast(body.campaign_id, body.kol_id, body.metric, body.horizon_h)))
+            return json_response(as_json(desk.forecast(body.campaign_id, body.kol_id, body.metric, body.horizon_h)))
         model = graph.champions.loaded().get("success")
         key = f"forecast:{body.metric}:{body.horizon_h}:{model}"
         make = partial(graph.forecast, body.kol_id, body.metric, body.horizon_h)
-        return _json(app.state.answers.get(body.kol_id, key, make))
-
-
-def _json(body: bytes) -> Response:
-    """An answer that is JSON already, as the cache has it: checking and writing it again costs a fifth of a score."""
-    return Response(body, media_type="application/json")
+        return json_response(app.state.answers.get(body.kol_id, key, make))
 
 
 def _score(graph: ScoringGraph, body: ScoreRequest) -> ScoreAnswer:

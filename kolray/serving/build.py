@@ -24,6 +24,7 @@ from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stores.rate_window import RateWindow
 from kolray.stores.redis_connection import RedisConnection
+from kolray.stores.redis_loop import LoopRedis
 from kolray.stream.denied import open_deny_list
 
 
@@ -35,10 +36,11 @@ def build(settings: Settings) -> FastAPI:
     redis = RedisConnection(settings.redis, settings.serving.redis_timeout_s)
     graph = open_graph(settings, champions, redis)
     tokens = Tokens.of(settings)
-    limiter = RateLimiter(RateWindow(settings.redis, WINDOW_S, redis))
+    loop_redis = LoopRedis(settings.redis, redis)
+    limiter = RateLimiter(RateWindow(loop_redis, WINDOW_S))
     given = settings.serving.session_secret
     sessions = Sessions(tokens, given.get_secret_value() if given else kept_secret(settings.home))
-    app = build_app(Services(graph, tokens, limiter, settings.serving, sessions.ok))
+    app = build_app(Services(graph, tokens, limiter, loop_redis, settings.serving, sessions.ok))
     app.router.routes.extend(open_tracking(settings))
     mount_dashboard(app, build_dashboard(LivePageData(graph), sessions.sign_in, sessions.ok))
     return app

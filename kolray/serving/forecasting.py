@@ -65,7 +65,7 @@ class Forecasting:
         try:
             held = self._lookup.get_forecast(kol_id, RANKED)
             if held is not None:
-                return round(sum(held.value), 1)
+                return held.total
             return round(sum(point.value for point in self.forecast(kol_id, RANKED, 24).points), 1)
         except (NotFoundError, ServiceUnavailableError):
             return None

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import math
-
-from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from collections import deque
+from typing import Any, NamedTuple
 
 from kolray.clock import Clock, SystemClock
 from kolray.errors import ServiceUnavailableError
 from kolray.serving.problems import Problem
 from kolray.serving.tokens import Token
-from kolray.stores.rate_window import RateWindow
+from kolray.stores.rate_window import Count, RateWindow
+from kolray.stores.redis_loop import Command
 
 WINDOW_S = 60
 ALONE = 4
 """Part of the limit (1/n) that one replica grants by itself while Redis is away."""
+
+
+class Granted(NamedTuple):
+    """The standard headers, and what Redis answered besides; None: it is away."""
+
+    headers: dict[str, str]
+    replies: list[Any] | None
 
 
 class RateLimiter:
@@ -30,24 +36,24 @@ class RateLimiter:
 
     def __init__(self, shared: RateWindow, clock: Clock | None = None) -> None:
         self._shared, self._clock = shared, clock or SystemClock()
-        self._alone = MovingWindowRateLimiter(MemoryStorage())
+        self._granted: dict[str, deque[float]] = {}
 
-    def check(self, token: Token) -> dict[str, str]:
-        """Counts one request; returns the standard headers.
+    async def check(self, token: Token, *more: Command) -> Granted:
+        """Counts one request, and asks Redis for ``more`` in the same round trip.
 
         Raises:
             Problem: 429 with ``Retry-After`` when the limit is reached.
         """
         key = hashlib.sha256(token.name.encode()).hexdigest()[:32]
         limit = token.rate_per_minute
+        replies: list[Any] | None = None
         try:
-            granted, held, next_s = self._shared.take(key, limit)
+            (granted, held, next_s), replies = await self._shared.take(key, limit, *more)
         except ServiceUnavailableError:
             limit = max(1, limit // ALONE)
             granted, held, next_s = self._by_itself(key, limit)
-        else:
-            if granted:
-                self._alone.hit(RateLimitItemPerSecond(max(1, limit // ALONE), WINDOW_S), key)
+        if granted:
+            self._mine(key).append(self._clock.monotonic())
         wait_s = max(1, math.ceil(next_s))
         headers = {
             "RateLimit-Policy": f"{limit};w={WINDOW_S}",
@@ -58,10 +64,18 @@ class RateLimiter:
         if not granted:
             detail = f"{limit} requests a minute are used up; try again in {wait_s} s"
             raise Problem(429, "Too many requests", detail, headers | {"Retry-After": str(wait_s)})
-        return headers
+        return Granted(headers, replies)
 
-    def _by_itself(self, key: str, limit: int) -> tuple[bool, int, float]:
-        item = RateLimitItemPerSecond(limit, WINDOW_S)
-        granted = self._alone.hit(item, key)
-        stats = self._alone.get_window_stats(item, key)
-        return granted, limit - stats.remaining, stats.reset_time - self._clock.now().timestamp()
+    def _by_itself(self, key: str, limit: int) -> Count:
+        mine = self._mine(key)
+        granted = len(mine) < limit
+        oldest = mine[0] if mine else self._clock.monotonic()
+        return Count(granted, len(mine) + granted, oldest + WINDOW_S - self._clock.monotonic())
+
+    def _mine(self, key: str) -> deque[float]:
+        """When this replica granted a request, in the last ``WINDOW_S``."""
+        mine = self._granted.setdefault(key, deque())
+        since = self._clock.monotonic() - WINDOW_S
+        while mine and mine[0] <= since:
+            mine.popleft()
+        return mine

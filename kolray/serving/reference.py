@@ -43,14 +43,14 @@ def add_reference(app: FastAPI) -> None:
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi(request: Request) -> JSONResponse:
-        await run_in_threadpool(_may, request)
+        await _may(request)
         return JSONResponse(app.openapi())
 
     @app.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> Response:
         base = request.scope.get("root_path", "").rstrip("/")
         try:
-            await run_in_threadpool(_may, request)
+            await _may(request)
         except Problem as problem:
             if problem.status != 401 or "Authorization" in request.headers:
                 raise
@@ -59,10 +59,10 @@ def add_reference(app: FastAPI) -> None:
         return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
 
 
-def _may(request: Request) -> None:
+async def _may(request: Request) -> None:
     services = request.app.state.services
     cookie = request.cookies.get(COOKIE)
-    if cookie is not None and services.session_ok(cookie):
+    if cookie is not None and await run_in_threadpool(services.session_ok, cookie):
         return
     text = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-    authorize(services.tokens, services.limiter, text, "read")
+    await authorize(services.tokens, services.limiter, text, "read")

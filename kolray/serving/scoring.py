@@ -82,6 +82,23 @@ class ScoringGraph:
         expected = self.forecasting.expected(kol_id) if as_of is None else None
         return score_answer(scored, features, trust.label, expected, self.clock.now(), as_of, **more)
 
+    def score_on(self, kol_id: str, features: Features, expected: float | None) -> ScoreAnswer:
+        """``score`` of what was looked up already, ``success_forecast`` too.
+
+        Raises:
+            NotFoundError: no model yet.
+        """
+        trust, scored = self.canary.answer(kol_id, features.values)
+        return score_answer(scored, features, trust.label, expected, self.clock.now())
+
+    def fresh(self, as_of: datetime) -> bool:
+        """Whether features of then are as new as they are kept for."""
+        return self.clock.now() - as_of <= self.lookup.feature_ttl
+
+    def erasures_due(self) -> bool:
+        """Whether the next question about a KOL reads the deny-list again, which takes a while."""
+        return self._denied.due()
+
     def _known(self, kol_id: str, as_of: datetime, champion: LoadedModel) -> tuple[LoadedModel, Features]:
         """The model and the features of a KOL at a time."""
         kept = score_known(self.lake, self.store, kol_id, as_of)

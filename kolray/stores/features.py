@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import polars as pl
+from pydantic_core import from_json
 
 from kolray.clock import from_ms, to_ms
 from kolray.events import TIME, Columns
@@ -30,7 +31,7 @@ PREFIXES = ("features", "score", "live", "forecast", "cache", "hours")
 REFILL_S = 120
 """Seconds until another process may begin a refill that was not completed."""
 
-_CACHED = """
+CACHED = """
 local held, lease = unpack(redis.call('HMGET', KEYS[1], ARGV[1], 'lease'))
 if not lease then
   lease = ARGV[2]
@@ -39,7 +40,7 @@ if not lease then
 end
 return {held, lease}
 """
-_CACHE = """
+KEEP = """
 if redis.call('HGET', KEYS[1], 'lease') == ARGV[1] then
   redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
   redis.call('EXPIRE', KEYS[1], ARGV[4])
@@ -66,8 +67,8 @@ class FeatureStore(Rankings, Forecasts, AlertFeed, StreamPulse):
 
     def __init__(self, settings: RedisSettings, connection: RedisConnection | None = None) -> None:
         super().__init__(settings, connection)
-        self._cached = self._redis.register_script(_CACHED)
-        self._cache = self._redis.register_script(_CACHE)
+        self._cached = self._redis.register_script(CACHED)
+        self._cache = self._redis.register_script(KEEP)
 
     def put_features(self, frame: pl.DataFrame) -> None:
         """``kol_id, as_of`` and one column a feature; replaces what was held, expires after ``feature_ttl_s``."""
@@ -89,10 +90,7 @@ class FeatureStore(Rankings, Forecasts, AlertFeed, StreamPulse):
         """None when there are none or they expired."""
         with self._asking():
             held = self._redis.get(f"features:{kol_id}")
-        if held is None:
-            return None
-        row = json.loads(held)
-        return FeatureRow(from_ms(row["as_of"]), row["values"])
+        return None if held is None else held_features(held)
 
     def get_feature_rows(self, kol_ids: list[str], names: Sequence[str]) -> pl.DataFrame:
         """``kol_id, as_of`` and these features (Float64) of the KOLs that have any, read as columns."""
@@ -167,8 +165,7 @@ class FeatureStore(Rankings, Forecasts, AlertFeed, StreamPulse):
         """An answer about a KOL that was kept; ``rest`` names it among its answers."""
         with self._asking():
             held, lease = self._cached(keys=[f"cache:{kol_id}"], args=[rest, uuid.uuid4().bytes, ttl_s])
-        fresh = held is not None and int.from_bytes(held[:8]) > _now_ms()
-        return Cached(held[8:] if fresh else None, lease)
+        return cached(held, lease)
 
     def cache_put(self, kol_id: str, rest: str, value: bytes, ttl_s: int, lease: bytes) -> None:
         """Keeps an answer beside the others of its KOL: ``cache_drop`` has one key to delete.
@@ -179,9 +176,8 @@ class FeatureStore(Rankings, Forecasts, AlertFeed, StreamPulse):
 
         Each carries the time it expires at, as Redis before 7.4 lets only whole hashes expire.
         """
-        until = (_now_ms() + ttl_s * 1000).to_bytes(8)
         with self._asking():
-            self._cache(keys=[f"cache:{kol_id}"], args=[lease, rest, until + value, ttl_s])
+            self._cache(keys=[f"cache:{kol_id}"], args=[lease, rest, until(ttl_s) + value, ttl_s])
 
     def cache_drop(self, kol_ids: list[str]) -> None:
         """Forgets the answers about these KOLs, also those being made: all replicas share the cache, so from here on
@@ -221,6 +217,23 @@ class FeatureStore(Rankings, Forecasts, AlertFeed, StreamPulse):
         """Changes when Redis restarted, with or without its memory."""
         with self._asking():
             return str(self._redis.info("server")["run_id"])
+
+
+def held_features(text: bytes) -> FeatureRow:
+    """As ``features:{kol}`` has them."""
+    row = from_json(text)
+    return FeatureRow(from_ms(row["as_of"]), row["values"])
+
+
+def cached(held: bytes | None, lease: bytes) -> Cached:
+    """Of what ``CACHED`` answers: a time (``until``) and the answer."""
+    fresh = held is not None and int.from_bytes(held[:8]) > _now_ms()
+    return Cached(held[8:] if held is not None and fresh else None, lease)
+
+
+def until(ttl_s: int) -> bytes:
+    """The time at which an answer that is kept now expires."""
+    return (_now_ms() + ttl_s * 1000).to_bytes(8)
 
 
 def _live(held: Mapping[bytes, bytes]) -> list[dict[str, Any]]:

@@ -5,11 +5,11 @@ Keys: ``forecast:{kol}`` hash metric → JSON (expires), ``newest:event`` ms of 
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import polars as pl
+from pydantic_core import from_json
 
 from kolray.clock import from_ms
 from kolray.settings import RedisSettings
@@ -44,6 +44,11 @@ class HeldForecast(NamedTuple):
     value: list[float]
     lower: list[float]
     upper: list[float]
+
+    @property
+    def total(self) -> float:
+        """Of all its hours."""
+        return round(sum(self.value), 1)
 
 
 class Progress(NamedTuple):
@@ -84,7 +89,7 @@ class Forecasts(RedisClient):
             for kol_id in kol_ids:
                 pipe.hget(f"forecast:{kol_id}", metric)
             held = pipe.execute()
-        return {kol_id: _held(text) for kol_id, text in zip(kol_ids, held, strict=True) if text is not None}
+        return {kol_id: held_forecast(text) for kol_id, text in zip(kol_ids, held, strict=True) if text is not None}
 
     def get_forecast_and_progress(self, kol_id: str, metric: str) -> tuple[HeldForecast | None, Progress | None]:
         """``get_forecast`` and ``progress`` in one round trip."""
@@ -93,7 +98,7 @@ class Forecasts(RedisClient):
             pipe.hget(f"forecast:{kol_id}", metric)
             pipe.mget(MARKS)
             held, marks = pipe.execute()
-        return None if held is None else _held(held), _progress(*marks)
+        return None if held is None else held_forecast(held), _progress(*marks)
 
     def put_progress(self, rows: pl.DataFrame) -> None:
         """Rows of ``WINDOW_SCHEMA`` with events in them; an older one than what is held changes nothing."""
@@ -118,8 +123,9 @@ class Forecasts(RedisClient):
         self._in_batches(parts, add)
 
 
-def _held(text: bytes) -> HeldForecast:
-    row = json.loads(text)
+def held_forecast(text: bytes) -> HeldForecast:
+    """As ``forecast:{kol}`` has it."""
+    row = from_json(text)
     return HeldForecast(from_ms(row["origin"]), row["model"], row["value"], row["lower"], row["upper"])
 
 

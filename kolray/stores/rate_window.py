@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from kolray.settings import RedisSettings
-from kolray.stores.redis_client import RedisClient
-from kolray.stores.redis_connection import RedisConnection
+from kolray.stores.redis_loop import Command, LoopRedis
 
 _COUNT = """
 local clock = redis.call('TIME')
@@ -31,24 +29,23 @@ class Count(NamedTuple):
     next_s: float
 
 
-class RateWindow(RedisClient):
+class RateWindow:
     """Grants at most ``limit`` in any ``window_s``, over all who ask this Redis.
 
     The time is Redis' own, so clocks of replicas do not matter; one script decides, so that nothing comes in between.
     Exact as long as Redis keeps what it acknowledged: one that restarts empty, or a replica that took over, forgets.
     """
 
-    def __init__(self, settings: RedisSettings, window_s: float, connection: RedisConnection | None = None) -> None:
-        super().__init__(settings, connection)
+    def __init__(self, redis: LoopRedis, window_s: float) -> None:
+        self._redis = redis
         self._window_us = round(window_s * 1e6)
-        self._count = self._redis.register_script(_COUNT)
 
-    def take(self, key: str, limit: int) -> Count:
-        """Counts one under ``rate:{key}``, if it is granted.
+    async def take(self, key: str, limit: int, *more: Command) -> tuple[Count, list[Any]]:
+        """Counts one under ``rate:{key}``, if it is granted; and the replies to ``more`` in the same round trip.
 
         Raises:
             ServiceUnavailableError: Redis is away.
         """
-        with self._asking():
-            granted, held, next_us = self._count(keys=[f"rate:{key}"], args=[self._window_us, limit])
-        return Count(bool(granted), int(held), float(next_us) / 1e6)
+        counting: Command = ("EVAL", _COUNT, 1, f"rate:{key}", self._window_us, limit)
+        (granted, held, next_us), *replies = await self._redis.ask(counting, *more)
+        return Count(bool(granted), int(held), float(next_us) / 1e6), replies

@@ -16,6 +16,8 @@ from kolray.errors import ServiceUnavailableError
 from kolray.settings import RedisSettings
 
 log = logging.getLogger(__name__)
+PATIENT_S = 5.0
+"""Seconds a caller waits whom nobody waits for."""
 FAILURES = (redis.ConnectionError, redis.TimeoutError)
 FAILED = 3
 """Failures in a row after which a hurried caller leaves Redis alone."""
@@ -34,8 +36,9 @@ class RedisConnection:
 
     def __init__(self, settings: RedisSettings, hurry_s: float | None = None) -> None:
         self._address = settings.url.rsplit("@", 1)[-1]  # never the password
+        self.within_s = PATIENT_S if hurry_s is None else hurry_s
         self._breaker: CircuitBreaker | None = None
-        patience: dict[str, Any] = {"socket_timeout": 5, "socket_connect_timeout": 2}
+        patience: dict[str, Any] = {"socket_timeout": PATIENT_S, "socket_connect_timeout": 2}
         if hurry_s is not None:
             self._breaker = CircuitBreaker(FAILED, ALONE_S, FAILURES, name="redis")
             once = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))

@@ -62,10 +62,9 @@ class DenyList:
         Raises:
             ServiceUnavailableError: as ``now`` says.
         """
-        at = self._clock.monotonic()
-        if not now and at < self._next:
+        if not now and not self.due():
             return False
-        self._next = at + LOOK_S
+        self._next = self._clock.monotonic() + LOOK_S
         try:
             found = frozenset(name for name in self._objects.names(FOLDER) if _HASH.fullmatch(name))
         except ServiceUnavailableError as error:
@@ -79,6 +78,10 @@ class DenyList:
         self._key = (self._objects.get(KEY) or b"").decode()
         self._hashes, self._held = found, pl.Series(sorted(found), dtype=pl.String)
         return True
+
+    def due(self) -> bool:
+        """Whether ``look`` would read the list."""
+        return self._clock.monotonic() >= self._next
 
     def __len__(self) -> int:
         return len(self._hashes)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from redis import ResponseError
 
 from kolray import local
 from kolray.errors import ServiceUnavailableError
 from kolray.local import servers
 from kolray.local.profiles import one_server
 from kolray.settings import RedisSettings, load_settings
-from kolray.stores.rate_window import RateWindow
+from kolray.stores.rate_window import Count, RateWindow
 from kolray.stores.redis_connection import ALONE_S, FAILED, RedisConnection
+from kolray.stores.redis_loop import LoopRedis
 
 REPLICAS = 3
 
@@ -43,9 +48,20 @@ def server(home: Path) -> psutil.Process:
     return server
 
 
+class Window:
+    """``RateWindow`` for callers without a loop."""
+
+    def __init__(self, redis: RedisSettings, window_s: float, connection: RedisConnection | None = None) -> None:
+        self.redis = LoopRedis(redis, connection or RedisConnection(redis))
+        self._window, self._loop = RateWindow(self.redis, window_s), asyncio.Runner()
+
+    def take(self, key: str, limit: int) -> Count:
+        return self._loop.run(self._window.take(key, limit))[0]
+
+
 def _ask(redis: RedisSettings, limit: int, window_s: float, windows: int, seed: int) -> list[tuple[float, float]]:
     """One replica: asks in bursts and pauses; returns when each grant was asked for and when it was there."""
-    window, chance, granted = RateWindow(redis, window_s), random.Random(seed), []
+    window, chance, granted = Window(redis, window_s), random.Random(seed), []
     until = time.monotonic() + windows * window_s
     while time.monotonic() < until:
         for _ in range(chance.randint(1, 2 * limit)):
@@ -82,7 +98,7 @@ def test_no_window_has_more_than_the_limit(redis: RedisSettings, limit: int, win
 
 
 def test_the_next_is_granted_when_the_oldest_no_longer_counts(redis: RedisSettings) -> None:
-    window = RateWindow(redis, 0.2)
+    window = Window(redis, 0.2)
     assert [window.take("one", 2)[:2] for _ in range(3)] == [(True, 1), (True, 2), (False, 2)]
     time.sleep(window.take("one", 2).next_s + 0.001)
     assert window.take("one", 2).granted
@@ -90,15 +106,15 @@ def test_the_next_is_granted_when_the_oldest_no_longer_counts(redis: RedisSettin
 
 
 def test_a_token_that_is_gone_leaves_no_key_behind(redis: RedisSettings) -> None:
-    window = RateWindow(redis, 0.05)
+    window = Window(redis, 0.05)
     window.take("gone", 1)
     time.sleep(0.1)
-    assert not window._redis.exists("rate:gone")
+    assert not RedisConnection(redis).client.exists("rate:gone")
 
 
 def test_a_redis_that_hangs_is_left_alone_and_asked_again_later(redis: RedisSettings, server: psutil.Process) -> None:
     connection = RedisConnection(redis, hurry_s=0.05)
-    window = RateWindow(redis, 60, connection)
+    window = Window(redis, 60, connection)
     assert window.take("hung", 9).granted
     server.suspend()
     try:
@@ -112,3 +128,34 @@ def test_a_redis_that_hangs_is_left_alone_and_asked_again_later(redis: RedisSett
         server.resume()
     time.sleep(ALONE_S + 0.1)
     assert window.take("hung", 9).granted
+
+
+def test_a_refused_command_leaves_the_connection_in_order(redis: RedisSettings) -> None:
+    window = Window(redis, 60)
+    with asyncio.Runner() as loop:
+        with pytest.raises(ResponseError):
+            loop.run(window.redis.ask(("SET", "text", "a"), ("INCR", "text"), ("GET", "text")))
+        assert loop.run(window.redis.ask(("GET", "text"), ("EXISTS", "text"))) == [b"a", 1]
+
+
+def test_an_answer_given_up_is_not_taken_for_the_next_one(redis: RedisSettings) -> None:
+    asked = LoopRedis(redis, RedisConnection(redis))
+
+    async def give_up() -> list[Any]:
+        await asked.ask(("SET", "mine", "b"))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asked.ask(("BLPOP", "nothing", 1)), 0.05)
+        return await asked.ask(("GET", "mine"))
+
+    assert asyncio.run(give_up()) == [b"b"]
+
+
+def test_a_connection_that_was_closed_meanwhile_is_made_anew(redis: RedisSettings) -> None:
+    asked = LoopRedis(redis, RedisConnection(redis))
+
+    async def close_between() -> list[Any]:
+        await asked.ask(("PING",))
+        RedisConnection(redis).client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        return await asked.ask(("PING",))
+
+    assert asyncio.run(close_between()) == [b"PONG"]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 import polars as pl
 
 GRACE_S = 30
-"""Seconds that the last answers may take after the last request was sent."""
+"""Seconds without any answer after which the rest is not waited for."""
+_LENGTH = re.compile(rb"content-length: *(\d+)\r", re.IGNORECASE)
 
 
 @dataclass
@@ -40,95 +44,126 @@ class Outcome:
 class Client(asyncio.Protocol):
     """One connection with one request at a time. Our answers say their length, so nothing else is read."""
 
-    def __init__(self) -> None:
+    def __init__(self, answered: Callable[[Client, int], None]) -> None:
+        self._answered = answered
         self._buffer = b""
-        self._missing = -1
-        self._status = 0
-        self._done: asyncio.Future[int] | None = None
+        self._asking = False
         self.transport: asyncio.Transport | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it may be asked; a server may close it at any time."""
+        return self.transport is not None and not self.transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
 
-    def ask(self, request: bytes) -> asyncio.Future[int]:
-        """The status, once the whole answer is there; 0 where the connection was closed."""
-        self._buffer, self._missing = b"", -1
-        self._done = asyncio.get_running_loop().create_future()
-        if self.transport is None or self.transport.is_closing():
-            self._done.set_result(0)
-        else:
-            self.transport.write(request)
-        return self._done
+    def ask(self, request: bytes) -> None:
+        """``answered`` is told the status once the whole answer is there; 0 where the connection was closed."""
+        self._buffer, self._asking = b"", True
+        self.transport.write(request)  # type: ignore[union-attr]
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if self._missing < 0:
-            head, found, rest = self._buffer.partition(b"\r\n\r\n")
-            if not found:
-                return
-            self._status = int(head[9:12])
-            length = [line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-            self._missing, self._buffer = int(length[0]) if length else 0, rest
-        if len(self._buffer) >= self._missing and self._done is not None and not self._done.done():
-            self._done.set_result(self._status)
+        self._buffer = self._buffer + data if self._buffer else data
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        length = _LENGTH.search(self._buffer, 0, end + 2)
+        if len(self._buffer) - end - 4 >= (int(length[1]) if length else 0):
+            self._tell(int(self._buffer[9:12]))
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._done is not None and not self._done.done():
-            self._done.set_result(0)
+        self._tell(0)
+
+    def _tell(self, status: int) -> None:
+        if self._asking:
+            self._asking = False
+            self._answered(self, status)
 
 
 class Load:
-    """Sends requests to one server over connections that stay open; more are opened where all are busy."""
+    """Sends requests to one server over connections that stay open; more are opened where all are busy.
+
+    No task and no future a request: what the client costs, the server on the same machine lacks.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
         self._idle: deque[Client] = deque()
-
-    async def _one(self, request: bytes, planned: float, outcome: Outcome) -> None:
-        client = self._open()
-        try:
-            if client is None:
-                _, client = await asyncio.get_running_loop().create_connection(Client, self._host, self._port)
-            status = await client.ask(request)
-        except OSError:
-            status = 0
-        outcome.took_ms.append((time.perf_counter() - planned) * 1000)
-        outcome.statuses[status] = outcome.statuses.get(status, 0) + 1
-        if status and client is not None and client.transport is not None and not client.transport.is_closing():
-            self._idle.append(client)
-
-    def _open(self) -> Client | None:
-        """One that is idle, and that the server has not closed meanwhile, as it may."""
-        while self._idle:
-            client = self._idle.pop()
-            if client.transport is not None and not client.transport.is_closing():
-                return client
-        return None
+        self._planned: dict[Client, float] = {}
+        self._opening = set[asyncio.Task[None]]()
+        self._outcome = Outcome()
+        self._all_there = asyncio.Event()
+        self._missing = 0
+        self._next: Iterator[bytes] = iter(())
 
     async def at_rate(self, requests: Sequence[bytes], rate: float) -> Outcome:
         """Evenly, ``rate`` a second."""
-        outcome, begun = Outcome(), time.perf_counter()
-        sent = []
+        begun = self._begin(len(requests))
         for n, request in enumerate(requests):
             planned = begun + n / rate
             if (pause := planned - time.perf_counter()) > 0:
                 await asyncio.sleep(pause)
-            sent.append(asyncio.create_task(self._one(request, planned, outcome)))
-        await asyncio.wait(sent, timeout=GRACE_S)
-        lost = len(requests) - len(outcome.took_ms)
-        if lost:
-            outcome.statuses[0] = outcome.statuses.get(0, 0) + lost
-        outcome.seconds = time.perf_counter() - begun
-        return outcome
+            self._send(request, planned)
+        return await self._end(begun)
 
     async def at_most(self, requests: Sequence[bytes], clients: int) -> Outcome:
         """As fast as so many clients get their answers, each waiting for one at a time."""
-        outcome, begun, left = Outcome(), time.perf_counter(), iter(requests)
+        begun = self._begin(len(requests))
+        self._next = iter(requests)
+        for request in islice(self._next, clients):
+            self._send(request, time.perf_counter())
+        return await self._end(begun)
 
-        async def one_after_the_other() -> None:
-            for request in left:
-                await self._one(request, time.perf_counter(), outcome)
+    def _begin(self, n: int) -> float:
+        self._outcome, self._missing, self._next = Outcome(), n, iter(())
+        self._all_there.clear()
+        return time.perf_counter()
 
-        await asyncio.gather(*(one_after_the_other() for _ in range(clients)))
+    async def _end(self, begun: float) -> Outcome:
+        outcome = self._outcome
+        before = -1
+        while self._missing not in (0, before):
+            before = self._missing
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._all_there.wait(), GRACE_S)
+        if self._missing:
+            outcome.statuses[0] = outcome.statuses.get(0, 0) + self._missing
         outcome.seconds = time.perf_counter() - begun
+        self._planned.clear()
         return outcome
+
+    def _send(self, request: bytes, planned: float) -> None:
+        while self._idle:
+            client = self._idle.pop()
+            if client.open:
+                self._planned[client] = planned
+                client.ask(request)
+                return
+        opening = asyncio.get_running_loop().create_task(self._connect(request, planned))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    async def _connect(self, request: bytes, planned: float) -> None:
+        client = Client(self._answered)
+        self._planned[client] = planned
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: client, self._host, self._port)
+        except OSError:
+            self._answered(client, 0)
+        else:
+            client.ask(request)
+
+    def _answered(self, client: Client, status: int) -> None:
+        planned = self._planned.pop(client, None)
+        if planned is None:  # later than anybody waits for it
+            return
+        self._outcome.took_ms.append((time.perf_counter() - planned) * 1000)
+        self._outcome.statuses[status] = self._outcome.statuses.get(status, 0) + 1
+        self._missing -= 1
+        if status and client.open:
+            self._idle.append(client)
+        if (request := next(self._next, None)) is not None:
+            self._send(request, time.perf_counter())
+        if not self._missing:
+            self._all_there.set()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
+import uvloop
 from redis import Redis
 
 from kolray import local
@@ -29,6 +31,8 @@ CLIENTS = 16
 COLD = 200
 COLD_RATE = 30.0
 EXPLAIN_RATE = 10.0
+HAPROXY = {"KOLRAY_SERVING__HAPROXY": "true"}
+PROXIES = {"KOLRAY_SERVING__HAPROXY": "false"}
 Say = Callable[[str], None]
 
 
@@ -47,51 +51,58 @@ class Plan:
         return [kols[k] for k in chosen]
 
 
-def run(plan: Plan, say: Say) -> dict[str, Any]:
+def run(plan: Plan, say: Say, *, haproxy: bool = True) -> dict[str, Any]:
     """On a Redis, a metrics store, a lake and a registry of its own, gone afterwards.
+
+    Args:
+        haproxy: behind Ray's HAProxy, and the rate alone behind Ray's own proxies too, as ``proxies_…``; else all
+            behind these.
 
     Returns:
         Milliseconds from a request's planned time; ``max_rps`` of 16 clients that wait for their answers; ``errors``
-        are answers other than 200, but for those with Redis killed, which stand alone.
+        are answers other than 200, but for those with Redis killed, which stand alone. ``client_us``: CPU time that
+        this client takes for a request, of the same cores.
     """
     with tempfile.TemporaryDirectory(prefix="kolray-bench-") as folder, one_server(redis, Path(folder)):
         settings = load_settings(home=folder)
         say(f"{plan.kols:,} KOLs and a model")
         kols = write_world(settings, plan.kols)
         token = Tokens.of(settings).create("bench", ("score",), 10**8)
+        figures: dict[str, Any] = asdict(plan) | {"haproxy": haproxy}
         say("on uvicorn alone")
         with running("uvicorn", folder, {}) as port:
-            plain, plain_most = asyncio.run(_steady(port, token, kols, plan))
-        with running("ray", folder, {}) as port:
+            plain = uvloop.run(_steady(port, token, kols, plan))
+        errors: list[Outcome] = []
+        if haproxy:
+            say("behind Ray's proxies")
+            with running("ray", folder, PROXIES) as port:
+                errors += _told(figures, "proxies_", uvloop.run(_steady(port, token, kols, plan)))
+        with running("ray", folder, HAPROXY if haproxy else PROXIES) as port:
             say("on Ray Serve")
-            served, most = asyncio.run(_steady(port, token, kols, plan))
+            errors += _told(figures, "", uvloop.run(_steady(port, token, kols, plan)))
             say("explanations, and KOLs that Redis does not know")
-            explained, cold = asyncio.run(_others(settings, port, token, kols))
+            explained, cold = uvloop.run(_others(settings, port, token, kols))
             say("with Redis killed")
-            away = asyncio.run(_without_redis(settings, port, token, kols, plan))
-    figures = _figures(plan, served, plain) | {
-        "max_rps": round(len(most.took_ms) / most.seconds),
-        "uvicorn_max_rps": round(len(plain_most.took_ms) / plain_most.seconds),
+            away = uvloop.run(_without_redis(settings, port, token, kols, plan))
+    _told(figures, "uvicorn_", plain)
+    return figures | {
+        "ratio_p95_to_uvicorn": round(figures["p95_ms"] / figures["uvicorn_p95_ms"], 2),
         "explain_p95_ms": explained.quantile(0.95),
         "cold_lookup_p95_ms": cold.quantile(0.95),
         "redis_killed_p95_ms": away.quantile(0.95),
         "redis_killed_errors": away.errors,
-        "haproxy": settings.serving.haproxy,
+        "errors": sum(each.errors for each in (*errors, explained, cold)),
     }
-    return figures | {"errors": sum(each.errors for each in (served, most, explained, cold))}
 
 
-def _figures(plan: Plan, served: Outcome, plain: Outcome) -> dict[str, Any]:
-    p95, plain_p95 = served.quantile(0.95), plain.quantile(0.95)
-    return asdict(plan) | {
-        "requests": len(served.took_ms),
-        "p50_ms": served.quantile(0.5),
-        "p95_ms": p95,
-        "p99_ms": served.quantile(0.99),
-        "uvicorn_p50_ms": plain.quantile(0.5),
-        "uvicorn_p95_ms": plain_p95,
-        "ratio_p95_to_uvicorn": round(p95 / plain_p95, 2),
-    }
+def _told(figures: dict[str, Any], prefix: str, steady: Steady) -> tuple[Outcome, Outcome]:
+    """Writes the figures of a server; returns what came of the requests."""
+    served, most = steady.served, steady.most
+    quantiles = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
+    told = {name: served.quantile(q) for name, q in quantiles.items()}
+    told |= {"max_rps": round(len(most.took_ms) / most.seconds), "client_us": steady.client_us}
+    figures |= {prefix + name: value for name, value in told.items()}
+    return served, most
 
 
 def _request(token: str, kol_id: str, **more: Any) -> bytes:
@@ -103,12 +114,22 @@ def _request(token: str, kol_id: str, **more: Any) -> bytes:
     return head.encode() + body
 
 
-async def _steady(port: int, token: str, kols: list[str], plan: Plan) -> tuple[Outcome, Outcome]:
+class Steady(NamedTuple):
+    """At the plan's rate, and as fast as it goes; ``client_us`` of CPU time that the client took for each request."""
+
+    served: Outcome
+    most: Outcome
+    client_us: int
+
+
+async def _steady(port: int, token: str, kols: list[str], plan: Plan) -> Steady:
     load = Load(LOOPBACK, port)
     requests = [_request(token, kol_id) for kol_id in plan.asked(kols, int(plan.rate * plan.seconds))]
     await load.at_rate(requests[:WARM], plan.rate / 3)
+    before = time.process_time()
     served = await load.at_rate(requests, plan.rate)
-    return served, await load.at_most(requests, CLIENTS)
+    client_us = round((time.process_time() - before) / len(requests) * 1e6)
+    return Steady(served, await load.at_most(requests, CLIENTS), client_us)
 
 
 async def _others(settings: Settings, port: int, token: str, kols: list[str]) -> tuple[Outcome, Outcome]:

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from kolray.clock import to_ms
 from kolray.events import TIME
 from kolray.lake.tables import LakeTables
+from kolray.models.forecasts import RANKED
 from kolray.models.lifecycle import complete_hours
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store
@@ -61,6 +62,32 @@ def test_a_score_says_where_it_comes_from_and_what_made_it(ask: Callable[..., An
     assert "contributions" in score
     assert ask("/kol/score", {"kol_id": KOL, "explain": True}) == score
     assert ask("/kol/score", {"kol_id": KOL})["contributions"] is None
+
+
+def test_the_quick_way_answers_as_the_ordinary_one(
+    app: TestClient, token: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services, header = app.app.state.services, token("score")  # type: ignore[attr-defined]
+    graph = services.graph
+    kols = sorted(graph.lookup.get_forecasts([f"kol-{n:04d}" for n in range(240)], RANKED))[-40:]
+    graph.lookup.cache_drop(kols)
+    features = graph.lake.scan("gold.features").filter(pl.col("kol_id").is_in(kols)).drop("dt", strict=False)
+    graph.lookup.put_features(features.with_columns(as_of=pl.lit(graph.clock.now()).cast(TIME)).collect())
+    assert app.post("/kol/score", json={"kol_id": KOL}, headers=header).is_success  # the token is known from here on
+    monkeypatch.setattr(services.tokens, "_next_look", float("inf"))
+    monkeypatch.setattr(graph._denied, "_next", float("inf"))
+    ordinary = {kol_id: graph.score(kol_id) for kol_id in kols}
+    monkeypatch.delattr(type(graph), "score")
+    for _ in ("made", "kept"):
+        for kol_id in kols:
+            quick = app.post("/kol/score", json={"kol_id": kol_id}, headers=header)
+            assert _timeless(quick.json()) == _timeless(ordinary[kol_id].model_dump(mode="json"))
+            assert quick.headers["RateLimit-Limit"] == "10000"
+            assert quick.headers["Cache-Control"] == "no-store"
+
+
+def _timeless(answer: dict[str, Any]) -> dict[str, Any]:
+    return answer | {"timestamp": None, "features": answer["features"] | {"age_s": None}}
 
 
 def test_an_answer_begun_before_the_features_changed_is_not_kept(app: TestClient) -> None:
