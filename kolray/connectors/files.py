@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 
+from kolray.connectors.typed import time_of, typed, unreadable
 from kolray.errors import InvalidInputError
 from kolray.events import SCHEMAS, TIME, Kind, invalid_reason
 
 CHUNK_ROWS = 100_000
-_TRUE, _FALSE = ("true", "1", "yes", "t"), ("false", "0", "no", "f")
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def typed_rows(rows: Sequence[Mapping[str, Any]], kind: Kind, mended: Collection
     raw = pl.DataFrame(rows, infer_schema_length=None, strict=False)
     names = [name for name in SCHEMAS[kind] if name in raw.columns]
     text = _numbered(raw.select(pl.col(name).cast(pl.String, strict=False) for name in names))
-    judged = text.drop([name for name in mended if name in names])
-    return _typed(text, kind).with_columns(reason=_unreadable(judged, kind)).drop("_line")
+    found = typed(text, kind)
+    return found.with_columns(unreadable(text, found, kind, mended)).drop("_line")
 
 
 def _read_file(file: Path, kind: Kind, mapping: Mapping[str, str], constants: Mapping[str, str]) -> FileEvents:
@@ -99,9 +99,11 @@ def _events(
             if field in fixed or column in raw.columns
         ),
     )
-    typed = _typed(text, kind)
-    typed = typed.with_columns(event_id=pl.coalesce("event_id", _content_id(text, file)))
-    judged = typed.with_columns(reason=pl.coalesce(_unreadable(text, kind), invalid_reason(kind)))
+    found = typed(text, kind)
+    lost = unreadable(text, found, kind)
+    if found["event_id"].null_count():
+        found = found.with_columns(event_id=pl.coalesce("event_id", _content_id(text, file)))
+    judged = found.with_columns(reason=pl.coalesce(lost, invalid_reason(kind)))
     bad = judged.filter(pl.col("reason").is_not_null()).select("_line", "reason")
     frame = judged.filter(pl.col("reason").is_null()).select(*SCHEMAS[kind])
     return FileEvents(kind, frame, _dead_letters(file, raw, bad, torn))
@@ -170,52 +172,11 @@ def _line_by_line(file: Path) -> tuple[pl.DataFrame, dict[int, tuple[str, str]]]
     return _numbered(frame, lines), torn
 
 
-def _typed(text: pl.DataFrame, kind: Kind) -> pl.DataFrame:
-    """Text columns as the fields' types, null where they cannot be."""
-    return text.select("_line", *(_cast(text, name, dtype).alias(name) for name, dtype in SCHEMAS[kind].items()))
-
-
-def _cast(text: pl.DataFrame, name: str, dtype: object) -> pl.Expr:
-    if name not in text.columns:
-        return pl.lit(None).cast(dtype)  # type: ignore[arg-type]
-    value = pl.col(name).str.strip_chars()
-    if dtype == TIME:
-        return _time(value)
-    if dtype == pl.Boolean:
-        low = value.str.to_lowercase()
-        return pl.when(low.is_in(_TRUE)).then(True).when(low.is_in(_FALSE)).then(False)
-    if dtype == pl.Int64:
-        exact = value.cast(pl.Float64, strict=False)
-        whole = pl.when(exact == exact.floor()).then(exact).cast(pl.Int64, strict=False)
-        return pl.coalesce(value.cast(pl.Int64, strict=False), whole)
-    return value.cast(dtype, strict=False) if dtype != pl.String else pl.col(name)  # type: ignore[arg-type]
-
-
-def _time(value: pl.Expr) -> pl.Expr:
-    """ISO 8601 with or without an offset (then UTC), ``YYYY-mm-dd HH:MM:SS`` (UTC), or ms since the epoch."""
-    iso = value.str.replace(" ", "T").str.replace("Z$", "+00:00")
-    with_offset = iso.str.to_datetime("%+", time_unit="ms", time_zone="UTC", strict=False)
-    naive = iso.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms", strict=False).dt.replace_time_zone("UTC")
-    epoch = value.cast(pl.Int64, strict=False).cast(TIME)
-    return pl.coalesce(epoch, with_offset, naive)
-
-
 def _content_id(text: pl.DataFrame, file: Path) -> pl.Expr:
     """An id that is the same whenever the same line of the same file is read (``_line`` is among the columns)."""
     whole = pl.concat_str([pl.lit(file.name), *(pl.col(c).cast(pl.String) for c in text.columns)], separator="\x1f",
                           ignore_nulls=True)  # fmt: skip
     return pl.format("f{}", whole.hash(11))
-
-
-def _unreadable(text: pl.DataFrame, kind: Kind) -> pl.Expr:
-    """``unreadable: FIELD`` for text that is there but is no value of the field's type."""
-    checks = []
-    for name, dtype in SCHEMAS[kind].items():
-        if name in text.columns and dtype != pl.String:
-            given = text[name].is_not_null() & (text[name].str.strip_chars() != "")
-            lost = text.select(_cast(text, name, dtype)).to_series().is_null()
-            checks.append(pl.when(given & lost).then(pl.lit(f"unreadable: {name}")))
-    return pl.coalesce(checks) if checks else pl.lit(None, pl.String)
 
 
 def _dead_letters(file: Path, raw: pl.DataFrame, bad: pl.DataFrame, torn: dict[int, tuple[str, str]]) -> pl.DataFrame:
@@ -255,7 +216,7 @@ def time_or_day(value: pl.Expr) -> pl.Expr:
     day, month = (
         text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("ms")) for text in (iso, iso + pl.lit("-01"))
     )
-    return pl.coalesce(_time(value), pl.coalesce(minute, day, month).dt.replace_time_zone("UTC"))
+    return pl.coalesce(time_of(value), pl.coalesce(minute, day, month).dt.replace_time_zone("UTC"))
 
 
 def load_text_table(file: Path) -> tuple[pl.DataFrame, list[str]]:
