@@ -57,8 +57,9 @@ def measured(events: int, work: Callable[[], object]) -> Rate:
 
 
 def make_events(n: int, seed: int) -> Frames:
-    """Social and web events, four to one, made before any clock runs."""
-    return list(chunks(n, N_KOLS, seed, CHUNK))
+    """Social and web events, four to one, made before any clock runs; another seed's have other ids."""
+    own = pl.format(f"{seed}-{{}}", "event_id").alias("event_id")
+    return [(kind, frame.with_columns(own)) for kind, frame in chunks(n, N_KOLS, seed, CHUNK)]
 
 
 def size_of(frames: Frames) -> int:

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,25 @@ Rows = list[dict[str, Any]]
 SUFFIX = ".hits"
 
 
+@dataclass(frozen=True)
+class Segment:
+    """A file to which nothing is appended any more, still open."""
+
+    path: Path
+    descriptor: int
+
+    def settle(self) -> None:
+        """Has the disk write it, which may take a while, and closes it."""
+        try:
+            os.fdatasync(self.descriptor)
+        finally:
+            os.close(self.descriptor)
+
+
 class Journal:
     """Appends hits to the open segment; segments that Kafka has are deleted.
 
-    A line is handed to the kernel before ``append`` returns: it outlives the process. ``sync`` asks for the disk.
+    A line is handed to the kernel before ``append`` returns: it outlives the process. ``settle`` waits for the disk.
 
     Args:
         root: each process has a folder of its own in it, locked while it lives.
@@ -51,16 +67,11 @@ class Journal:
         self._held += written
         self._open_size += written
 
-    def sync(self) -> None:
-        """Has the disk write what was appended."""
-        os.fdatasync(self._descriptor)
-
-    def rotate(self) -> Path:
-        """Closes the open segment, which is returned, and begins another."""
-        closed, descriptor = self._path, self._descriptor
+    def rotate(self) -> Segment:
+        """Takes the open segment away, to be settled, and begins another."""
+        taken = Segment(self._path, self._descriptor)
         self._begin()
-        os.close(descriptor)
-        return closed
+        return taken
 
     def done(self, segment: Path) -> None:
         """Kafka has everything of a segment."""

@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from pathlib import Path
 
 import polars as pl
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
@@ -83,16 +82,19 @@ class Outbox:
 
     def _next_batch(self) -> None:
         with self._lock:
-            segment: Path | None = None
-            if self._rows:
-                self._journal.sync()
-                segment = self._journal.rotate()
+            taken = self._journal.rotate() if self._rows else None
             rows, waiting, self._rows, self._waiting = self._rows, self._waiting, [], []
             self._filled.clear()
-        if segment is not None and self._deliver(rows):
-            self._journal.done(segment)
+        if taken is None:
+            return
+        try:
+            taken.settle()  # without the lock: whoever answers a hit must not wait for a disk
+        except OSError as error:
+            log.error("hits cannot be written on disk, and go to Kafka without: %s", error)
+        if self._deliver(rows):
             for sent in waiting:
                 sent.set_result(None)
+            self._journal.done(taken.path)
 
     def _take_over(self) -> None:
         for segment, rows in self._journal.orphans():

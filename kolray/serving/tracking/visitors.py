@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -21,8 +20,14 @@ def visitor_of(secret: bytes, address: str, agent: str, now: datetime) -> str:
 
     Nobody can tell the visitors of two days to be the same, nor find an address without the secret.
     """
-    salt = hmac.digest(secret, f"{now:%Y-%m-%d}".encode(), "sha256")
-    return hmac.new(salt, f"{address}\n{agent}".encode(errors="replace"), hashlib.sha256).hexdigest()[:32]
+    salted = _salted(secret, now.date()).copy()  # a tenth of what a new one costs
+    salted.update(f"{address}\n{agent}".encode(errors="replace"))
+    return salted.hexdigest()[:32]
+
+
+@lru_cache(maxsize=2)
+def _salted(secret: bytes, day: date) -> hmac.HMAC:
+    return hmac.new(hmac.digest(secret, f"{day:%Y-%m-%d}".encode(), "sha256"), digestmod="sha256")
 
 
 @lru_cache(maxsize=10_000)

@@ -85,7 +85,7 @@ def test_beyond_the_room_nothing_is_taken(tmp_path: Path) -> None:
     journal.append([row(1)])
     with pytest.raises(ServiceUnavailableError, match="room for hits is full"):
         journal.append([row(n) for n in range(9)])
-    segment = journal.rotate()
+    segment = journal.rotate().path
     assert [one["event_id"] for one in read_segment(segment)] == ["e1"]
     journal.done(segment)
     journal.append([row(2)])
@@ -97,7 +97,7 @@ def test_a_torn_line_is_none_and_the_living_are_left_alone(tmp_path: Path) -> No
     journal.append([row(1)])
     other = Journal(tmp_path, ROOM)
     assert list(other.orphans()) == []
-    segment = journal.rotate()
+    segment = journal.rotate().path
     segment.write_bytes(segment.read_bytes() + b'{"event_id": "e2", "eve')
     journal.close()
     [(_, rows)] = [(path, found) for path, found in other.orphans() if found]
