@@ -11,10 +11,10 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' kolray/__init__.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-heavy check check-ship bench wheel sbom audit notes release clean
+.PHONY: help install demo test test-heavy check check-ship bench wheel sbom audit image deploy-staging notes release clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## make .venv with pinned dependencies (no PyTorch)
 
@@ -38,10 +38,12 @@ check: install ## lint, types, layers: seconds
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 
-check-ship: $(SHIP)/.installed ## lint of what ships: workflows (needs Go for actionlint)
+check-ship: $(SHIP)/.installed ## lint of what ships: workflows, image, compose (needs Go for actionlint)
 	@$(SHIP)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(SHIP)/bin/zizmor --offline --no-progress --quiet .github/workflows
 	@go run $(ACTIONLINT)
+	@$(SHIP)/bin/hadolint Dockerfile
+	@$(SHIP)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 
 test: check ## everything: unit, contract, integration on real servers
 	@$(PY) tests/side_by_side.py $(ARGS)
@@ -85,6 +87,13 @@ sbom: install $(SHIP)/.installed ## dist/kolray-VERSION.cdx.json: every package 
 
 audit: $(SHIP)/.installed ## known vulnerabilities of the pinned packages (asks the package index for them)
 	@$(SHIP)/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off -r constraints.txt $(ARGS)
+
+image: ## kolray:VERSION, for compose.yaml (needs Docker)
+	@docker build --tag kolray:$(VERSION) .
+
+deploy-staging: ## compose.yaml on the Docker of DOCKER_HOST (ssh://USER@HOST); SSH_KEY and SSH_KNOWN_HOSTS let us in
+	@mkdir -p ~/.ssh && printf '%s\n' "$$SSH_KNOWN_HOSTS" >> ~/.ssh/known_hosts
+	@ssh-agent sh -c 'printf "%s\n" "$$SSH_KEY" | ssh-add -q - && docker compose up --build --detach --wait --wait-timeout 900'
 
 notes: ## the changelog of this version
 	@awk '/^## \[/ {shown = index($$0, "[$(VERSION)]")} shown' CHANGELOG.md
