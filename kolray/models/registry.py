@@ -162,9 +162,9 @@ class ModelRegistry:
         found = self._aliased(name, alias)
         return None if found is None else int(found.version)
 
-    def trained_at(self, name: str) -> datetime | None:
-        """When its newest version was registered, champion or not; None before the first."""
-        found = self._aliased(name, CHALLENGER)
+    def trained_at(self, name: str, alias: str = CHALLENGER) -> datetime | None:
+        """When the version an alias names was registered, of ``CHALLENGER`` the newest; None before the first."""
+        found = self._aliased(name, alias)
         return None if found is None else from_ms(int(found.creation_timestamp))
 
     def tags(self, name: str, version: int) -> dict[str, str]:
@@ -244,6 +244,14 @@ class ModelRegistry:
         client = self._connected()
         with self._one_at_a_time():
             return client, self._experiment_id(client, name)
+
+    def find_experiment(self, name: str) -> tuple[Any, str | None]:
+        """MLflow's client, and the id of an experiment; None where it is missing, which this leaves so."""
+        if self._unborn():
+            return None, None
+        client = self._connected()
+        found = client.get_experiment_by_name(name)
+        return client, str(found.experiment_id) if found else None
 
     def _named(self, name: str) -> None:
         client = self._connected()

@@ -9,7 +9,9 @@ from kolray.errors import InvalidInputError, NotFoundError
 from kolray.models.registry import ModelRegistry
 
 EXPERIMENT = "kolray-tuning"
-_PARENT = "mlflow.parentRunId"
+PARENT = "mlflow.parentRunId"
+KEPT = "kept"
+"""The tag of a search that was judged: whether what it found is in use from then on."""
 _RUNNING = "attributes.status = 'RUNNING'"
 
 
@@ -69,6 +71,7 @@ class SearchLog:
         """The search is judged: nothing of it is left to resume."""
         client, _ = self._registry.experiment(EXPERIMENT)
         client.log_dict(self.parent, dict(report), "tuning.json")
+        client.set_tag(self.parent, KEPT, str(report["kept"]).lower())
         for key, value in metrics.items():
             client.log_metric(self.parent, key, value)
         client.set_terminated(self.parent)
@@ -77,13 +80,13 @@ class SearchLog:
         """The trial's own run: one, however often the search is resumed."""
         if trial not in self._runs:
             _, experiment = self._registry.experiment(EXPERIMENT)
-            mine = f"tags.trial = '{trial}' and tags.`{_PARENT}` = '{self.parent}'"
+            mine = f"tags.trial = '{trial}' and tags.`{PARENT}` = '{self.parent}'"
             found = client.search_runs([experiment], mine, max_results=1)
             self._runs[trial] = found[0].info.run_id if found else self._new_run(client, experiment, trial, params)
         return self._runs[trial]
 
     def _new_run(self, client: Any, experiment: str, trial: str, params: Mapping[str, Any]) -> str:
-        run_id = client.create_run(experiment, run_name=trial, tags={"trial": trial, _PARENT: self.parent}).info.run_id
+        run_id = client.create_run(experiment, run_name=trial, tags={"trial": trial, PARENT: self.parent}).info.run_id
         for key, value in params.items():
             client.log_param(run_id, key, value)
         return str(run_id)

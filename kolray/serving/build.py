@@ -42,7 +42,7 @@ def build(settings: Settings) -> FastAPI:
     sessions = Sessions(tokens, given.get_secret_value() if given else kept_secret(settings.home))
     app = build_app(Services(graph, tokens, limiter, loop_redis, settings.serving, sessions.ok))
     app.router.routes[:0] = open_tracking(settings)  # the most frequent requests are looked up first
-    mount_dashboard(app, build_dashboard(LivePageData(graph), sessions.sign_in, sessions.ok))
+    mount_dashboard(app, build_dashboard(LivePageData(settings, graph), sessions.sign_in, sessions.ok))
     return app
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 import polars as pl
@@ -12,6 +11,7 @@ from kolray.lake.reference import current
 from kolray.serving.campaigns import CampaignDesk
 from kolray.serving.dashboard.campaign_data import CampaignPage
 from kolray.serving.dashboard.data import CampaignLink, ForecastPoint
+from kolray.serving.kept import Kept
 from kolray.serving.scoring import ScoringGraph
 
 BEFORE = timedelta(days=1)
@@ -27,7 +27,7 @@ class CampaignPages:
     def __init__(self, graph: ScoringGraph) -> None:
         self._graph = graph
         self._desk = CampaignDesk(graph.lake, graph.clock, graph.erased)
-        self._booked: tuple[float, pl.DataFrame] = (-1e9, pl.DataFrame())
+        self._booked = Kept(lambda: _by_start(current(graph.lake.root, "campaigns")), KEEP_S)
 
     def page(self, campaign_id: str, kol_id: str | None) -> CampaignPage | None:
         """A campaign with one of its KOLs (none: the first); None where no batch knows of it."""
@@ -59,9 +59,9 @@ class CampaignPages:
 
     def of_kol(self, kol_id: str) -> list[CampaignLink]:
         """The KOL's campaigns as booked, the newest start first."""
-        read_at, rows = self._booked
-        if time.monotonic() - read_at > KEEP_S:
-            rows = current(self._graph.lake.root, "campaigns").sort("start", descending=True, nulls_last=True)
-            self._booked = (time.monotonic(), rows)
-        mine = rows.filter(pl.col("kol_id") == kol_id)
+        mine = self._booked.get().filter(pl.col("kol_id") == kol_id)
         return [CampaignLink(*row) for row in mine.select("campaign_id", "start", "end").iter_rows()]
+
+
+def _by_start(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort("start", descending=True, nulls_last=True)

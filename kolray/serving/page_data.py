@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,8 +25,10 @@ from kolray.serving.dashboard.data import (
     RankedRows,
     WhatIf,
 )
+from kolray.serving.kept import Kept
 from kolray.serving.reports import LiveReports
 from kolray.serving.scoring import ScoringGraph
+from kolray.settings import Settings
 from kolray.stores.rankings import RankBy
 
 KEEP_S = 30
@@ -39,17 +40,11 @@ DAY = timedelta(days=1)
 class LivePageData:
     """``DashboardData`` over the scoring graph."""
 
-    def __init__(self, graph: ScoringGraph) -> None:
+    def __init__(self, settings: Settings, graph: ScoringGraph) -> None:
         self._graph, self._campaigns = graph, CampaignPages(graph)
-        self.reports = LiveReports(graph)
-        self._kols: tuple[float, dict[str, dict[str, Any]]] = (-1e9, {})
-
-    def _reference(self) -> dict[str, dict[str, Any]]:
-        read_at, rows = self._kols
-        if time.monotonic() - read_at > KEEP_S:
-            rows = {row["kol_id"]: row for row in current(self._graph.lake.root, "kols").to_dicts()}
-            self._kols = (time.monotonic(), rows)
-        return rows
+        kols = Kept(lambda: {row["kol_id"]: row for row in current(graph.lake.root, "kols").to_dicts()}, KEEP_S)
+        self._reference = kols.get
+        self.reports = LiveReports(settings, graph, kols)
 
     def overview(self) -> Overview:
         """Counts, the model in use, the newest score."""

@@ -137,9 +137,9 @@ class FeatureStore(Rankings, Forecasts, AlertFeed, StreamPulse):
         rows = (_score(value) for value in held if value is not None)
         return {row["kol_id"]: row for row in rows}
 
-    def scored(self, kol_ids: list[str]) -> pl.DataFrame:
-        """``kol_id, model, as_of`` of the scores held, as columns."""
-        rows = self._columns("score", kol_ids, {"model": pl.String, "as_of": pl.Int64})
+    def scored(self, kol_ids: list[str], also: Columns | None = None) -> pl.DataFrame:
+        """``kol_id, model, as_of`` and further columns of ``SCORE_SCHEMA`` of the scores held, as columns."""
+        rows = self._columns("score", kol_ids, {"model": pl.String, "as_of": pl.Int64, **(also or {})})
         return rows.with_columns(pl.col("as_of").cast(TIME))
 
     def put_live(self, rows: pl.DataFrame) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import redis
-from circuitbreaker import CircuitBreaker
+from circuitbreaker import CircuitBreaker, CircuitBreakerMonitor
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -41,6 +41,7 @@ class RedisConnection:
         patience: dict[str, Any] = {"socket_timeout": PATIENT_S, "socket_connect_timeout": 2}
         if hurry_s is not None:
             self._breaker = CircuitBreaker(FAILED, ALONE_S, FAILURES, name="redis")
+            CircuitBreakerMonitor.register(self._breaker)
             once = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
             patience = {"socket_timeout": hurry_s, "socket_connect_timeout": hurry_s, "retry": once}
         self.client: Any = redis.Redis.from_url(settings.url, decode_responses=False, **patience)

@@ -73,7 +73,7 @@ class FakeDashboardData:
         if n:
             self._kols[NEW] = _unknown(NEW)
             self._kols[HOSTILE] = _unknown(HOSTILE)
-        self.reports = FakeReports(NOW, empty=n == 0)
+        self.reports = FakeReports(NOW, lambda: list(self._kols.values()))
 
     def overview(self) -> Overview:
         """Counts that agree with the rest."""

@@ -50,15 +50,15 @@ def time_marks(times: Sequence[datetime], most: int) -> list[tuple[datetime, str
     return marks[:: max(1, math.ceil(len(marks) / most))]
 
 
-def _svg(caption: Caption, size: tuple[float, float], css: str, body: Markup, stretch: bool = False) -> Markup:
+def svg(caption: Caption, size: tuple[float, float], css: str, body: Markup) -> Markup:
+    """The frame of every chart."""
     # aria-label and not aria-labelledby: a page has many charts, and their ids would clash.
     return Markup(
-        '<svg role="img" class="chart {}" viewBox="0 0 {:g} {:g}"{} aria-label="{}"><title>{}</title>'
+        '<svg role="img" class="chart {}" viewBox="0 0 {:g} {:g}" aria-label="{}"><title>{}</title>'
         "<desc>{}</desc>{}</svg>"
     ).format(
         css,
         *size,
-        Markup(' preserveAspectRatio="none"') if stretch else "",
         caption.title,
         caption.title,
         caption.desc,
@@ -130,7 +130,7 @@ def line_chart(
         hover.append([round(frame.x(p.at), 1), round(frame.y(p.value), 1), at, fmt(p.value), spread])
     data = Markup('<g class="hover" data-points="{}" data-top="{}" data-bottom="{}"></g>')
     body.append(data.format(json.dumps(hover), TOP, frame.height - BOTTOM))
-    return _svg(caption, size, f"line-chart {css}", Markup("").join(body))
+    return svg(caption, size, f"line-chart {css}", Markup("").join(body))
 
 
 def _forecast(frame: _Frame, history: Sequence[Point], forecast: Sequence[ForecastPoint]) -> Markup:
@@ -162,7 +162,7 @@ def spark_bars(values: Sequence[float | None], caption: Caption, size: tuple[int
         # A zero is still drawn as a hairline: it was measured.
         for h in (max(v / top * height, 1.0),)
     ]
-    return _svg(caption, size, "spark", Markup("").join(bars))
+    return svg(caption, size, "spark", Markup("").join(bars))
 
 
 def interval_bar(
@@ -179,7 +179,7 @@ def interval_bar(
         '<rect class="range" x="{:.1f}" y="6" width="{:.1f}" height="8" rx="4"/>'
         '<circle class="dot" cx="{:.1f}" cy="10" r="5"/>'
     ).format(width - 12, x(low), max(x(high) - x(low), 0.5), x(value))
-    return _svg(caption, (width, 20), f"interval {tone}", body)
+    return svg(caption, (width, 20), f"interval {tone}", body)
 
 
 def contribution_bar(effect: float, largest: float, caption: Caption) -> Markup:
@@ -193,4 +193,4 @@ def contribution_bar(effect: float, largest: float, caption: Caption) -> Markup:
         '<line class="grid" x1="100" x2="100" y1="0" y2="16"/>'
         '<rect class="{}" x="{:.1f}" y="3" width="{:.1f}" height="10" rx="2"/>'
     ).format(css, start, max(length, 0.8))
-    return _svg(caption, (200, 16), "contribution", body)
+    return svg(caption, (200, 16), "contribution", body)

@@ -41,6 +41,11 @@ def compact(value: float | None) -> str:
     return whole(value) if float(value).is_integer() or abs(value) >= 100 else f"{value:.3g}"
 
 
+def number(value: float | None) -> str:
+    """Four significant digits, for losses and parameters of models."""
+    return DASH if value is None or _missing(value) else f"{value:.4g}".replace("-", "−")
+
+
 def percent(value: float | None) -> str:
     """A share as ``5.2 %``."""
     if value is None or _missing(value):
@@ -84,6 +89,14 @@ def moment(at: datetime | None, zone: tzinfo) -> str:
         return DASH
     local = at.astimezone(zone)
     return f"{local.day} {local:%b %H:%M}"
+
+
+def day(at: datetime | None, zone: tzinfo) -> str:
+    """``12 Mar``."""
+    if at is None:
+        return DASH
+    local = at.astimezone(zone)
+    return f"{local.day} {local:%b}"
 
 
 @cache

@@ -23,6 +23,7 @@ from kolray.serving.dashboard.data import DashboardData
 from kolray.serving.dashboard.formats import moment
 from kolray.serving.dashboard.language import add_language, language_of, others
 from kolray.serving.dashboard.ranking_pages import EVERYONE, add_ranking_page
+from kolray.serving.dashboard.report_pages import add_report_pages
 from kolray.serving.dashboard.stream_views import stream_tiles
 from kolray.serving.dashboard.text import Translate, translator
 from kolray.serving.dashboard.views import HERE, environment, kol_view
@@ -159,6 +160,7 @@ def build_dashboard(
     _overview(private, site)
     add_ranking_page(private, site)
     _kol(private, site)
+    add_report_pages(private, site)
     add_campaign_page(private, site)
     _alerts(private, site)
     router.include_router(public)

@@ -37,7 +37,7 @@ def add_ranking_page(router: APIRouter, site: Site) -> None:
         base = request.scope.get("root_path", "").rstrip("/")
         if found == [query]:
             return RedirectResponse(f"{base}/kols/{quote(query, safe='')}", 303)
-        first = (max(int(page[:6]) if page.isdecimal() else 1, 1) - 1) * PAGE_ROWS
+        first = (page_number(page) - 1) * PAGE_ROWS
         held = (
             _found(site, found, chosen)
             if query
@@ -50,7 +50,7 @@ def add_ranking_page(router: APIRouter, site: Site) -> None:
             rows=held.rows,
             total=held.total,
             first=first,
-            pages=_pages(held.total, first, {"by": chosen, **asked}) if not query else {},
+            pages=pages_of(held.total, first, {"by": chosen, **asked}) if not query else {},
             by=chosen,
             orders=BYS,
             platform=platform,
@@ -66,7 +66,12 @@ def add_ranking_page(router: APIRouter, site: Site) -> None:
         return JSONResponse(site.data.search(query)[:10] if query else [], headers={"Cache-Control": "no-store"})
 
 
-def _pages(total: int, first: int, asked: dict[str, str]) -> dict[str, str]:
+def page_number(text: str) -> int:
+    """The page that a query names, from 1 on."""
+    return max(int(text[:6]) if text.isdecimal() else 1, 1)
+
+
+def pages_of(total: int, first: int, asked: dict[str, str]) -> dict[str, str]:
     """Links to the page before and behind, where there is one."""
     number = first // PAGE_ROWS + 1
     there = {"before": number - 1 if first else 0, "behind": number + 1 if first + PAGE_ROWS < total else 0}

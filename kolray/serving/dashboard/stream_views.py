@@ -18,10 +18,14 @@ SPARK = 60
 
 @dataclass(frozen=True)
 class Tile:
-    """``tone``: ``high`` as it should be, ``mixed`` worth a look, ``low`` wrong, or nothing."""
+    """A figure; ``note`` stands small beside it.
+
+    ``tone``: ``high`` as it should be, ``mixed`` worth a look, ``low`` wrong, or nothing.
+    """
 
     label: str
     value: str
+    note: str = ""
     bars: Markup | str = ""
     tone: str = ""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from kolray.serving.dashboard import text_campaigns, text_reports
+from kolray.serving.dashboard import text_campaigns, text_health, text_reports
 from kolray.serving.dashboard.text_vi import VI
 
 EN: Mapping[str, str] = {
@@ -220,6 +220,7 @@ EN: Mapping[str, str] = {
     "unit_days": "{n} days",
     **text_campaigns.EN,
     **text_reports.EN,
+    **text_health.EN,
 }
 
 LANGUAGES: Mapping[str, Mapping[str, str]] = {"en": EN, "vi": VI}

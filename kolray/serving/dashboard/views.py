@@ -48,6 +48,7 @@ def environment(language: str = "en") -> Environment:
     env.filters.update(
         whole=formats.whole,
         compact=formats.compact,
+        number=formats.number,
         percent=formats.percent,
         score=formats.score,
         soft=formats.soft,

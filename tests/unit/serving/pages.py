@@ -95,4 +95,10 @@ PATHS = [
     "/kols?q=an",
     "/kols?q=zzz",
     "/alerts",
+    "/trust",
+    "/trust?platform=tiktok&category=food",
+    "/campaigns",
+    "/campaigns?state=ended&sort=lift&page=1",
+    "/tuning",
+    "/health",
 ]

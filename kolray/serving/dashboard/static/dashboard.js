@@ -30,23 +30,30 @@ for (const button of document.querySelectorAll("button[data-auto]")) {
   button.form.addEventListener("change", () => button.form.submit());
 }
 
-// Parts that follow events: what the server shows now replaces what it showed, unless somebody is using it. A part is a
-// fragment of its own (data-from) or an element of the page.
+// Puts what the server shows now in place of what it showed, unless somebody is using it. A part is a fragment of its
+// own (data-from) or an element of the page. False: look again later.
+const renew = async (part) => {
+  if (document.hidden || part.contains(document.activeElement)) return false;
+  const from = part.dataset.from;
+  try {
+    const answer = await fetch(from ?? location.href);
+    if (!answer.ok || answer.redirected) return true;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = from ? page.body : page.getElementById(part.id);
+    if (fresh) part.replaceChildren(...fresh.childNodes);
+  } catch {
+    // The next time tries again; the page stays as it is.
+  }
+  return true;
+};
+
+// Parts that follow events.
 for (const part of document.querySelectorAll("[data-live]")) {
-  const { live, event, from, wait } = part.dataset;
+  const { live, event, wait } = part.dataset;
   let waiting;
   const refresh = async () => {
     waiting = undefined;
-    if (document.hidden || part.contains(document.activeElement)) return later();
-    try {
-      const answer = await fetch(from ?? location.href);
-      if (!answer.ok || answer.redirected) return;
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = from ? page.body : page.getElementById(part.id);
-      if (fresh) part.replaceChildren(...fresh.childNodes);
-    } catch {
-      // The next event tries again; the page stays as it is.
-    }
+    if (!(await renew(part))) later();
   };
   const later = () => (waiting ??= setTimeout(refresh, Number(wait ?? 5000)));
   // A stream that is opened again tells what is now once more.
@@ -58,6 +65,11 @@ for (const part of document.querySelectorAll("[data-live]")) {
     seen.set(key, data);
     if (known !== data && (alert_id || known)) later();
   });
+}
+
+// Parts that are looked at again and again.
+for (const part of document.querySelectorAll("[data-every]")) {
+  setInterval(() => renew(part), Number(part.dataset.every));
 }
 
 // Escape closes a tooltip (its button loses the focus).
