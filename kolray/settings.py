@@ -22,6 +22,7 @@ from kolray.settings_parts import (
     MetricsStoreSettings,
     MlflowSettings,
     ModelsSettings,
+    ObserveSettings,
     Place,
     RedisSettings,
     RegistrySettings,
@@ -40,6 +41,7 @@ __all__ = [
     "MetricsStoreSettings",
     "MlflowSettings",
     "ModelsSettings",
+    "ObserveSettings",
     "Place",
     "Profile",
     "RedisSettings",
@@ -82,6 +84,7 @@ class Settings(BaseSettings):
     models: ModelsSettings = ModelsSettings()
     serving: ServingSettings = ServingSettings()
     tracking: TrackingSettings = TrackingSettings()
+    observe: ObserveSettings = ObserveSettings()
     youtube: YoutubeSettings = YoutubeSettings()
     tiktok: TiktokSettings = TiktokSettings()
     weibo: WeiboSettings = WeiboSettings()
@@ -120,6 +123,10 @@ class Settings(BaseSettings):
     @property
     def model_runs(self) -> str:
         return self.models.runs or str(self.home / "runs")
+
+    @property
+    def metric_targets(self) -> str:
+        return self.observe.targets or str(self.home / "metrics" / "targets")
 
     @property
     def tokens(self) -> str:

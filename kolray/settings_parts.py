@@ -227,6 +227,25 @@ class TrackingSettings(_Part):
     proxies: int = Field(0, ge=0, description="proxies before the server whose X-Forwarded-For is believed")
 
 
+class ObserveSettings(_Part):
+    """Metrics, logs and traces."""
+
+    host: str = Field("127.0.0.1", description="address metrics are served on; beyond loopback is your decision")
+    port: int = Field(9470, ge=0, le=65_535, description="port of `kolray observe export`; 0 chooses a free one")
+    targets: str | None = Field(
+        None,
+        description="folder where serving replicas say where their metrics are, seen by all nodes and by Prometheus; "
+        "none: <home>/metrics/targets",
+    )
+    json_logs: bool = Field(default=True, description="logs of jobs and replicas as JSON lines; false: plain text")
+    traces: str | None = Field(
+        None,
+        description="http(s)://HOST:PORT/v1/traces of an OpenTelemetry collector (needs the extra kolray[traces]); "
+        "none: no traces",
+    )
+    trace_share: float = Field(1.0, ge=0, le=1, description="share of the requests traced that say nothing themselves")
+
+
 class YoutubeSettings(_Part):
     """The YouTube Data API connector."""
 

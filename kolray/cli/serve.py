@@ -29,6 +29,7 @@ def serve() -> None:
 
         os.environ.update({name: value for name, value in HAPROXY_ENV.items() if name not in os.environ})
     from kolray.local.ports import choose_port
+    from kolray.observability.endpoint import forget_dead
     from kolray.serving.deployments import run_serving, stop_serving
 
     if settings.serving.port == 0:
@@ -40,6 +41,7 @@ def serve() -> None:
             time.sleep(3600)
     except KeyboardInterrupt:
         stop_serving()
+        forget_dead(Path(settings.metric_targets), "serving")
 
 
 def score(

@@ -38,7 +38,8 @@ def status(
     as_prometheus: bool = typer.Option(False, "--prometheus", help="the stream's metrics as Prometheus text"),
 ) -> None:
     """Show the servers of this home folder and the stream's shards; exits 1 when one of them is gone."""
-    from kolray.stream.status import StatusFile, prometheus
+    from kolray.stream.metrics import prometheus
+    from kolray.stream.status import StatusFile
 
     home = load_settings().home
     services, stream = local.status(home), StatusFile(home).read()

@@ -22,6 +22,7 @@ from kolray.connectors.weibo import WeiboConnector
 from kolray.connectors.youtube import YoutubeConnector
 from kolray.errors import InvalidInputError
 from kolray.events import SOCIAL_SCHEMA
+from kolray.observability.runs import Runs
 from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
 
@@ -31,6 +32,11 @@ PLATFORMS = ("youtube", "tiktok", "weibo")
 def state_file(settings: Settings, platform: str) -> Path:
     """Where the polls of a platform keep what they remember."""
     return settings.home / "poll" / f"{platform}.db"
+
+
+def polled(settings: Settings, platform: str) -> closing[PollState]:
+    """What the polls of a platform remember, to be closed."""
+    return closing(PollState(state_file(settings, platform)))
 
 
 def quota_of(settings: Settings, platform: str) -> Quota:
@@ -65,12 +71,14 @@ def poll_platform(
     if not named:
         raise InvalidInputError("name accounts to poll, or recorded YouTube responses with --recordings")
     wanted, clock = [account for account in named if not denied(account)], clock or SystemClock()
-    with closing(PollState(state_file(settings, platform))) as state:
+    with Runs(settings.home, clock).record(f"ingest {platform}") as counts, polled(settings, platform) as state:
         meter = Meter(quota_of(settings, platform), state, clock)
         try:
             asyncio.run(_poll(_connector(settings, platform, meter, clock, recorded), wanted, state, clock, meter))
         finally:
+            counts.update(units=meter.units)
             sent = send_pending(settings, state)
+            counts.update(sent)
     return sent
 
 
@@ -80,7 +88,7 @@ def plan_platform(
     """When to poll each account that was polled before or is ``known``, and the units left until the quota's reset."""
     clock = clock or SystemClock()
     quota, now = quota_of(settings, platform), clock.now()
-    with closing(PollState(state_file(settings, platform))) as state:
+    with polled(settings, platform) as state:
         left = Meter(quota, state, clock).left()
         accounts = dict.fromkeys(known, AccountState()) | state.accounts()
     return plan(candidates_of(accounts, now), quota, left, now), left

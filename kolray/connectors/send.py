@@ -21,6 +21,7 @@ from kolray.connectors.bulk import BulkProducer
 from kolray.connectors.files import CHUNK_ROWS, FileEvents, chunks
 from kolray.connectors.producer import EventProducer
 from kolray.events import TIME
+from kolray.observability.runs import recorded
 from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
 
@@ -28,6 +29,7 @@ Allowed = Callable[[pl.DataFrame], pl.DataFrame]
 """The rows of KOLs that were not erased."""
 
 
+@recorded("ingest file")
 def send_file_events(
     settings: Settings,
     read: FileEvents,

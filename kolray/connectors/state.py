@@ -111,6 +111,10 @@ class PollState:
         found = self._db.execute("SELECT number, event FROM pending ORDER BY number").fetchall()
         return (found[-1][0] if found else 0), [json.loads(event) for _, event in found]
 
+    def count_pending(self) -> int:
+        """How many they are."""
+        return int(self._db.execute("SELECT count(*) FROM pending").fetchone()[0])
+
     def forget_pending(self, upto: int) -> None:
         """After they were acknowledged."""
         self._db.execute("DELETE FROM pending WHERE number <= ?", (upto,))

@@ -13,10 +13,12 @@ from kolray.lake.contract import read_contract
 from kolray.lake.overlap import until_undisturbed
 from kolray.lake.tables import LakeTables
 from kolray.lake.turns import takes_turn
+from kolray.observability.runs import recorded
 from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
 
 
+@recorded("lake bronze")
 @takes_turn
 def run_bronze(settings: Settings, clock: Clock | None = None) -> dict[str, int]:
     """Reads every topic to its end; returns rows added to each table.

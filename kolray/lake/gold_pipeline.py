@@ -26,12 +26,14 @@ from kolray.lake.overlap import until_undisturbed
 from kolray.lake.tables import LakeTables, Root
 from kolray.lake.turns import takes_turn
 from kolray.local.cluster import join_ray
+from kolray.observability.runs import recorded
 from kolray.settings import Settings
 
 DAYS_A_TASK = 7
 """Days whose features one task makes: each looks back at 28 days, which a week of them shares."""
 
 
+@recorded("lake gold")
 @takes_turn
 def run_gold(settings: Settings, as_of: datetime | None = None, clock: Clock | None = None) -> dict[str, int]:
     """Makes the KPIs of days and weeks that silver changed, and the features as of a time (default: now).

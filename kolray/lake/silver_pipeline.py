@@ -21,10 +21,12 @@ from kolray.lake.spread import Row, spread
 from kolray.lake.tables import TABLES, LakeTables, Root
 from kolray.lake.turns import takes_turn
 from kolray.local.cluster import join_ray
+from kolray.observability.runs import recorded
 from kolray.protocols import TextClassifier
 from kolray.settings import Settings
 
 
+@recorded("lake silver")
 @takes_turn
 def run_silver(
     settings: Settings, classifier: TextClassifier | None = None, clock: Clock | None = None

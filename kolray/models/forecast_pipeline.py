@@ -23,6 +23,7 @@ from kolray.models.forecasts import (
     write_forecasts,
 )
 from kolray.models.registry import LoadedModel, ModelRegistry
+from kolray.observability.runs import recorded
 from kolray.settings import RedisSettings, Settings
 from kolray.stores.open import open_feature_store
 
@@ -31,6 +32,7 @@ Spread = Callable[[list[Range], Callable[[Range], Iterable[Row]], int], list[Row
 """Runs work on each range and gathers its rows: by Ray Data, or in a test by itself."""
 
 
+@recorded("forecasts")
 def run_forecasts(settings: Settings) -> dict[str, Any]:
     """``forecast_all`` by Ray Data."""
     from kolray.lake.spread import spread  # here: it imports Ray

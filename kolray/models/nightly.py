@@ -8,6 +8,7 @@ that is done does nothing. Every step may also be repeated by itself: what it wr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import date
 from typing import Any
 
@@ -24,6 +25,7 @@ from kolray.models.lifecycle import KINDS, newest_features
 from kolray.models.retrain import retrain
 from kolray.models.sentiment import kept_classifiers
 from kolray.models.watch import watch_models
+from kolray.observability.runs import Runs
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
 
@@ -53,11 +55,12 @@ def nightly(
     works = steps(settings, clock)
     if only is not None and only not in works:
         raise InvalidInputError(f"the night has no step {only!r}; there are {', '.join(works)}")
-    for name, work in works.items():
-        if only not in (None, name):
-            continue
-        started(name)
-        yield journal.once(name, work)
+    with Runs(settings.home, clock).record("nightly") if only is None else nullcontext():
+        for name, work in works.items():
+            if only not in (None, name):
+                continue
+            started(name)
+            yield journal.once(name, work)
 
 
 def steps(settings: Settings, clock: Clock) -> dict[str, Work]:

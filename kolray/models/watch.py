@@ -19,6 +19,7 @@ from kolray.models.lifecycle import KINDS, Kind, newest_features
 from kolray.models.monitor import AtTraining, alerts_of, measure, midnight, served
 from kolray.models.registry import ModelRegistry
 from kolray.models.served import served_figures
+from kolray.observability.runs import recorded
 from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
 from kolray.stores.metrics import Version
@@ -27,6 +28,7 @@ from kolray.stores.open import open_feature_store, open_metrics_store
 NAME = "ops.drift"
 
 
+@recorded("drift")
 def watch_models(settings: Settings, clock: Clock) -> dict[str, Any]:
     """Measures every champion and records it under today (UTC): a repeated run replaces the day's rows.
 

@@ -10,17 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import polars as pl
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry
 
 from kolray.models.champions import Champions
 from kolray.models.registry import LoadedModel
+from kolray.observability.catalog import CATALOG
 
 Answered = TypeVar("Answered")
 log = logging.getLogger(__name__)
 PARTS = 10_000
 WAITING = 32
 """Comparisons that may wait; more are left out, since they must not slow answers down."""
-STEPS = (0.1, 0.5, 1, 2, 5, 10, 20, 50)
 
 
 class Canary:
@@ -37,14 +37,10 @@ class Canary:
     ) -> None:
         self._champions, self._challengers = champions, challengers
         self.registry = CollectorRegistry()
-        self._difference = Histogram(
-            "kolray_shadow_difference",
-            "Trust points between challenger and champion",
-            buckets=STEPS,
-            registry=self.registry,
-        )
-        self._failed = Counter("kolray_challenger_failed", "Scores the champion gave instead", registry=self.registry)
-        self._skipped = Counter("kolray_shadow_skipped", "Comparisons left out", registry=self.registry)
+        self._difference = CATALOG["kolray_shadow_difference"].histogram(self.registry)
+        self._failed = CATALOG["kolray_challenger_failed_total"].counter(self.registry)
+        self._skipped = CATALOG["kolray_shadow_skipped_total"].counter(self.registry)
+        self._scores = CATALOG["kolray_trust_score_points"].histogram(self.registry)
         self._behind = ThreadPoolExecutor(1, thread_name_prefix="shadow")
         self._room = threading.BoundedSemaphore(WAITING)
         self._watched = False
@@ -78,6 +74,7 @@ class Canary:
         model, scored = self._by(asked, lambda model: model.answer_one(kol_id, features))
         if self.shadow and challenger is not None and challenger.version != asked.version:
             self._compare(challenger, kol_id, features, scored["trust_score"])
+        self._scores.labels(model.label).observe(scored["trust_score"])
         return model, scored
 
     def answer_by(self, model: LoadedModel, rows: pl.DataFrame) -> tuple[LoadedModel, pl.DataFrame]:

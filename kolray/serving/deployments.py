@@ -1,5 +1,7 @@
 """Ray shell of serving: one replica holds lookup and models, since every further hop costs a millisecond. [ray]"""
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -8,7 +10,9 @@ from ray.serve.config import BackpressureConfig
 
 from kolray.errors import ServiceUnavailableError
 from kolray.local.cluster import join_ray
+from kolray.observability.endpoint import Endpoint, announce
 from kolray.serving.build import build
+from kolray.serving.collected import replica_text
 from kolray.serving.limits import RETRY_S
 from kolray.settings import Settings, load_settings
 
@@ -19,7 +23,11 @@ DRAIN_S = 20
 
 def _asgi() -> FastAPI:
     """Runs in the replica: settings are read there, once. It is sent requests when the champions are loaded."""
-    return build(load_settings())
+    settings = load_settings()
+    made = build(settings)
+    text = partial(replica_text, made.state.services.graph, made.state.metrics.registry)
+    announce(Path(settings.metric_targets), "serving", Endpoint(text, settings.observe.host).address)
+    return made
 
 
 @serve.deployment(

@@ -46,10 +46,15 @@ class Source(Protocol):
 
     name: SourceName
 
+    @property
+    def resting(self) -> bool:
+        """It failed and is left alone for a moment."""
+        return False
+
     def read(self, kol_id: str) -> Features | None: ...
 
 
-class RedisSource:
+class RedisSource(Source):
     """What the lake's jobs published; the keys expire after ``KOLRAY_REDIS__FEATURE_TTL_S``.
 
     Its connection has the time budget and the breaker.
@@ -60,6 +65,10 @@ class RedisSource:
     def __init__(self, store: FeatureStore) -> None:
         self._store = store
 
+    @property
+    def resting(self) -> bool:
+        return self._store.resting
+
     def read(self, kol_id: str) -> Features | None:
         held = self._store.get_features(kol_id)
         if held is None:
@@ -67,7 +76,7 @@ class RedisSource:
         return Features(held.values, held.as_of, self.name)
 
 
-class StoreSource:
+class StoreSource(Source):
     """The features that the newest score was made of, as the metrics store (Cassandra or SQLite) keeps them.
 
     Args:
@@ -89,7 +98,7 @@ class StoreSource:
         return Features(values, scores["as_of"][0], self.name)
 
 
-class TrinoSource:
+class TrinoSource(Source):
     """``gold.features`` by a Trino at ``host:port`` whose catalog ``lake`` knows it."""
 
     name: SourceName = "trino"
@@ -106,7 +115,7 @@ class TrinoSource:
         return _of(pl.DataFrame(rows, schema=FEATURE_SCHEMA, orient="row"), self.name)
 
 
-class LakeSource:
+class LakeSource(Source):
     """The newest row of ``gold.features``, read from the Delta table itself. It knows every KOL there is."""
 
     name: SourceName = "lake"
@@ -127,7 +136,7 @@ def _of(frame: pl.DataFrame, source: SourceName) -> Features:
     return Features(row, row["as_of"], source)
 
 
-class Budgeted:
+class Budgeted(Source):
     """A source that has so many seconds to answer, and rest after it failed ``FAILED`` times in a row."""
 
     def __init__(self, source: Source, budget_s: float) -> None:
@@ -137,6 +146,10 @@ class Budgeted:
         self._breaker = CircuitBreaker(FAILED, ALONE_S, ServiceUnavailableError, name=source.name)
         self._read = self._breaker.decorate(self._within)
         self._source = source
+
+    @property
+    def resting(self) -> bool:
+        return bool(self._breaker.opened)
 
     def read(self, kol_id: str) -> Features | None:
         """What the source says.

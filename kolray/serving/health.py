@@ -7,10 +7,11 @@ from typing import Any
 
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from kolray.errors import KolrayError
 from kolray.serving.access import needs
+from kolray.serving.collected import replica_text
 from kolray.serving.contracts import Readiness
 from kolray.serving.problems import ERRORS
 
@@ -44,6 +45,6 @@ def add_health(app: FastAPI) -> None:
         "/metrics", tags=["health"], response_class=PlainTextResponse, dependencies=[needs("read")], responses=ERRORS
     )
     async def metrics() -> Response:
-        """Prometheus metrics."""
-        parts = (app.state.metrics.registry, app.state.canary.registry)
-        return Response(b"".join(map(generate_latest, parts)), media_type=CONTENT_TYPE_LATEST)
+        """Prometheus metrics of the replica that answers; each has an endpoint of its own too."""
+        text = replica_text(app.state.services.graph, app.state.metrics.registry)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)

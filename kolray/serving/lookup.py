@@ -7,9 +7,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Self
 
+from prometheus_client import CollectorRegistry
+
 from kolray.clock import Clock
 from kolray.errors import NotFoundError, ServiceUnavailableError
 from kolray.lake.tables import LakeTables
+from kolray.observability.catalog import CATALOG
 from kolray.serving.feature_sources import (
     Budgeted,
     Features,
@@ -23,6 +26,8 @@ from kolray.serving.single_flight import SingleFlight
 from kolray.settings import Settings
 from kolray.stores.features import FeatureStore
 from kolray.stores.metrics import MetricsStore
+
+OUTCOMES = ("found", "unknown", "failed")
 
 
 class FeatureLookup:
@@ -43,7 +48,10 @@ class FeatureLookup:
         fresh_for: timedelta,
         clock: Clock,
     ) -> None:
-        self._first, *self._others = sources
+        self._first, *self._others = self.all = tuple(sources)
+        self.registry = CollectorRegistry()
+        asked = CATALOG["kolray_lookup_total"].counter(self.registry)
+        self._asked = {(s.name, found): asked.labels(s.name, found) for s in sources for found in OUTCOMES}
         self._past, self._fresh_for, self._clock = past, fresh_for, clock
         self._flights = SingleFlight()
 
@@ -91,12 +99,14 @@ class FeatureLookup:
             raise failure
         return replace(_known(best, repr(kol_id)), stale=True)
 
-    @staticmethod
-    def _ask(source: Source, kol_id: str) -> tuple[Features | None, ServiceUnavailableError | None]:
+    def _ask(self, source: Source, kol_id: str) -> tuple[Features | None, ServiceUnavailableError | None]:
         try:
-            return source.read(kol_id), None
+            found = source.read(kol_id)
         except ServiceUnavailableError as error:
+            self._asked[source.name, "failed"].inc()
             return None, error
+        self._asked[source.name, "unknown" if found is None else "found"].inc()
+        return found, None
 
     def _fresh(self, features: Features) -> bool:
         return self._clock.now() - features.as_of <= self._fresh_for

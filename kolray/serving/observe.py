@@ -8,11 +8,12 @@ import time
 import uuid
 from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kolray.observability.catalog import CATALOG
 from kolray.serving.problems import problem_response
 
 log = logging.getLogger(__name__)
@@ -32,10 +33,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.seconds = Histogram(
-            "kolray_http_request_seconds", "Time to answer", ["route", "status"], registry=self.registry
-        )
-        self.cache = Counter("kolray_http_cache_total", "Answers by cache", ["outcome"], registry=self.registry)
+        self.seconds = CATALOG["kolray_http_request_seconds"].histogram(self.registry)
+        self.cache = CATALOG["kolray_http_cache_total"].counter(self.registry)
 
 
 class Observe:

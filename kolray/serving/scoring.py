@@ -43,7 +43,7 @@ class ScoringGraph:
         canary: Canary,
     ) -> None:
         self.champions, self.lookup, self.store, self.lake, self.clock = champions, lookup, store, lake, clock
-        self._denied, self.features = denied, features.features
+        self._denied, self.sources, self.features = denied, features, features.features
         self.forecasting, self.canary = forecasting, canary
 
     def refuse_erased(self, kol_id: str) -> None:

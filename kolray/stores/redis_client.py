@@ -20,6 +20,7 @@ class RedisClient:
     def __init__(self, settings: RedisSettings, connection: RedisConnection | None = None) -> None:
         self._settings = settings
         connection = connection or RedisConnection(settings)
+        self._connection = connection
         self._redis, self._asking = connection.client, connection.asking
 
     def _in_batches(self, rows: list[Any], add: Callable[[Any, Any], None]) -> None:
@@ -29,6 +30,11 @@ class RedisClient:
                 for row in rows[at : at + PIPELINE]:
                     add(pipe, row)
                 pipe.execute()
+
+    @property
+    def resting(self) -> bool:
+        """Redis failed and is left alone for a moment."""
+        return self._connection.resting
 
     def ping(self) -> None:
         with self._asking():

@@ -46,6 +46,11 @@ class RedisConnection:
             patience = {"socket_timeout": hurry_s, "socket_connect_timeout": hurry_s, "retry": once}
         self.client: Any = redis.Redis.from_url(settings.url, decode_responses=False, **patience)
 
+    @property
+    def resting(self) -> bool:
+        """It failed and is left alone for a moment."""
+        return self._breaker is not None and self._breaker.opened
+
     @contextmanager
     def asking(self) -> Iterator[None]:
         """Around every command.
@@ -53,7 +58,7 @@ class RedisConnection:
         Raises:
             ServiceUnavailableError: Redis does not answer, or did not a moment ago.
         """
-        if self._breaker is not None and self._breaker.opened:
+        if self.resting:
             raise self._away()
         try:
             if self._breaker is None:

@@ -23,6 +23,7 @@ from kolray.stream.checkpoint import open_checkpoints
 from kolray.stream.decode import BatchDecoder
 from kolray.stream.denied import DenyList, open_deny_list
 from kolray.stream.fetch import BatchFetcher
+from kolray.stream.meters import Meters
 from kolray.stream.outputs import open_publisher
 from kolray.stream.partition import PartitionRunner
 from kolray.stream.patterns.watching import open_rules
@@ -66,11 +67,12 @@ def build_shard(
         beat: called by the loop at least once a round, and while it waits for a store or a model.
     """
     warm_up(beat)
+    meters = Meters()
     clock, registry = SystemClock(), open_registry(settings.registry.url)
     denied = open_deny_list(settings)
     scoring = _scoring(settings, models.scorer, denied) if models.scorer and settings.stream.scores else None
     return Shard(
-        runners=_runners(settings, partitions, models, registry, clock, beat, scoring, denied),
+        runners=_runners(settings, partitions, models, registry, clock, beat, scoring, denied, meters),
         open_source=lambda starts: BatchFetcher(settings.kafka, starts, committed_only=settings.kafka.transactions),
         decoder=BatchDecoder(
             registry, settings.stream.far_future_s, SPOKEN if models.classifier else COLUMNS, denied=denied
@@ -82,6 +84,7 @@ def build_shard(
         scoring=scoring,
         at_once=in_threads,
         denied=denied,
+        meters=meters,
     )
 
 
@@ -106,8 +109,9 @@ def _runners(
     beat: Callable[[], None],
     scoring: Scoring | None,
     denied: DenyList,
+    meters: Meters,
 ) -> dict[int, PartitionRunner]:
-    writer = StoreWriter(open_metrics_store(settings), open_feature_store(settings.redis), beat)
+    writer = StoreWriter(open_metrics_store(settings), open_feature_store(settings.redis), beat, meters)
     broker = broker_identity(settings.kafka)
     rules = open_rules(settings.stream.patterns_file, settings.stream.windows, clock)
     classifier = BeatingClassifier(models.classifier(), beat) if models.classifier else None

@@ -13,6 +13,7 @@ from kolray.settings import StreamSettings
 from kolray.stream.decode import BatchDecoder
 from kolray.stream.denied import DenyList
 from kolray.stream.fetch import RawBatch
+from kolray.stream.meters import Meters
 from kolray.stream.partition import PartitionRunner
 from kolray.stream.scoring import Scoring
 
@@ -50,6 +51,7 @@ class Shard:
         beat: called at least once a round: the loop's sign of life.
         at_once: how the partitions are claimed and their checkpoints made; each mostly waits for a server or a disk.
         denied: KOLs that were erased; looked at again every few seconds.
+        meters: what checkpoints and writes took; the writer fills the same ones.
     """
 
     runners: dict[int, PartitionRunner]
@@ -63,6 +65,7 @@ class Shard:
     scoring: Scoring | None = None
     at_once: AtOnce = map
     denied: DenyList | None = None
+    meters: Meters = field(default_factory=Meters)
     _source: BatchSource | None = None
     _next_checkpoint: float = 0.0
     _next_flush: float = 0.0
@@ -172,6 +175,7 @@ class Shard:
             self.beat()
         now = self.clock.monotonic()
         self._next_urgent = now + max(URGENT_S, 4 * (now - started))
+        self.meters.checkpoints.add(now - started)
         return now - started
 
     def _finish(self) -> None:
@@ -186,6 +190,8 @@ class Shard:
         """Counters and progress of each partition; asked for by the loop's own thread, as the source is not shared."""
         return {
             "finished": self._finished,
+            "at": to_ms(self.clock.now()) / 1000,
+            "meters": self.meters.told(),
             "checkpoint_at": to_ms(self.clock.now()) / 1000 - (self.clock.monotonic() - self._last_checkpoint),
             "checkpoint_took_s": round(self._checkpoint_took, 3),
             "partitions": {

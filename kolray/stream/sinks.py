@@ -14,6 +14,7 @@ import polars as pl
 from kolray.errors import ServiceUnavailableError
 from kolray.stores.metrics import MetricsStore, Version
 from kolray.stores.refill import Refillable, refill
+from kolray.stream.meters import Meters
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +65,18 @@ class StoreWriter:
 
     Args:
         beat: called while the stream waits, so that a slow store is not taken for a hang.
+        meters: told what writes took.
     """
 
-    def __init__(self, metrics: MetricsStore, live: LiveStore | None, beat: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        metrics: MetricsStore,
+        live: LiveStore | None,
+        beat: Callable[[], None] = lambda: None,
+        meters: Meters | None = None,
+    ) -> None:
         self._metrics, self._live, self._beat = metrics, live, beat
+        self._meters = meters or Meters()
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-writer")
         self._room = BoundedSemaphore(IN_FLIGHT)
         self._pending: list[Future[None]] = []
@@ -130,15 +139,18 @@ class StoreWriter:
         self._pending.append(future)
 
     def _until_done(self, write: Callable[[], None]) -> None:
-        pause = 0.1
+        pause, started = 0.1, time.monotonic()
         while not self._stop.is_set():
             try:
-                return write()
+                write()
+                self._meters.writes.add(time.monotonic() - started)
+                return
             except ServiceUnavailableError as error:
+                self._meters.retries += 1
                 log.warning("%s; trying again in %.1f s", error, pause)
                 self._stop.wait(pause)
                 pause = min(pause * 2, 5.0)
-        return None
+        return
 
     def _raise_failed(self) -> None:
         for future in [f for f in self._pending if f.done()]:

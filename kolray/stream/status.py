@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +41,8 @@ def report(watch: Supervision, answers: dict[int, dict[str, Any]], state: str, a
                 "reason": shard.reason,
                 "checkpoint_age_s": _age(answer.get("checkpoint_at"), at),
                 "checkpoint_took_s": answer.get("checkpoint_took_s"),
+                "status_age_s": _age(answer.get("at"), at),
+                "meters": answer.get("meters"),
                 "partitions": {
                     str(partition): {k: v for k, v in part.items() if k != "watermark_ms"}
                     | {"watermark_delay_s": _age(part["watermark_ms"] / 1000, at) if part["watermark_ms"] > 0 else None}
@@ -85,46 +86,3 @@ class StatusFile:
         if published["state"] == "running" and (silent or not psutil.pid_exists(published["pid"])):
             published["state"] = "gone"
         return published
-
-
-PARTITION_METRICS = (
-    ("lag_records", "gauge", "lag", "offsets of both topics still to be read"),
-    ("watermark_delay_seconds", "gauge", "watermark_delay_s", "how far event time is behind"),
-    ("state_bytes", "gauge", "state_bytes", "panes, visitors and duplicate filter"),
-    ("events_total", "counter", "events", "valid events read"),
-    ("duplicates_total", "counter", "duplicates", "events seen before"),
-    ("late_total", "counter", "late", "events later than allowed"),
-    ("dead_letters_total", "counter", "rejected", "records that could not be used"),
-    ("denied_total", "counter", "denied", "records of erased KOLs, dropped"),
-    ("windows_total", "counter", "windows", "windows closed"),
-    ("alerts_total", "counter", "alerts", "alerts raised"),
-)
-SHARD_METRICS = (
-    ("checkpoint_age_seconds", "gauge", "checkpoint_age_s", "time since the last checkpoint"),
-    ("checkpoint_duration_seconds", "gauge", "checkpoint_took_s", "time the last checkpoint took"),
-    ("restarts_total", "counter", "restarts", "starts beyond the first"),
-)
-
-
-def prometheus(published: dict[str, Any] | None) -> str:
-    """The same as Prometheus text, every name beginning ``kolray_stream_``."""
-    shards = published["shards"] if published else []
-    up = int(bool(published) and published["state"] == "running") if published else 0
-    lines = [
-        "# HELP kolray_stream_up whether the stream runs",
-        "# TYPE kolray_stream_up gauge",
-        f"kolray_stream_up {up}",
-    ]
-    parts = [(f'partition="{number}"', part) for shard in shards for number, part in shard["partitions"].items()]
-    lines += _family(PARTITION_METRICS, parts)
-    lines += _family(SHARD_METRICS, [(f'shard="{shard["shard"]}"', shard) for shard in shards])
-    return "\n".join(lines) + "\n"
-
-
-def _family(metrics: tuple[tuple[str, str, str, str], ...], rows: list[tuple[str, dict[str, Any]]]) -> Iterator[str]:
-    for name, kind, field, about in metrics:
-        yield f"# HELP kolray_stream_{name} {about}"
-        yield f"# TYPE kolray_stream_{name} {kind}"
-        for label, row in rows:
-            if row.get(field) is not None:
-                yield f"kolray_stream_{name}{{{label}}} {row[field]}"

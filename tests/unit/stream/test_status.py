@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from kolray.clock import to_ms
-from kolray.stream.status import StatusFile, prometheus, report
+from kolray.stream.meters import Meters
+from kolray.stream.metrics import StreamCollector, prometheus
+from kolray.stream.status import StatusFile, report
 from kolray.stream.supervision import Supervision
 from kolray.testing.clock import FakeClock
 
@@ -70,14 +72,43 @@ def test_a_run_that_ended_stays_ended(tmp_path: Path) -> None:
 
 def test_prometheus_names_carry_units_and_labels() -> None:
     lines = prometheus(_published()).splitlines()
-    assert "kolray_stream_up 1" in lines
-    assert 'kolray_stream_lag_records{partition="0"} 7' in lines
+    assert "kolray_stream_up 1.0" in lines
+    assert 'kolray_stream_state{state="gone"} 0.0' in lines
+    assert 'kolray_stream_shard_up{shard="0"} 1.0' in lines
+    assert 'kolray_stream_lag_records{partition="0"} 7.0' in lines
     assert 'kolray_stream_watermark_delay_seconds{partition="0"} 12.0' in lines
     assert 'kolray_stream_checkpoint_duration_seconds{shard="0"} 0.25' in lines
-    assert 'kolray_stream_restarts_total{shard="1"} 1' in lines
-    assert 'kolray_stream_dead_letters_total{partition="0"} 3' in lines
+    assert 'kolray_stream_restarts_total{shard="1"} 1.0' in lines
+    assert 'kolray_stream_dead_letters_total{partition="0"} 3.0' in lines
     assert not any("checkpoint_age" in line and 'shard="1"' in line for line in lines)
 
 
 def test_prometheus_says_when_nothing_runs() -> None:
-    assert "kolray_stream_up 0" in prometheus(None).splitlines()
+    assert "kolray_stream_up 0.0" in prometheus(None).splitlines()
+
+
+def test_what_writes_took_is_a_histogram() -> None:
+    meters = Meters()
+    for seconds in (0.02, 0.2, 99.0):
+        meters.writes.add(seconds)
+    published = _published()
+    published["shards"][0]["meters"] = meters.told()
+    lines = prometheus(published).splitlines()
+    assert 'kolray_stream_sink_write_seconds_bucket{le="0.025",shard="0"} 1.0' in lines
+    assert 'kolray_stream_sink_write_seconds_bucket{le="60.0",shard="0"} 2.0' in lines
+    assert 'kolray_stream_sink_write_seconds_count{shard="0"} 3.0' in lines
+
+
+def test_a_shard_that_restarts_from_its_checkpoint_lowers_no_counter() -> None:
+    published = _published()
+    collector, part = StreamCollector(lambda: published), published["shards"][0]["partitions"]["0"]
+
+    def events() -> float:
+        [family] = [family for family in collector.collect() if family.name == "kolray_stream_events"]
+        return float(family.samples[0].value)
+
+    seen = []
+    for events_now, checkpoint in ((9, 4), (6, 4), (8, 5), (11, 5), (2, 1)):
+        part |= {"events": events_now, "checkpoint": checkpoint}
+        seen.append(events())
+    assert seen == [9, 9, 9, 11, 2], "only checkpoints that begin anew begin the counters anew"

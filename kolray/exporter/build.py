@@ -1,0 +1,40 @@
+"""Composition root of the exporter: settings in, a registry out."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from prometheus_client import CollectorRegistry
+
+import kolray
+from kolray.clock import Clock, SystemClock
+from kolray.exporter.lake import lake_metrics
+from kolray.exporter.models import model_metrics
+from kolray.exporter.parts import Parts, Read
+from kolray.exporter.runs import run_metrics
+from kolray.exporter.sources import source_metrics
+from kolray.lake.tables import LakeTables
+from kolray.observability.catalog import filled
+from kolray.observability.runs import Runs
+from kolray.settings import Settings
+from kolray.stream.metrics import StreamCollector
+from kolray.stream.status import StatusFile
+
+KEEP_S = 30.0
+"""Seconds for which what the lake told is told again."""
+
+
+def build_registry(settings: Settings, clock: Clock | None = None, keep_s: float = KEEP_S) -> CollectorRegistry:
+    """Everything that can be read from this home, its lake and its polls."""
+    clock, tables = clock or SystemClock(), LakeTables(settings.lake_root)
+    quick: dict[str, Read] = {
+        "stream": StreamCollector(StatusFile(settings.home, clock).read).collect,
+        "runs": partial(run_metrics, Runs(settings.home, clock)),
+        "sources": partial(source_metrics, settings, clock),
+        "exporter": lambda: [filled("kolray_build_info", [((kolray.__version__,), 1.0)])],
+    }
+    slow: dict[str, Read] = {"lake": partial(lake_metrics, tables), "models": partial(model_metrics, tables)}
+    registry = CollectorRegistry()
+    for parts in (Parts(quick), Parts(slow, keep_s)):
+        registry.register(parts)
+    return registry

@@ -1,0 +1,120 @@
+"""Every metric of kolray: the one definition that processes, alert rules, dashboards and ``docs/metrics.md`` share.
+
+Names are promises to users: one may be added, none is renamed without a line in the changelog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kolray.observability.metric import Family, Metric, MetricKind, Part
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Of requests: close together where the promised P95 of 50 ms lies."""
+LONGER = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Of writes and checkpoints, which wait for servers and disks."""
+POINTS = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
+DIFFERENCE = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+
+Row = tuple[str, MetricKind, str, tuple[str, ...]]
+STREAM: tuple[Row, ...] = (
+    ("kolray_stream_up", "gauge", "1 while a stream of this home runs", ()),
+    ("kolray_stream_state", "gauge", "1 for what the stream is: running, ended (bounded run) or gone", ("state",)),
+    ("kolray_stream_shard_up", "gauge", "1 while a shard runs; 0: starting, waiting or ended", ("shard",)),
+    ("kolray_stream_restarts_total", "counter", "Starts of a shard beyond its first", ("shard",)),
+    ("kolray_stream_status_age_seconds", "gauge", "Time since a shard's loop last came round", ("shard",)),
+    ("kolray_stream_checkpoint_age_seconds", "gauge", "Time since a shard's last full checkpoint", ("shard",)),
+    ("kolray_stream_checkpoint_duration_seconds", "gauge", "Time a shard's last checkpoint took", ("shard",)),
+    ("kolray_stream_checkpoint_seconds", "histogram", "Time checkpoints took, early ones for alerts too", ("shard",)),
+    ("kolray_stream_sink_write_seconds", "histogram", "Time of a batch of rows to the stores, tries included",
+     ("shard",)),
+    ("kolray_stream_sink_retries_total", "counter", "Writes tried again because a store was away", ("shard",)),
+    ("kolray_stream_lag_records", "gauge", "Offsets of both topics still to be read", ("partition",)),
+    ("kolray_stream_watermark_delay_seconds", "gauge", "How far event time is behind", ("partition",)),
+    ("kolray_stream_state_bytes", "gauge", "Panes, visitors and duplicate filter", ("partition",)),
+    ("kolray_stream_events_total", "counter", "Valid events read", ("partition",)),
+    ("kolray_stream_duplicates_total", "counter", "Events seen before", ("partition",)),
+    ("kolray_stream_late_total", "counter", "Events later than allowed", ("partition",)),
+    ("kolray_stream_dead_letters_total", "counter", "Records that could not be used", ("partition",)),
+    ("kolray_stream_denied_total", "counter", "Records of erased KOLs, dropped", ("partition",)),
+    ("kolray_stream_windows_total", "counter", "Windows closed", ("partition",)),
+    ("kolray_stream_alerts_total", "counter", "Alerts raised about KOLs", ("partition",)),
+)  # fmt: skip
+SERVING: tuple[Row, ...] = (
+    ("kolray_http_request_seconds", "histogram", "Time to answer", ("route", "status")),
+    ("kolray_http_cache_total", "counter", "Answers by cache: hit or miss", ("outcome",)),
+    ("kolray_lookup_total", "counter", "Lookups of features: found, unknown or failed", ("source", "outcome")),
+    ("kolray_lookup_breaker_open", "gauge", "1 while a failed source of features is left alone", ("source",)),
+    ("kolray_trust_score_points", "histogram", "Trust scores as they were made, 0-100", ("model",)),
+    ("kolray_model_version", "gauge", "Version of the loaded champion", ("model",)),
+    ("kolray_canary_percent", "gauge", "Share of the KOLs that the challenger scores", ()),
+    ("kolray_shadow_difference", "histogram", "Trust points between challenger and champion", ()),
+    ("kolray_shadow_skipped_total", "counter", "Comparisons left out", ()),
+    ("kolray_challenger_failed_total", "counter", "Scores the champion gave instead", ()),
+)
+MODELS: tuple[Row, ...] = (
+    ("kolray_model_psi", "gauge", "Population stability index since training; name: feature or score",
+     ("model", "kind", "name")),
+    ("kolray_model_drifted_measures", "gauge", "Measures beyond their limit: feature, score, auc, forecast",
+     ("model", "kind")),
+    ("kolray_model_auc_ratio", "gauge", "AUC: estimated now, or of the untouched fold (0-1)", ("model", "name")),
+    ("kolray_forecast_figure", "gauge", "Of served forecasts: rmsle, naive_rmsle, coverage_90", ("model", "name")),
+    ("kolray_model_measured_timestamp_seconds", "gauge", "When the night last measured a champion", ("model",)),
+)  # fmt: skip
+LAKE: tuple[Row, ...] = (
+    ("kolray_lake_files", "gauge", "Data files of a table", ("table",)),
+    ("kolray_lake_bytes", "gauge", "Bytes of those files", ("table",)),
+    ("kolray_lake_rows", "gauge", "Rows of a table, as its log counts them", ("table",)),
+    ("kolray_lake_version", "gauge", "Delta version of a table", ("table",)),
+    ("kolray_lake_commit_timestamp_seconds", "gauge", "Time of a table's newest file", ("table",)),
+)
+SOURCES: tuple[Row, ...] = (
+    ("kolray_quota_units", "gauge", "Units a platform grants in a period", ("platform",)),
+    ("kolray_quota_left_units", "gauge", "Units left in this period", ("platform",)),
+    ("kolray_quota_reset_timestamp_seconds", "gauge", "When the next period begins", ("platform",)),
+    ("kolray_poll_accounts", "gauge", "Accounts polled so far", ("platform",)),
+    ("kolray_poll_pending_events", "gauge", "Events read from a platform and not yet in Kafka", ("platform",)),
+    ("kolray_poll_newest_timestamp_seconds", "gauge", "When an account was last polled to its end", ("platform",)),
+)
+RUNS: tuple[Row, ...] = (
+    ("kolray_run_total", "counter", "Runs that ended: ok or failed", ("run", "outcome")),
+    ("kolray_run_seconds_total", "counter", "Time of all runs", ("run",)),
+    ("kolray_run_last_seconds", "gauge", "Time of the last run", ("run",)),
+    ("kolray_run_last_failed", "gauge", "1 if the last run failed", ("run",)),
+    ("kolray_run_last_timestamp_seconds", "gauge", "When the last run ended", ("run",)),
+    ("kolray_run_success_timestamp_seconds", "gauge", "When a run last succeeded", ("run",)),
+    ("kolray_run_rows_total", "counter", "What runs counted: rows of a table, events, dead letters", ("run", "what")),
+)
+EXPORTER: tuple[Row, ...] = (
+    ("kolray_build_info", "gauge", "1, with the version of kolray", ("version",)),
+    ("kolray_export_failed", "gauge", "1 if a part could not be read for this scrape", ("part",)),
+)
+BUCKETS = {
+    "kolray_stream_checkpoint_seconds": LONGER,
+    "kolray_stream_sink_write_seconds": LONGER,
+    "kolray_http_request_seconds": SECONDS,
+    "kolray_trust_score_points": POINTS,
+    "kolray_shadow_difference": DIFFERENCE,
+}
+
+
+def _all() -> Iterator[Metric]:
+    parts: dict[Part, tuple[Row, ...]] = {
+        "stream": STREAM, "serving": SERVING, "models": MODELS, "lake": LAKE, "sources": SOURCES, "runs": RUNS,
+        "exporter": EXPORTER,
+    }  # fmt: skip
+    for part, rows in parts.items():
+        for name, kind, about, labels in rows:
+            yield Metric(name, kind, part, about, labels, BUCKETS.get(name, ()))
+
+
+CATALOG: dict[str, Metric] = {metric.name: metric for metric in _all()}
+
+
+def filled(name: str, rows: Sequence[tuple[tuple[str, ...], float | None]]) -> Family:
+    """A counter or gauge with its (label values, value) pairs; what is None is not known and left out."""
+    family = CATALOG[name].family()
+    for labels, value in rows:
+        if value is not None:
+            family.add_metric(labels, value)  # type: ignore[call-arg, arg-type]  # a histogram is not among them
+    return family

@@ -1,0 +1,120 @@
+"""The dashboards, as data: rows of panels, each with its queries. ``grafana.py`` turns them into Grafana's JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Unit = Literal["short", "s", "ms", "bytes", "percentunit", "reqps", "ops", "dateTimeFromNow", "none"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture: legend → query. ``$every`` is Grafana's own interval, at least four scrapes."""
+
+    title: str
+    queries: dict[str, str]
+    unit: Unit = "short"
+    kind: Literal["timeseries", "stat"] = "timeseries"
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """One page; panels stand two in a row."""
+
+    uid: str
+    title: str
+    panels: tuple[Panel, ...]
+
+
+RATE = "[$__rate_interval]"
+
+
+def _p(quantile: str, metric: str, by: str = "", where: str = "") -> str:
+    labels = f"le, {by}" if by else "le"
+    return f"histogram_quantile({quantile}, sum by ({labels}) (rate({metric}_bucket{where}{RATE})))"
+
+
+def _percentiles(metric: str, by: str = "", where: str = "") -> dict[str, str]:
+    name = f" {{{{{by}}}}}" if by else ""
+    return {f"P{q[2:]}{name}": _p(q, metric, by, where) for q in ("0.50", "0.95", "0.99")}
+
+
+def _rates(by: str, **metrics: str) -> dict[str, str]:
+    return {legend: f"sum by ({by}) (rate({metric}{RATE}))" for legend, metric in metrics.items()}
+
+
+STREAM = Dashboard("kolray-stream", "kolray: stream", (
+    Panel("Running", {"stream": "kolray_stream_up", "shards": "sum(kolray_stream_shard_up)"}, "none", "stat"),
+    Panel("Lag", {"all": "sum(kolray_stream_lag_records)", "{{partition}}": "kolray_stream_lag_records"}),
+    Panel("Events a second", {"all": f"sum(rate(kolray_stream_events_total{RATE}))",
+                              "{{partition}}": f"rate(kolray_stream_events_total{RATE})"}, "ops"),
+    Panel("Watermark behind", {"{{partition}}": "kolray_stream_watermark_delay_seconds"}, "s"),
+    Panel("Age of the last checkpoint", {"shard {{shard}}": "kolray_stream_checkpoint_age_seconds"}, "s"),
+    Panel("Checkpoints took", {**_percentiles("kolray_stream_checkpoint_seconds"),
+                               "last, shard {{shard}}": "kolray_stream_checkpoint_duration_seconds"}, "s"),
+    Panel("Writes to the stores took", _percentiles("kolray_stream_sink_write_seconds"), "s"),
+    Panel("Writes tried again", {"shard {{shard}}": f"rate(kolray_stream_sink_retries_total{RATE})"}, "ops"),
+    Panel("Left out", {"dead letters": f"sum(rate(kolray_stream_dead_letters_total{RATE}))",
+                       "late": f"sum(rate(kolray_stream_late_total{RATE}))",
+                       "duplicates": f"sum(rate(kolray_stream_duplicates_total{RATE}))",
+                       "of erased KOLs": f"sum(rate(kolray_stream_denied_total{RATE}))"}, "ops"),
+    Panel("Windows and alerts", {"windows": f"sum(rate(kolray_stream_windows_total{RATE}))",
+                                 "alerts": f"sum(rate(kolray_stream_alerts_total{RATE}))"}, "ops"),
+    Panel("State", {"{{partition}}": "kolray_stream_state_bytes"}, "bytes"),
+    Panel("Restarts", {"shard {{shard}}": "kolray_stream_restarts_total"}, "none"),
+    Panel("Age of a shard's status", {"shard {{shard}}": "kolray_stream_status_age_seconds"}, "s"),
+))  # fmt: skip
+API = Dashboard("kolray-api", "kolray: API", (
+    Panel("Requests a second", _rates("route", **{"{{route}}": "kolray_http_request_seconds_count"}), "reqps"),
+    Panel("Answers by status", _rates("status", **{"{{status}}": "kolray_http_request_seconds_count"}), "reqps"),
+    Panel("Time to answer", _percentiles("kolray_http_request_seconds", where='{route!~"/live/.*"}'), "s"),
+    Panel("P95 by route", {"{{route}}": _p("0.95", "kolray_http_request_seconds", "route")}, "s"),
+    Panel("Errors", {"share of 5xx": f'sum(rate(kolray_http_request_seconds_count{{status=~"5.."}}{RATE}) or vector(0))'
+                     f" / sum(rate(kolray_http_request_seconds_count{RATE}))"}, "percentunit"),
+    Panel("Answers from the cache", {"share": f'sum(rate(kolray_http_cache_total{{outcome="hit"}}{RATE}))'
+                                     f" / sum(rate(kolray_http_cache_total{RATE}))"}, "percentunit"),
+    Panel("Features by source", _rates("source, outcome", **{"{{source}} {{outcome}}": "kolray_lookup_total"}), "ops"),
+    Panel("Sources left alone", {"{{source}}": "max by (source) (kolray_lookup_breaker_open)"}, "none"),
+    Panel("Replicas", {"up": 'sum(up{job="kolray-serving"})'}, "none", "stat"),
+    Panel("Memory of the replicas' nodes", {"{{instance}}": "ray_node_mem_used"}, "bytes"),
+))  # fmt: skip
+MODELS = Dashboard("kolray-models", "kolray: models", (
+    Panel("Version in use", {"{{model}}": "max by (model) (kolray_model_version)"}, "none", "stat"),
+    Panel("Trust scores", {"{{le}}": "sum by (le) (increase(kolray_trust_score_points_bucket[1h]))"}),
+    Panel("Trust scores by model", _percentiles("kolray_trust_score_points", "model"), "none"),
+    Panel("Drift (PSI since training)", {"{{model}} {{name}}": "kolray_model_psi"}, "none"),
+    Panel("Measures beyond their limits", {"{{model}} {{kind}}": "kolray_model_drifted_measures"}, "none"),
+    Panel("AUC", {"{{model}} {{name}}": "kolray_model_auc_ratio"}, "none"),
+    Panel("Forecasts that were served", {"{{model}} {{name}}": "kolray_forecast_figure"}, "none"),
+    Panel("Last measured", {"{{model}}": "kolray_model_measured_timestamp_seconds * 1000"}, "dateTimeFromNow", "stat"),
+    Panel("Canary", {"share of the KOLs": "max(kolray_canary_percent) / 100"}, "percentunit", "stat"),
+    Panel("Challenger against champion", _percentiles("kolray_shadow_difference"), "none"),
+    Panel("Challenger's failures", {"failed": "sum(kolray_challenger_failed_total)",
+                                    "not compared": "sum(kolray_shadow_skipped_total)"}, "none"),
+))  # fmt: skip
+LAKE = Dashboard("kolray-lake", "kolray: lake", (
+    Panel("Data files", {"{{table}}": "kolray_lake_files"}),
+    Panel("Bytes", {"{{table}}": "kolray_lake_bytes"}, "bytes"),
+    Panel("Bytes a file", {"{{table}}": "kolray_lake_bytes / (kolray_lake_files > 0)"}, "bytes"),
+    Panel("Rows", {"{{table}}": "kolray_lake_rows"}),
+    Panel("Version", {"{{table}}": "kolray_lake_version"}, "none"),
+    Panel("Age of the newest file", {"{{table}}": "time() - kolray_lake_commit_timestamp_seconds"}, "s"),
+    Panel("Quarantined", {"rows": 'kolray_lake_rows{table="silver.quarantine"}'}),
+    Panel("Time of the last run", {"{{run}}": "kolray_run_last_seconds"}, "s"),
+    Panel("Last success", {"{{run}}": "time() - kolray_run_success_timestamp_seconds"}, "s"),
+    Panel("Runs", {"{{run}} {{outcome}}": "kolray_run_total"}, "none"),
+    Panel("Rows by run", {"{{run}} {{what}}": f"rate(kolray_run_rows_total{RATE})"}, "ops"),
+    Panel("Share of the time", {"{{run}}": f"rate(kolray_run_seconds_total{RATE})"}, "percentunit"),
+))  # fmt: skip
+SOURCES = Dashboard("kolray-sources", "kolray: sources", (
+    Panel("Quota left", {"{{platform}}": "kolray_quota_left_units / kolray_quota_units"}, "percentunit"),
+    Panel("Until the quota's reset", {"{{platform}}": "kolray_quota_reset_timestamp_seconds - time()"}, "s"),
+    Panel("Accounts polled", {"{{platform}}": "kolray_poll_accounts"}, "none"),
+    Panel("Since an account was polled", {"{{platform}}": "time() - kolray_poll_newest_timestamp_seconds"}, "s"),
+    Panel("Not yet in Kafka", {"{{platform}}": "kolray_poll_pending_events"}),
+    Panel("Polls and files", {"{{run}} {{outcome}}": 'kolray_run_total{run=~"ingest.*"}'}, "none"),
+    Panel("Events and dead letters",
+          {"{{run}} {{what}}": f'rate(kolray_run_rows_total{{run=~"ingest.*"}}{RATE})'}, "ops"),
+))  # fmt: skip
+DASHBOARDS = (STREAM, API, MODELS, LAKE, SOURCES)

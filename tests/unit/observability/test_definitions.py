@@ -1,0 +1,108 @@
+"""Names, rules, dashboards, runbooks and the files in ``ops`` say the same, and Prometheus takes them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry, generate_latest
+
+from kolray.observability.alerts import RULES
+from kolray.observability.catalog import CATALOG
+from kolray.observability.config import Watched, paced, rendered, write_config
+from kolray.observability.dashboards import DASHBOARDS, RATE
+from kolray.observability.reference import markdown
+
+ROOT = Path(__file__).parents[3]
+OPS = ROOT / "ops"
+QUERIES = [query for board in DASHBOARDS for panel in board.panels for query in panel.queries.values()]
+KNOWN = {series for metric in CATALOG.values() for series in metric.series}
+REWRITE = "write ops anew: `kolray observe config --targets /var/lib/kolray/metrics/targets`"
+promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not here: apt-get install prometheus"
+)
+
+
+def _promtool(*words: str | Path) -> str:
+    done = subprocess.run(["promtool", *map(str, words)], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("expr", [*(rule.expr for rule in RULES), *QUERIES])
+def test_queries_use_names_that_are_defined(expr: str) -> None:
+    used = set(re.findall(r"kolray_\w+", expr))
+    assert used <= KNOWN, used - KNOWN
+
+
+def test_names_follow_prometheus_conventions() -> None:
+    for metric in CATALOG.values():
+        assert (metric.kind == "counter") == metric.name.endswith("_total"), metric.name
+        assert (metric.kind == "histogram") == bool(metric.buckets), metric.name
+        assert not re.search(r"_(ms|minutes|hours|mb|percentage)\b", metric.name), metric.name
+        assert list(metric.buckets) == sorted(set(metric.buckets)), metric.name
+
+
+def test_each_definition_makes_a_metric_of_its_name() -> None:
+    registry = CollectorRegistry()
+    for metric in CATALOG.values():
+        {"counter": metric.counter, "gauge": metric.gauge, "histogram": metric.histogram}[metric.kind](registry)
+    text = generate_latest(registry).decode()
+    assert [name for name in CATALOG if f"# HELP {name} " not in text] == []
+
+
+def test_the_page_of_metrics_is_the_definitions_themselves() -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    assert page[page.index("## Stream") :] == markdown(), "write it anew by `kolray observe names`"
+
+
+def test_the_files_in_ops_are_what_the_definitions_render() -> None:
+    for name, text in rendered(Watched()):
+        assert (OPS / name).read_text() == text, f"{name}: {REWRITE}"
+
+
+def test_every_alert_has_a_runbook_and_no_runbook_is_left_over() -> None:
+    pages = {page.name: page.read_text() for page in (ROOT / "docs" / "runbooks").glob("*.md")}
+    assert set(pages) == {rule.runbook for rule in RULES}
+    for name, text in pages.items():
+        headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+        assert headings == ["What it means", "How to see", "What to do"], name
+
+
+def test_every_alert_is_shown_to_fire_and_to_be_silent() -> None:
+    tests = yaml.safe_load((OPS / "prometheus" / "alerts_test.yml").read_text())["tests"]
+    fired = {test["name"] for test in tests if test["alert_rule_test"][-1]["exp_alerts"]}
+    silent = {test["name"] for test in tests if not test["alert_rule_test"][0]["exp_alerts"]}
+    assert fired == silent == {rule.name for rule in RULES}
+
+
+def test_ranges_follow_the_pace_but_hold_four_scrapes() -> None:
+    drill = Watched(every_s=1, pace=0.05)
+    assert paced("increase(a[10m]) > 3", drill) == "increase(a[30s]) > 3"
+    assert paced("rate(a[1m])", drill) == "rate(a[4s])"
+
+
+@promtool
+def test_prometheus_takes_the_configuration_and_the_rules(tmp_path: Path) -> None:
+    (tmp_path / "targets").mkdir()
+    write_config(tmp_path, Watched(targets=str(tmp_path / "targets"), every_s=1, pace=0.05))
+    for folder in (OPS, tmp_path):
+        _promtool("check", "config", "--syntax-only", folder / "prometheus" / "prometheus.yml")
+        assert f"{len(RULES)} rules found" in _promtool("check", "rules", folder / "prometheus" / "alerts.yml")
+
+
+@promtool
+def test_the_rules_pass_their_unit_tests() -> None:
+    assert "SUCCESS" in _promtool("test", "rules", OPS / "prometheus" / "alerts_test.yml")
+
+
+@promtool
+def test_prometheus_parses_every_query_of_the_dashboards(tmp_path: Path) -> None:
+    rules = [{"record": f"panel:{n}", "expr": q.replace(RATE, "[1m]")} for n, q in enumerate(QUERIES)]
+    file = tmp_path / "panels.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    assert f"{len(QUERIES)} rules found" in _promtool("check", "rules", file)

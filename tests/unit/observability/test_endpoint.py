@@ -1,0 +1,43 @@
+"""A process's own endpoint, and the file by which Prometheus finds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from kolray.observability.endpoint import Endpoint, announce, forget_dead
+
+
+def test_each_scrape_asks_anew_and_other_paths_are_refused() -> None:
+    asked = iter((b"first 1\n", b"second 2\n"))
+    endpoint = Endpoint(lambda: next(asked), "127.0.0.1")
+    try:
+        url = f"http://{endpoint.address}"
+        assert [httpx.get(f"{url}/metrics").text for _ in range(2)] == ["first 1\n", "second 2\n"]
+        assert httpx.get(f"{url}/etc").status_code == 404
+    finally:
+        endpoint.close()
+
+
+def test_a_port_that_is_taken_is_an_error() -> None:
+    endpoint = Endpoint(lambda: b"", "127.0.0.1")
+    with pytest.raises(OSError, match="in use"):
+        Endpoint(lambda: b"", "127.0.0.1", int(endpoint.address.partition(":")[2]))
+    endpoint.close()
+
+
+def test_what_a_dead_process_announced_goes_with_the_next_one(tmp_path: Path) -> None:
+    dead = tmp_path / f"serving-{socket.gethostname()}-999999999.json"
+    elsewhere = tmp_path / "serving-another-host-999999999.json"
+    for file in (dead, elsewhere):
+        file.write_text("[]")
+    mine = announce(tmp_path, "serving", "127.0.0.1:4000")
+    assert sorted(tmp_path.iterdir()) == sorted([mine, elsewhere])
+    [told] = json.loads(mine.read_text())
+    assert told == {"targets": ["127.0.0.1:4000"], "labels": {"process": "serving", "pid": str(os.getpid())}}
+    assert forget_dead(tmp_path, "serving") == []
