@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import redis
@@ -48,7 +50,7 @@ class LoopRedis:
         packed = [b"".join(map(pack_command, commands))]
         with self._asking():
             try:
-                async with asyncio.timeout(self._within_s):
+                async with _within(self._within_s):
                     replies = await self._replies(packed, len(commands))
             except TimeoutError as error:
                 raise redis.TimeoutError(f"no answer within {self._within_s:g} s") from error
@@ -82,6 +84,23 @@ class LoopRedis:
             else:  # an answer that is still to come would be taken for the next one's
                 await connection.disconnect(nowait=True)
         return replies
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    """``asyncio.timeout``, in two halves: a loop that was held up sees that time is over before it sees the answer that
+    has long been there. So between the halves it looks.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as limit:
+        half = loop.call_later(seconds / 2, lambda: limit.reschedule(loop.time() + seconds / 2))
+        try:
+            yield
+        finally:
+            half.cancel()
 
 
 async def _reply(connection: AbstractConnection) -> Any:

@@ -159,3 +159,16 @@ def test_a_connection_that_was_closed_meanwhile_is_made_anew(redis: RedisSetting
         return await asked.ask(("PING",))
 
     assert asyncio.run(close_between()) == [b"PONG"]
+
+
+def test_a_loop_that_was_held_up_does_not_take_redis_for_slow(redis: RedisSettings) -> None:
+    asked = LoopRedis(redis, RedisConnection(redis, hurry_s=0.2))
+
+    async def held_up() -> list[Any]:
+        await asked.ask(("PING",))
+        asking = asyncio.create_task(asked.ask(("PING",)))
+        await asyncio.sleep(0)
+        time.sleep(0.3)
+        return await asking
+
+    assert asyncio.run(held_up()) == [b"PONG"]
