@@ -9,6 +9,7 @@ import typer
 from kolray import __version__
 from kolray.cli import (
     bench,
+    deliver,
     dlq,
     features,
     forget,
@@ -61,6 +62,7 @@ for group in (
     upkeep,
     forget,
     models,
+    deliver,
     serve,
     top,
     tokens,

@@ -1,4 +1,4 @@
-"""``kolray webhooks`` and ``kolray deliver``."""
+"""``kolray webhooks``."""
 
 from __future__ import annotations
 
@@ -106,6 +106,7 @@ def replay(
         raise typer.Exit(1)
 
 
+@app.command()
 def deliver() -> None:
     """Send alerts to the webhooks until Ctrl-C, beside ``kolray serve``; one such process is enough."""
     from kolray.serving.webhooks.delivery import deliver_all
@@ -121,6 +122,5 @@ def deliver() -> None:
 
 
 def register(root: typer.Typer) -> None:
-    """Adds both."""
+    """Adds ``kolray webhooks``."""
     root.add_typer(app, name="webhooks")
-    root.command()(deliver)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -84,6 +85,7 @@ def train(
     versions: Mapping[str, int] | None = None,
     fit: BoosterFit = fit_booster,
     prophets: Prophets | None = None,
+    hold_back: timedelta = timedelta(0),
 ) -> Trained:
     """Trains on what the lake holds now, or held. Plain: a test, a command and a Ray task call the same.
 
@@ -92,6 +94,7 @@ def train(
         versions: of the tables in ``SOURCES``, as an earlier training noted them; none: the newest.
         fit: fits a booster of the trust model.
         prophets: fits Prophet to important series of the success model.
+        hold_back: of the success model: the newest hours that it is not to learn from.
     """
     held = dict(versions or LakeTables(lake_root).versions(*SOURCES[kind]))
     if kind == "trust":
@@ -99,7 +102,9 @@ def train(
         labels = current(lake_root, "labels", version=held.get("ref.labels"))
         judged = train_trust(features, labels, seed, params, fit).among(features, held, seed)
         return judged.by_groups(current(lake_root, "kols"))
-    trained = train_success(complete_hours(lake_root, held), seed, params, lake_covariates(lake_root, held), prophets)
+    hours = complete_hours(lake_root, held)
+    hours = hours.filter(pl.col("hour") <= pl.col("hour").max() - hold_back)
+    trained = train_success(hours, seed, params, lake_covariates(lake_root, held), prophets)
     try:
         then = Reference.of(newest_features(lake_root, held.get("gold.features")))
     except NotFoundError:  # hours are enough to train it
@@ -109,6 +114,17 @@ def train(
 
 def submit(registry: ModelRegistry, kind: Registered, trained: Trained | TrainedSentiment) -> Submission:
     """Registers a trained model as challenger and makes it champion if it wins on its untouched fold."""
+    report = trained.report.to_dict()
+    version = register(registry, kind, trained)
+    try:
+        reason = promote(registry, kind, version)
+    except PromotionRefusedError as refusal:
+        return Submission(kind, version, False, str(refusal), report)
+    return Submission(kind, version, True, reason, report)
+
+
+def register(registry: ModelRegistry, kind: Registered, trained: Trained | TrainedSentiment) -> int:
+    """Registers a trained model as challenger, with its figures, plots, card and how the champion did on its fold."""
     report = trained.report
     champion = registry.alias_version(kind, CHAMPION)
     verdict = {"loss": trained.loss, "beats_baseline": report.beats_baseline}
@@ -128,11 +144,7 @@ def submit(registry: ModelRegistry, kind: Registered, trained: Trained | Trained
     if not isinstance(trained, TrainedSentiment):
         names = trained.model.feature_names if isinstance(trained, TrainedTrust) else trained.model.design.names
         write_card(registry, kind, version, report.to_dict(), len(names))
-    try:
-        reason = promote(registry, kind, version)
-    except PromotionRefusedError as refusal:
-        return Submission(kind, version, False, str(refusal), report.to_dict())
-    return Submission(kind, version, True, reason, report.to_dict())
+    return version
 
 
 def write_card(

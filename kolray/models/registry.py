@@ -21,6 +21,7 @@ from typing import Any, Protocol, Self
 
 from kolray.clock import from_ms
 from kolray.errors import NotFoundError, ServiceUnavailableError
+from kolray.models.loaders import load_files
 from kolray.settings import Settings
 
 EXPERIMENT = "kolray"
@@ -209,7 +210,7 @@ class ModelRegistry:
     def _loaded(self, found: Any, name: str) -> LoadedModel:
         with tempfile.TemporaryDirectory() as folder:
             files = self._connected().download_artifacts(found.run_id, "model", folder)
-            return LoadedModel(_load(name, Path(files)), name, int(found.version))
+            return LoadedModel(load_files(name, Path(files)), name, int(found.version))
 
     def _aliased(self, name: str, alias: str) -> Any:
         if self._unborn():
@@ -229,15 +230,31 @@ class ModelRegistry:
 
     def keep_params(self, name: str, params: Mapping[str, Any]) -> None:
         """Parameters that won a search; every later training of the name begins with them. Empty: the defaults."""
-        client = self._connected()
-        self._named(name)
-        client.set_registered_model_tag(name, TUNED, json.dumps(dict(params)))
+        self.note(name, TUNED, json.dumps(dict(params)))
 
     def kept_params(self, name: str) -> dict[str, Any]:
         """What ``keep_params`` kept last; empty before the first."""
-        if self._unborn() or not self._connected().search_registered_models(f"name = '{name}'"):
-            return {}
-        return dict(json.loads(self._connected().get_registered_model(name).tags.get(TUNED, "{}")))
+        return dict(json.loads(self.noted(name, TUNED) or "{}"))
+
+    def note(self, name: str, key: str, text: str) -> None:
+        """Notes something about all versions of a name, in place of what was noted under the key."""
+        client = self._connected()
+        self._named(name)
+        client.set_registered_model_tag(name, key, text)
+
+    def noted(self, name: str, key: str) -> str | None:
+        """What ``note`` noted last. Cheap enough to poll."""
+        found = None if self._unborn() else self._connected().search_registered_models(f"name = '{name}'")
+        return found[0].tags.get(key) if found else None
+
+    def tag(self, name: str, version: int, key: str, text: str) -> None:
+        """Notes something about a version."""
+        self._connected().set_model_version_tag(name, str(version), key, text)
+
+    def versions(self, name: str) -> dict[int, dict[str, str]]:
+        """What is noted about each version, oldest first."""
+        found = [] if self._unborn() else self._connected().search_model_versions(f"name = '{name}'")
+        return {int(each.version): dict(each.tags) for each in sorted(found, key=lambda each: int(each.version))}
 
     def experiment(self, name: str) -> tuple[Any, str]:
         """MLflow's client, and the id of an experiment, made where it is missing."""
@@ -324,18 +341,3 @@ def _log(
     for first in range(0, len(logged), BATCH):
         client.log_batch(run_id, metrics=logged[first : first + BATCH])
     client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
-
-
-def _load(name: str, folder: Path) -> Any:
-    from kolray.models.sentiment.stored import StoredSentiment
-    from kolray.models.success import SuccessModel
-    from kolray.models.trust import TrustModel
-
-    loaders: dict[str, Any] = {
-        **dict.fromkeys(("trust", "trust-accounts"), TrustModel),
-        "success": SuccessModel,
-        "sentiment": StoredSentiment,
-    }
-    if name not in loaders:
-        raise NotFoundError(f"no loader for models named {name}: there are {', '.join(loaders)}")
-    return loaders[name].load(folder)

@@ -150,7 +150,7 @@ def _scores(app: FastAPI) -> None:
         if body.campaign_id is not None:
             desk = app.state.services.campaigns
             return json_response(as_json(desk.forecast(body.campaign_id, body.kol_id, body.metric, body.horizon_h)))
-        model = graph.champions.loaded().get("success")
+        model = graph.forecasting.canary.model(body.kol_id).label
         key = f"forecast:{body.metric}:{body.horizon_h}:{model}"
         make = partial(graph.forecast, body.kol_id, body.metric, body.horizon_h)
         return json_response(app.state.answers.get(body.kol_id, key, make))

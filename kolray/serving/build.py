@@ -20,11 +20,13 @@ from kolray.serving.sessions import Sessions, kept_secret
 from kolray.serving.surroundings import Surroundings
 from kolray.serving.tokens import Tokens
 from kolray.serving.tracking.build import open_tracking
+from kolray.serving.trials import Trials
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stores.rate_window import RateWindow
 from kolray.stores.redis_connection import RedisConnection
 from kolray.stores.redis_loop import LoopRedis
+from kolray.stores.trials import TrialLog
 from kolray.stream.denied import open_deny_list
 
 
@@ -35,6 +37,8 @@ def build(settings: Settings) -> FastAPI:
     champions.watch()
     redis = RedisConnection(settings.redis, settings.serving.redis_timeout_s)
     graph = open_graph(settings, champions, redis)
+    for canary in (graph.canary, graph.forecasting.canary):
+        canary.watch_trial()
     tokens = Tokens.of(settings)
     loop_redis = LoopRedis(settings.redis, redis)
     limiter = RateLimiter(RateWindow(loop_redis, WINDOW_S))
@@ -61,8 +65,12 @@ def open_graph(settings: Settings, champions: Champions, redis: RedisConnection 
     features = FeatureLookup.of(settings, lookup, store, lake, needed, clock)
     about = Surroundings(lake)
     about.watch()
-    forecasting = Forecasting(champions, lookup, store, about, clock)
-    challengers = Champions(ModelRegistry.of(settings), names=("trust",), alias=CHALLENGER)
-    canary = Canary(champions, challengers, settings.serving.canary_percent, shadow=settings.serving.shadow)
+    registry, said = ModelRegistry.of(settings), TrialLog(settings.redis)
+    trials = {name: Trials(name, registry, champions, said, clock) for name in ("trust", "success")}
+    challengers = Champions(registry, names=("trust",), alias=CHALLENGER)
+    percent, shadow = settings.serving.canary_percent, settings.serving.shadow
+    canary = Canary(champions, challengers, percent, shadow=shadow, trials=trials["trust"])
+    forecasters = Canary(champions, name="success", trials=trials["success"])
+    forecasting = Forecasting(forecasters, lookup, store, about, clock)
     denied = open_deny_list(settings)
     return ScoringGraph(champions, lookup, store, lake, clock, denied, features, forecasting, canary)

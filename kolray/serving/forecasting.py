@@ -12,11 +12,11 @@ import polars as pl
 
 from kolray.clock import Clock
 from kolray.errors import NotFoundError, ServiceUnavailableError
-from kolray.models.champions import Champions
 from kolray.models.forecasts import LOOKBACK, RANKED
 from kolray.models.registry import LoadedModel
 from kolray.models.success.origin import forecast_origin
 from kolray.models.success.series import HOUR, METRICS, hours_of_one
+from kolray.serving.canary import Canary
 from kolray.serving.contracts import ForecastAnswer, ForecastPoint
 from kolray.serving.surroundings import Surroundings
 from kolray.stores.features import FeatureStore
@@ -28,9 +28,9 @@ class Forecasting:
     """Forecasts of one KOL and metric at a time."""
 
     def __init__(
-        self, champions: Champions, lookup: FeatureStore, store: MetricsStore, about: Surroundings, clock: Clock
+        self, canary: Canary, lookup: FeatureStore, store: MetricsStore, about: Surroundings, clock: Clock
     ) -> None:
-        self._champions, self._lookup, self._store = champions, lookup, store
+        self.canary, self._lookup, self._store = canary, lookup, store
         self._about, self._clock = about, clock
 
     def forecast(self, kol_id: str, metric: str, horizon_h: int) -> ForecastAnswer:
@@ -41,7 +41,9 @@ class Forecasting:
             InvalidInputError: a metric the model was not trained for, or a horizon beyond its own.
             ServiceUnavailableError: neither store answers.
         """
-        success = self._champions.get("success")
+        return self.canary.by(kol_id, lambda success: self._forecast(success, kol_id, metric, horizon_h))
+
+    def _forecast(self, success: LoadedModel, kol_id: str, metric: str, horizon_h: int) -> ForecastAnswer:
         held, progress = self._kept(kol_id, metric)
         known = None if progress is None else forecast_origin(*progress)
         if held and known and held.model == success.label and held.origin >= known:

@@ -25,6 +25,7 @@ from kolray.models.lifecycle import SEED, submit
 from kolray.models.registry import ModelRegistry
 from kolray.models.success import train_success
 from kolray.models.success.model import SuccessModel
+from kolray.serving.canary import Canary
 from kolray.serving.forecasting import Forecasting
 from kolray.serving.surroundings import Surroundings
 from kolray.settings import Settings, load_settings
@@ -90,7 +91,7 @@ def one_by_one(settings: Settings, hours: pl.DataFrame) -> pl.DataFrame:
         champions, about = Champions(ModelRegistry.of(settings)), Surroundings(LakeTables(settings.lake_root))
         champions.refresh()
         about.refresh()
-        forecasting = Forecasting(champions, lookup, store, about, SystemClock())
+        forecasting = Forecasting(Canary(champions, name="success"), lookup, store, about, SystemClock())
         took = []
         for kol_id in (kol_ids[0], *kol_ids):
             started, cpu = time.perf_counter(), time.process_time()

@@ -113,6 +113,11 @@ def learnt_from(kpi_hourly: pl.DataFrame, covariates: Covariates | None) -> dict
     return _parted(metric_panels(kpi_hourly, covariates))[0]
 
 
+def judged_on(kpi_hourly: pl.DataFrame, covariates: Covariates | None) -> dict[str, Untouched]:
+    """The newest day of each metric, and what came before it; raises as a training does."""
+    return _parted(metric_panels(kpi_hourly, covariates))[1]
+
+
 def _parted(panels: Mapping[str, Panel]) -> tuple[dict[str, Panel], dict[str, Untouched]]:
     """What comes before the newest day, and that day; metrics that told nothing before it are left out."""
     n_hours = panels["engagement"].values.shape[1]

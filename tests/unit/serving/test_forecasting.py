@@ -10,6 +10,7 @@ import pytest
 from kolray.errors import InvalidInputError, NotFoundError, ServiceUnavailableError
 from kolray.lake.tables import LakeTables
 from kolray.models.registry import LoadedModel
+from kolray.serving.canary import Canary
 from kolray.serving.forecasting import Forecasting
 from kolray.serving.surroundings import Surroundings
 from kolray.stores.forecasts import HeldForecast, Progress
@@ -53,7 +54,7 @@ def _store(hours: pl.DataFrame) -> MemoryStore:
 def _made(tmp_path, redis: Redis, hours: pl.DataFrame | None = None, store: MemoryStore | None = None) -> Forecasting:
     mine = kpi_hourly().filter(pl.col("kol_id") == KOL) if hours is None else hours
     about = Surroundings(LakeTables(str(tmp_path)))
-    return Forecasting(Champions(), redis, store or _store(mine), about, FakeClock(NOW))
+    return Forecasting(Canary(Champions(), name="success"), redis, store or _store(mine), about, FakeClock(NOW))
 
 
 def _held(origin: datetime, model: str = "success:3") -> HeldForecast:

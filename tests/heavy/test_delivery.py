@@ -1,0 +1,142 @@
+"""A good and a bad challenger, delivered while two replicas are asked: the one is promoted, the other taken back."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner
+
+from kolray import local
+from kolray.cli.main import app as cli
+from kolray.errors import InvalidInputError
+from kolray.lake.reference import current
+from kolray.models import delivery
+from kolray.models.delivery.audit import history
+from kolray.models.lifecycle import complete_hours, newest_features, register, train
+from kolray.models.registry import CHAMPION, ModelRegistry
+from kolray.models.success import train_success
+from kolray.models.trust import train_trust
+from kolray.serving.build import build
+from kolray.serving.tokens import Tokens
+from kolray.settings import Settings
+from tests.served import served_home
+
+pytestmark = pytest.mark.heavy
+KOLS = [f"kol-{n:04d}" for n in range(240)]
+PLAN = delivery.Plan(percent=30, minutes=2, answers=10)
+SWITCHED_S = 10
+
+
+class Asked:
+    """Two replicas, each asked by a client without end for every KOL in turn; statuses are counted."""
+
+    def __init__(self, settings: Settings) -> None:
+        token = Tokens.of(settings).create("asked", ("score", "read"), 10**6)
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._replicas = [TestClient(build(settings)) for _ in range(2)]
+        self._stop = threading.Event()
+        self.statuses: Counter[str] = Counter()
+        self._clients = [threading.Thread(target=self._ask, args=(each,)) for each in self._replicas]
+
+    def __enter__(self) -> Asked:
+        for client in self._clients:
+            client.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for client in self._clients:
+            client.join()
+
+    def _ask(self, replica: TestClient) -> None:
+        for kol_id in itertools.cycle(KOLS):
+            if self._stop.wait(0.01):
+                return
+            answers = [
+                replica.post("/kol/score", json={"kol_id": kol_id}, headers=self._headers),
+                replica.post("/forecast/predict", json={"kol_id": kol_id}, headers=self._headers),
+            ]
+            # a forecast needs hours, which only the first 60 have
+            self.statuses.update(f"{each.status_code} {each.url.path.rsplit('/', 1)[-1]}" for each in answers)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    home = tmp_path_factory.mktemp("delivery")
+    settings = served_home(home)
+    number = pl.col("kol_id").str.slice(4).cast(pl.Int64)
+    flipped = pl.when(number * 7919 % 97 < 11).then(1 - pl.col("label")).otherwise("label").cast(pl.Int8)
+    path = f"{settings.lake_root}/ref/labels"  # no single feature tells a label for certain
+    pl.read_delta(path).with_columns(label=flipped).write_delta(path, mode="overwrite")
+    yield settings
+    local.down(home)
+
+
+@pytest.fixture(scope="module")
+def asked(settings: Settings) -> Iterator[Asked]:
+    with Asked(settings) as running:
+        yield running
+    assert running.statuses["200 score"] > len(KOLS)
+    assert set(running.statuses) <= {"200 score", "200 predict", "404 predict"}, running.statuses
+
+
+def _misled(settings: Settings) -> int:
+    """A trust model that learnt from labels the wrong way round, registered; on its own fold of them it looks well."""
+    features, labels = newest_features(settings.lake_root), current(settings.lake_root, "labels")
+    wrong = labels.with_columns(label=(1 - pl.col("label")).cast(pl.Int8))
+    trained = train_trust(features, wrong, 7).among(features, {}, 7)
+    assert trained.report.beats_baseline
+    return register(ModelRegistry.of(settings), "trust", trained)
+
+
+def test_a_misled_challenger_is_taken_back_and_a_good_one_promoted(settings: Settings, asked: Asked) -> None:
+    registry = ModelRegistry.of(settings)
+    misled = _misled(settings)
+    done = delivery.deliver(settings, "trust", PLAN, misled, lambda _: None)
+    assert (done.outcome, done.version, done.champion) == ("rolled_back", misled, 1)
+    assert done.gain < 0
+    assert done.switched_s is not None
+    assert done.switched_s < SWITCHED_S
+    assert registry.alias_version("trust", CHAMPION) == 1
+
+    registry.set_alias("trust", misled, CHAMPION)
+    done = delivery.deliver(settings, "trust", PLAN, say=lambda _: None)
+    assert (done.outcome, done.champion) == ("promoted", misled)
+    assert registry.alias_version("trust", CHAMPION) == done.version
+    assert done.switched_s is not None
+    assert done.switched_s < SWITCHED_S
+    assert [step["step"] for step in done.steps] == ["begun", "validated", "canary", "promoted"]
+    assert [row["step"] for row in history(registry, "trust")] == ["rolled_back", "promoted"]
+
+
+def test_a_forecaster_is_judged_by_a_day_it_did_not_learn_from(settings: Settings, asked: Asked) -> None:
+    registry, hours = ModelRegistry.of(settings), complete_hours(settings.lake_root)
+    learnt_all = register(registry, "success", train("success", settings.lake_root))
+    with pytest.raises(InvalidInputError, match="learnt the hours up to"):
+        delivery.deliver(settings, "success", PLAN, learnt_all)
+    counts = ("likes", "impressions", "web_clicks")
+    no_rhythm = hours.with_columns(pl.col(name).shuffle(seed=7).over("kol_id") for name in counts)
+    registry.set_alias("success", register(registry, "success", train_success(no_rhythm, 7)), CHAMPION)
+    done = delivery.deliver(settings, "success", PLAN, say=lambda _: None)
+    assert (done.outcome, registry.alias_version("success", CHAMPION)) == ("promoted", done.version), done.reason
+    assert done.kols <= 60
+    assert done.switched_s is not None
+    assert done.switched_s < SWITCHED_S
+
+
+def test_the_command_shows_how_deliveries_ended_and_takes_back(
+    settings: Settings, asked: Asked, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KOLRAY_HOME", str(settings.home))
+    shown = CliRunner().invoke(cli, ["deliver", "trust", "--history", "--json"])
+    assert json.loads(shown.output)[0]["step"] == "rolled_back"
+    ended = CliRunner().invoke(cli, ["deliver", "trust", "--stop"])
+    assert "no trust model is on trial" in str(ended.exception)
