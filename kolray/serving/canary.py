@@ -145,10 +145,16 @@ class Canary:
         champion = self._champions.held(self._name)
         return held if held is not None and champion is not None and held.version != champion.version else None
 
-    def _chosen(self, kol_id: str) -> bool:
+    @property
+    def answered_percent(self) -> float:
+        """Of the KOLs, by a challenger now."""
+        if self._challenger() is None:
+            return 0.0
         running = self._running
-        percent = self.percent if running is None else running.trial.percent
-        return zlib.crc32(kol_id.encode(errors="replace")) % PARTS < percent / 100 * PARTS
+        return self.percent if running is None else running.trial.percent
+
+    def _chosen(self, kol_id: str) -> bool:
+        return zlib.crc32(kol_id.encode(errors="replace")) % PARTS < self.answered_percent / 100 * PARTS
 
     def _compare(
         self, kol_id: str, features: Mapping[str, Any], said: _Said, challenger: LoadedModel, running: Running | None

@@ -24,7 +24,7 @@ class ReplicaCollector(Collector):
         yield filled("kolray_lookup_breaker_open", breakers)
         versions = [((name,), float(label.partition(":")[2])) for name, label in graph.champions.loaded().items()]
         yield filled("kolray_model_version", versions)
-        yield filled("kolray_canary_percent", [((), graph.canary.percent)])
+        yield filled("kolray_canary_percent", [((), graph.canary.answered_percent)])
 
 
 def replica_text(graph: ScoringGraph, http: CollectorRegistry) -> bytes:
