@@ -213,6 +213,20 @@ def fuzz(
 
 
 @app.command()
+def fuzz_sources(
+    payloads: int = typer.Option(1_000_000, min=100, help="hits, rows of files, and items of platforms' answers"),
+    seed: int = typer.Option(1, help="the same seed makes the same payloads"),
+    as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),
+) -> None:
+    """Hostile payloads to tracked pages, files and connectors; each must be accepted, dead-lettered or refused."""
+    from kolray.benchmarks.fuzz_sources.run import run
+
+    with Console(stderr=True).status("…") as status:
+        report = run(payloads, seed, lambda text: status.update(f"{text} …"))
+    _report("kolray bench fuzz-sources", asdict(report), as_json, right=not report.findings)
+
+
+@app.command()
 def nab(
     data: Path = typer.Option(help="folder with NAB's Twitter series and combined_windows.json"),
     as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),

@@ -57,7 +57,7 @@ def chunks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 def read_rows(rows: Sequence[Mapping[str, Any]], kind: Kind, name: str) -> FileEvents:
     """Events of rows that came otherwise than in a file, as JSON reads them; ``name`` stands for the file's."""
-    raw = pl.DataFrame(rows, infer_schema_length=None, strict=False)
+    raw = _table(rows)
     return _events(_numbered(raw), {}, Path(name), kind, {}, {})
 
 
@@ -67,7 +67,7 @@ def typed_rows(rows: Sequence[Mapping[str, Any]], kind: Kind, mended: Collection
     Beside them ``reason``: the first field whose value is there but lost (``unreadable: FIELD``), those apart that
     ``mended`` names.
     """
-    raw = pl.DataFrame(rows, infer_schema_length=None, strict=False)
+    raw = _table(rows)
     names = [name for name in SCHEMAS[kind] if name in raw.columns]
     text = _numbered(raw.select(pl.col(name).cast(pl.String, strict=False) for name in names))
     found = typed(text, kind)
@@ -153,23 +153,44 @@ def _json_lines(file: Path) -> tuple[pl.DataFrame, dict[int, tuple[str, str]]]:
     return _line_by_line(file)
 
 
+def _object(text: str) -> tuple[dict[str, Any], str | None]:
+    """The object that a line holds, or why it holds none."""
+    try:
+        row = json.loads(text)
+        if "\\u" in text:
+            json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return {}, "not Unicode: half of a surrogate pair"
+    except (ValueError, RecursionError):  # also numbers of too many digits, and lists within lists
+        return {}, "not JSON"
+    return (row, None) if isinstance(row, dict) else ({}, "not a JSON object")
+
+
 def _line_by_line(file: Path) -> tuple[pl.DataFrame, dict[int, tuple[str, str]]]:
     """Finds the lines that are no JSON objects; the others go on."""
     lines, rows, torn = [], [], {}
     for number, text in enumerate(file.read_bytes().decode(errors="replace").split("\n"), start=1):
         if not text.strip():
             continue
-        try:
-            row = json.loads(text)
-            reason = None if isinstance(row, dict) else "not a JSON object"
-        except json.JSONDecodeError:
-            row, reason = {}, "not JSON"
+        row, reason = _object(text)
         if reason is not None:
             torn[number] = (reason, text)
         lines.append(number)
         rows.append({"_line": number, **row} if reason is None else {"_line": number})
-    frame = pl.DataFrame(rows, infer_schema_length=None, strict=False).drop("_line", strict=False)
-    return _numbered(frame, lines), torn
+    return _numbered(_table(rows).drop("_line", strict=False), lines), torn
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Rows as JSON reads them, as one table; where a column has values that no type holds together, all as text."""
+    try:
+        return pl.DataFrame(rows, infer_schema_length=None, strict=False)
+    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError):
+        told = [{name: _text_of(value) for name, value in row.items()} for row in rows]
+        return pl.DataFrame(told, schema=dict.fromkeys((name for row in told for name in row), pl.String))
+
+
+def _text_of(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def _content_id(text: pl.DataFrame, file: Path) -> pl.Expr:

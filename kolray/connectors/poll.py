@@ -13,12 +13,13 @@ Rules:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from kolray.clock import Clock, from_ms, to_ms
-from kolray.connectors.base import Comment, Connector, Post, Profile, Row, hashed, increments
+from kolray.connectors.base import Broken, Comment, Connector, Post, Profile, Row, answer_of, hashed, increments
 from kolray.connectors.state import PollState
 
 PREFIXES = {"youtube": "yt", "tiktok": "tt", "weibo": "wb"}
@@ -55,7 +56,8 @@ async def poll_accounts(
         polls = [AccountPoll(connector, account_id, state, clock, spent) for account_id in accounts[at : at + size]]
         waiting = {poll.account_id: poll for poll in polls if poll.begins_in(number)}
         if waiting:
-            profiles = await connector.fetch_profile(list(waiting))
+            with answer_of(connector.platform):
+                profiles = await connector.fetch_profile(list(waiting))
             shown = {profile.account_id: profile for profile in profiles}
             with state.step():
                 for account_id, poll in waiting.items():
@@ -107,13 +109,18 @@ class AccountPoll:
         while self._at.stage != "done":
             before = self._spent()
             if self._at.stage == "posts":
-                posts = await self._connector.fetch_posts(self.account_id, self._at.cursor)
+                with answer_of(self._connector.platform):
+                    posts = await self._connector.fetch_posts(self.account_id, self._at.cursor)
                 with self._state.step():
                     self._add([row for post in posts.items for row in self._post(post)])
+                    self._state.add_pending([row for broken in posts.broken for row in self._broken(broken)])
                     self._end_page(posts.cursor, "comments", before)
             else:
-                comments = await self._connector.fetch_comments(self.account_id, self._at.asked, self._at.cursor)
+                asked, cursor = self._at.asked, self._at.cursor
+                with answer_of(self._connector.platform):
+                    comments = await self._connector.fetch_comments(self.account_id, asked, cursor)
                 with self._state.step():
+                    self._state.add_pending([row for broken in comments.broken for row in self._broken(broken)])
                     new = [row for comment in comments.items for row in self._comment(comment)]
                     self._add(new)
                     caught_up = not new and self._at.caught_up and self._connector.comments_newest_first
@@ -190,6 +197,14 @@ class AccountPoll:
         author = hashed(self._connector.platform, comment.author)
         row = self._row(key, "comment", comment.at)
         return [row | {"post_id": comment.post_id, "author_id": author, "text": comment.text}]
+
+    def _broken(self, broken: Broken) -> list[Row]:
+        """No event: a row without a type, which becomes a dead letter, once for each such item."""
+        key = f"{self._prefix}:{self.account_id}:{hashlib.sha256(broken.item.encode()).hexdigest()[:24]}:broken"
+        if self._state.seen(key) is not None:
+            return []
+        self._state.keep(key, {})
+        return [self._row(key, "", self._clock.now()) | {"reason": broken.reason, "item": broken.item}]
 
     def _row(self, event_id: str, event_type: str, at: datetime) -> Row:
         identity = {"event_id": event_id, "kol_id": self.account_id, "platform": self._connector.platform}

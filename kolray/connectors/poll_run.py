@@ -11,6 +11,7 @@ import polars as pl
 
 from kolray.clock import Clock, SystemClock
 from kolray.connectors.base import Connector, Row
+from kolray.connectors.files import FileEvents, read_rows
 from kolray.connectors.plan import Planned, candidates_of, plan
 from kolray.connectors.poll import poll_accounts
 from kolray.connectors.producer import EventProducer
@@ -21,7 +22,7 @@ from kolray.connectors.tiktok import TiktokConnector
 from kolray.connectors.weibo import WeiboConnector
 from kolray.connectors.youtube import YoutubeConnector
 from kolray.errors import InvalidInputError
-from kolray.events import SOCIAL_SCHEMA
+from kolray.events import TIME
 from kolray.observability.runs import Runs
 from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
@@ -77,7 +78,7 @@ def poll_platform(
             asyncio.run(_poll(_connector(settings, platform, meter, clock, recorded), wanted, state, clock, meter))
         finally:
             counts.update(units=meter.units)
-            sent = send_pending(settings, state)
+            sent = send_pending(settings, state, platform)
             counts.update(sent)
     return sent
 
@@ -114,20 +115,26 @@ async def _poll(connector: Connector, accounts: Sequence[str], state: PollState,
         await connector.close()
 
 
-def send_pending(settings: Settings, state: PollState) -> dict[str, int]:
-    """Produces what was made and perhaps not yet sent, and forgets it when the broker has it; counts by event type."""
+def send_pending(settings: Settings, state: PollState, platform: str) -> dict[str, int]:
+    """Produces what was made and perhaps not yet sent, and forgets it when the broker has it; counts by event type.
+
+    What breaks a rule of events, or could not be read, goes to the dead letters (``dead_letters``).
+    """
     upto, rows = state.pending()
-    frame = to_frame(rows)
-    if rows:
-        producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
-        producer.send("social", frame)
-        producer.flush()
-        state.forget_pending(upto)
-    return dict(frame.group_by("event_type").len().sort("event_type").iter_rows())
+    if not rows:
+        return {}
+    events = to_events(rows, platform)
+    producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
+    producer.send("social", events.frame)
+    if events.dead.height:
+        now = pl.lit(SystemClock().now()).cast(TIME).alias("at")
+        producer.send_dead_letters(events.dead.with_columns(now))
+    producer.flush()
+    state.forget_pending(upto)
+    counts = dict(events.frame.group_by("event_type").len().sort("event_type").iter_rows())
+    return counts | ({"dead_letters": events.dead.height} if events.dead.height else {})
 
 
-def to_frame(rows: list[Row]) -> pl.DataFrame:
-    """Rows as ``SOCIAL_SCHEMA``; times are ms since the epoch."""
-    raw = {name: pl.Int64 if isinstance(dtype, pl.Datetime) else dtype for name, dtype in SOCIAL_SCHEMA.items()}
-    full = [{name: row.get(name) for name in raw} for row in rows]
-    return pl.DataFrame(full, schema=raw, orient="row").cast(pl.Schema(SOCIAL_SCHEMA))
+def to_events(rows: Sequence[Row], platform: str) -> FileEvents:
+    """Rows of a poll, judged as rows of files are."""
+    return read_rows(rows, "social", f"poll-{platform}")

@@ -10,7 +10,7 @@ import httpx
 
 from kolray.clock import Clock, SystemClock, from_ms
 from kolray.connectors.api import Outcome, PlatformApi, Spend, TokenEndedError, by_status
-from kolray.connectors.base import Comment, Page, Post, Profile, count_of
+from kolray.connectors.base import Comment, Page, Post, Profile, count_of, read_items
 from kolray.errors import InvalidInputError
 from kolray.settings import TiktokSettings
 
@@ -91,10 +91,11 @@ class TiktokConnector:
         data = await self._ask("video/query", VIDEO, body) or {}
         following = None
         if data.get("has_more"):
-            following = f"{newest} {end} {data.get('search_id') or '-'} {data['cursor']}"
+            following = f"{newest} {end} {data.get('search_id') or '-'} {int(data['cursor'])}"
         elif first > oldest:
             following = f"{newest} {first - timedelta(days=1):%Y%m%d} - 0"
-        return Page([post_of(item) for item in data.get("videos", [])], following)
+        posts, broken = read_items(data.get("videos", []), post_of)
+        return Page(posts, following, broken)
 
     async def fetch_comments(
         self, account_id: str, post_ids: Sequence[str], cursor: str | None = None
@@ -105,10 +106,10 @@ class TiktokConnector:
         number, place = (int(part) for part in (cursor or "0 0").split(" "))
         request = {"video_id": int(post_ids[number]), "max_count": PAGE, "cursor": place}
         data = await self._ask("video/comment/list", COMMENT, request) or {}
-        comments = [comment_of(account_id, item) for item in data.get("comments", [])]
-        if data.get("has_more") and data["cursor"] < MAX_COMMENTS:
-            return Page(comments, f"{number} {data['cursor']}")
-        return Page(comments, f"{number + 1} 0" if number + 1 < len(post_ids) else None)
+        comments, broken = read_items(data.get("comments", []), lambda item: comment_of(account_id, item))
+        if data.get("has_more") and int(data["cursor"]) < MAX_COMMENTS:
+            return Page(comments, f"{number} {int(data['cursor'])}", broken)
+        return Page(comments, f"{number + 1} 0" if number + 1 < len(post_ids) else None, broken)
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -10,6 +10,8 @@ import polars as pl
 from kolray.events import SCHEMAS, TIME, Kind
 
 Form = Callable[[pl.Expr], pl.Expr]
+LAST_MS = 253_402_300_799_999
+"""The end of the year 9999: no calendar writes later times, and one that is asked to may end the process."""
 _TRUE, _FALSE = ("true", "1", "yes", "t"), ("false", "0", "no", "f")
 
 
@@ -79,8 +81,13 @@ def _truth(value: pl.Expr) -> pl.Expr:
     return pl.when(low.is_in(_TRUE)).then(True).when(low.is_in(_FALSE)).then(False)
 
 
+def _epoch(value: pl.Expr) -> pl.Expr:
+    ms = value.cast(pl.Int64, strict=False)
+    return pl.when(ms.is_between(-LAST_MS, LAST_MS)).then(ms).cast(TIME)
+
+
 _FORMS: dict[type[pl.DataType], tuple[Form, ...]] = {
-    pl.Datetime: (lambda value: value.cast(pl.Int64, strict=False).cast(TIME), _with_offset, _without),
+    pl.Datetime: (_epoch, _with_offset, _without),
     pl.Int64: (lambda value: value.cast(pl.Int64, strict=False), _whole),
     pl.Boolean: (_truth,),
     pl.Float64: (lambda value: value.cast(pl.Float64, strict=False),),

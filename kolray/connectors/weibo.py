@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from kolray.connectors.api import Outcome, PlatformApi, Spend, by_status
-from kolray.connectors.base import Comment, Page, Post, Profile, count_of
+from kolray.connectors.base import Comment, Page, Post, Profile, count_of, read_items
 from kolray.errors import InvalidInputError
 from kolray.settings import WeiboSettings
 
@@ -59,7 +59,8 @@ class WeiboConnector:
         """The timeline, 100 a request; ``cursor``: the greatest id of the next page, which new posts do not move."""
         body = await self._get("statuses/user_timeline.json", uid=account_id, count=PAGE, max_id=cursor or 0) or {}
         items = body.get("statuses", [])
-        return Page([post_of(account_id, item) for item in items if not item.get("deleted")], _next(body, items))
+        posts, broken = read_items([item for item in items if not _deleted(item)], lambda one: post_of(account_id, one))
+        return Page(posts, _next(body, items), broken)
 
     async def fetch_comments(
         self, account_id: str, post_ids: Sequence[str], cursor: str | None = None
@@ -71,11 +72,11 @@ class WeiboConnector:
         at = int(number)
         body = await self._get("comments/show.json", id=post_ids[at], count=PAGE, max_id=greatest) or {}
         items = body.get("comments", [])
-        comments = [comment_of(account_id, post_ids[at], item) for item in items]
+        comments, broken = read_items(items, lambda item: comment_of(account_id, post_ids[at], item))
         following = _next(body, items)
         if following is not None:
-            return Page(comments, f"{at} {following}")
-        return Page(comments, f"{at + 1} 0" if at + 1 < len(post_ids) else None)
+            return Page(comments, f"{at} {following}", broken)
+        return Page(comments, f"{at + 1} 0" if at + 1 < len(post_ids) else None, broken)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -146,8 +147,13 @@ def _next(body: dict[str, Any], items: list[dict[str, Any]]) -> str | None:
     """
     said = count_of(body.get("next_cursor"))
     if said is None and items:
-        said = min(int(item["id"]) for item in items) - 1
+        ids, _ = read_items(items, lambda item: int(item["id"]))
+        said = min(ids) - 1 if ids else None
     return str(said) if said else None
+
+
+def _deleted(item: Any) -> bool:
+    return isinstance(item, dict) and bool(item.get("deleted"))
 
 
 def _step(shown: str) -> int:

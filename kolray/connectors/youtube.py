@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 from kolray.connectors.api import Outcome, PlatformApi, Spend, by_status
-from kolray.connectors.base import Comment, Page, Post, Profile, count_of
+from kolray.connectors.base import Comment, Page, Post, Profile, count_of, read_items
 from kolray.errors import InvalidInputError
 from kolray.settings import YoutubeSettings
 
@@ -54,11 +54,11 @@ class YoutubeConnector:
 
     async def fetch_profile(self, account_ids: Sequence[str]) -> list[Profile]:
         """Channels that exist among the given ids, 50 a call."""
-        found = []
+        found: list[Profile] = []
         for at in range(0, len(account_ids), MAX_IDS):
             ids = ",".join(account_ids[at : at + MAX_IDS])
             page = await self._list("channels", part="snippet,statistics", id=ids, maxResults=MAX_IDS)
-            found += [profile_of(item) for item in page.items]
+            found += read_items(page.items, profile_of)[0]
         return found
 
     async def fetch_posts(self, account_id: str, cursor: str | None = None) -> Page[Post]:
@@ -67,11 +67,13 @@ class YoutubeConnector:
         listed = await self._list(
             "playlistItems", cursor, part="contentDetails", playlistId=uploads, maxResults=MAX_IDS
         )
-        ids = ",".join(item["contentDetails"]["videoId"] for item in listed.items)
+        named, broken = read_items(listed.items, lambda item: str(item["contentDetails"]["videoId"]))
+        ids = ",".join(named)
         if not ids:
-            return Page([], listed.cursor)
+            return Page([], listed.cursor, broken)
         shown = await self._list("videos", part="snippet,statistics", id=ids, maxResults=MAX_IDS)
-        return Page([post_of(item) for item in shown.items], listed.cursor)
+        posts, unread = read_items(shown.items, post_of)
+        return Page(posts, listed.cursor, broken + unread)
 
     async def fetch_comments(
         self, account_id: str, post_ids: Sequence[str], cursor: str | None = None
@@ -80,7 +82,8 @@ class YoutubeConnector:
         page = await self._list(
             "commentThreads", cursor, part="snippet", allThreadsRelatedToChannelId=account_id, maxResults=MAX_COMMENTS
         )
-        return Page([comment_of(item) for item in page.items], page.cursor)
+        comments, broken = read_items(page.items, comment_of)
+        return Page(comments, page.cursor, broken)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -164,4 +167,7 @@ def comment_of(item: dict[str, Any]) -> Comment:
 
 
 def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+    if not text:
+        return None
+    at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

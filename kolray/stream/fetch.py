@@ -63,7 +63,7 @@ class _RawPartitionRecords(Fetcher.PartitionRecords):
             self.next_fetch_offset = batch.next_offset
             if skip:
                 continue
-            raw = _raw_batch(tp, batch, self.fetch_offset, intact)
+            raw = raw_batch(tp, batch, self.fetch_offset, intact)
             self.bytes_read += len(raw.body)
             self.records_read += raw.count
             yield raw
@@ -86,7 +86,8 @@ def _intact(batch: Any) -> bool:
     return bool(google_crc32c.value(covered) == batch.crc)
 
 
-def _raw_batch(tp: Any, batch: Any, fetch_offset: int, intact: bool = True) -> RawBatch:
+def raw_batch(tp: Any, batch: Any, fetch_offset: int, intact: bool = True) -> RawBatch:
+    """The library's record batch of a partition, from ``fetch_offset`` on."""
     buffer = memoryview(batch._buffer)
     problem, body = None, b""
     if not intact:

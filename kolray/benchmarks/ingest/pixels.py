@@ -34,8 +34,9 @@ def pixels(settings: Settings, kind: str, rate: float, seconds: float, most: int
     requests = [_hit(kind, number) for number in range(WARM + n + most)]
     with running(kind, str(settings.home), {}) as port:
         steady, fastest = asyncio.run(_ask(port, requests, rate, n))
-    held = _wait(settings, before.len() + len(requests))
-    return Pixels(steady, fastest, len(requests) - (held - before.len()))
+    held = _wait(settings, before.n_unique() + len(requests) - steady.errors - fastest.errors)
+    accepted = len(requests) - steady.errors - fastest.errors
+    return Pixels(steady, fastest, accepted - (held - before.n_unique()))
 
 
 async def _ask(port: int, requests: list[bytes], rate: float, n: int) -> tuple[Outcome, Outcome]:

@@ -11,7 +11,7 @@ from kafka.record import MemoryRecords, MemoryRecordsBuilder
 from kolray.events import RAW_TOPICS, SCHEMAS, Kind
 from kolray.schemas.registry import VERSIONS
 from kolray.schemas.wire import encode_rows
-from kolray.stream.fetch import RawBatch, _raw_batch
+from kolray.stream.fetch import RawBatch, raw_batch
 
 Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 """Key, value, headers."""
@@ -42,4 +42,4 @@ def batch(
     data = bytearray(builder.buffer())
     data[0:8] = base.to_bytes(8, "big")  # the broker assigns the base offset; it is outside the CRC
     parsed = MemoryRecords(bytes(data)).next_batch()
-    return _raw_batch(TopicPartition(RAW_TOPICS[kind], partition), parsed, start)
+    return raw_batch(TopicPartition(RAW_TOPICS[kind], partition), parsed, start)

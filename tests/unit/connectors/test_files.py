@@ -326,3 +326,29 @@ def test_a_torn_array_is_refused(tmp_path: Path) -> None:
     file.write_text('[{"event_id": "e1"')
     with pytest.raises(InvalidInputError, match="not readable as json"):
         read(file)
+
+
+def test_hostile_lines_cost_no_other(tmp_path: Path) -> None:
+    good = ROWS[0]
+    lines = [
+        json.dumps(good | {"event_id": "e1"}),
+        json.dumps(good | {"event_id": "e2", "likes": {"a": [1]}}),
+        json.dumps(good | {"event_id": "e3", "likes": [None]}),
+        json.dumps(good | {"event_id": "e4", "text": "\ud800"}),
+        "[" * 5_000,
+        json.dumps(good | {"event_id": "e6", "event_time": 1 << 62}),
+        '{"likes": ' + "9" * 5_000 + "}",
+        json.dumps(good | {"event_id": "e8"}),
+    ]
+    file = tmp_path / "hostile.jsonl"
+    file.write_text("\n".join(lines))
+    read = read_files([file], "social", {}, {})
+    assert read.frame["event_id"].to_list() == ["e1", "e8"]
+    assert dict(read.dead.select("offset", "reason").iter_rows()) == {
+        2: "unreadable: likes",
+        3: "unreadable: likes",
+        4: "not Unicode: half of a surrogate pair",
+        5: "not JSON",
+        6: "unreadable: event_time",
+        7: "not JSON",
+    }

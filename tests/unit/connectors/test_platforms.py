@@ -16,7 +16,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from kolray.connectors.base import Connector, Row
-from kolray.connectors.poll_run import to_frame
+from kolray.connectors.poll_run import to_events
 from kolray.connectors.recordings import YoutubeResources
 from kolray.connectors.tiktok import TiktokConnector
 from kolray.connectors.weibo import WeiboConnector
@@ -69,7 +69,7 @@ def number_of(post_id: str) -> int:
 def check(platform: Platform, world: FakeWorld, poller: Poller, polls: list[datetime]) -> None:
     """Sums, comments and profiles are those of the world."""
     events = poller.events()
-    assert to_frame(events).filter(invalid_reason("social").is_not_null()).is_empty()
+    assert to_events(events, "x").frame.filter(invalid_reason("social").is_not_null()).is_empty()
     assert added_up(events) == expected(platform, world, polls)
     for row in events:
         assert row["event_time"] <= polls[-1].timestamp() * 1000

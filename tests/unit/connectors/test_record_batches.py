@@ -43,13 +43,13 @@ def parsed(batch: Built) -> pl.DataFrame:
     from kafka import TopicPartition
     from kafka.record import MemoryRecords
 
-    from kolray.stream.fetch import _raw_batch
+    from kolray.stream.fetch import raw_batch
 
     records = MemoryRecords(batch.records.buffer())
     read = records.next_batch()
     assert read.validate_crc()
     assert not records.has_next()
-    raw = _raw_batch(TopicPartition("t", batch.partition), read, 0)
+    raw = raw_batch(TopicPartition("t", batch.partition), read, 0)
     assert raw.count == batch.count == raw.last_offset + 1
     return records_of(raw).select("key", "value", "kafka_ms")
 

@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from kolray.connectors.base import hashed, increments
 from kolray.connectors.poll import poll_accounts
-from kolray.connectors.poll_run import to_frame
+from kolray.connectors.poll_run import to_events
 from kolray.connectors.recordings import RecordedYoutube
 from kolray.connectors.state import PollState
 from kolray.connectors.youtube import YoutubeConnector, post_of, profile_of
@@ -133,7 +133,7 @@ def test_likes_that_are_switched_off_are_unknown() -> None:
 
 def test_a_first_poll_is_a_valid_frame_with_hashed_authors(recordings: Recordings) -> None:
     recordings.write([channel("0", hidden=True)], [video()], [thread()])
-    frame = to_frame(recordings.poll())
+    frame = to_events(recordings.poll(), "x").frame
     assert frame.schema == pl.Schema(SOCIAL_SCHEMA)
     assert frame.filter(invalid_reason("social").is_not_null()).is_empty()
     assert frame["event_type"].to_list() == ["profile", "post", "comment"]
@@ -171,7 +171,7 @@ def test_a_count_that_fell_is_a_correction(recordings: Recordings) -> None:
     rows = recordings.poll()
     assert [row["event_type"] for row in rows] == ["correction"]
     assert (rows[0]["views"], rows[0]["likes"]) == (-10, 1)
-    assert to_frame(rows).filter(invalid_reason("social").is_not_null()).is_empty()
+    assert to_events(rows, "x").frame.filter(invalid_reason("social").is_not_null()).is_empty()
 
 
 def test_a_count_that_appears_is_a_baseline(recordings: Recordings) -> None:
@@ -315,3 +315,21 @@ def test_the_network_needs_a_key() -> None:
     with pytest.raises(InvalidInputError, match="KOLRAY_YOUTUBE__API_KEY"):
         asyncio.run(run(YoutubeSettings()))
     asyncio.run(run(SETTINGS))
+
+
+def test_an_item_that_cannot_be_read_is_a_dead_letter_once_and_costs_no_other(recordings: Recordings) -> None:
+    untimed, unknown = video(3), thread(3)
+    untimed["snippet"]["publishedAt"] = "yesterday"
+    unknown["snippet"]["topLevelComment"]["snippet"]["publishedAt"] = 5
+    shown = ([channel()], [video(1), untimed, video(2)], [thread(1), unknown, thread(2)])
+    recordings.write(*shown)
+    judged = to_events(recordings.poll(), "youtube")
+    kinds = judged.frame["event_type"].to_list()
+    assert (kinds.count("post"), kinds.count("comment")) == (2, 2)
+    told = [json.loads(value) for value in judged.dead["value"]]
+    assert [(one["reason"].split(":")[1], json.loads(one["item"])["id"]) for one in told] == [
+        (" ValueError", "v3"),
+        (" AttributeError", "t3"),
+    ]
+    recordings.write(*shown)
+    assert recordings.poll(NOW + timedelta(hours=2)) == []

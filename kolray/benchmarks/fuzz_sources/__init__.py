@@ -1,0 +1,1 @@
+"""Hostile payloads to whatever reads what strangers send: tracked pages, files, and answers of platforms."""
