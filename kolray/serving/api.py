@@ -86,9 +86,9 @@ def build_app(services: Services) -> FastAPI:
     app.state.answers = AnswerCache(services.graph.lookup, serving.cache_s, metrics.cache)
     problems.install(app)
     _around(app, metrics, serving)
+    _scores(app)  # first, as routes are tried one after the other
     add_health(app)
     add_reference(app)
-    _scores(app)
     _lists(app)
     add_live(app)
     add_campaigns(app)

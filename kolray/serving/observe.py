@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,6 +24,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+_SECURITY = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 HTTPS_ONLY = "max-age=31536000"
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -55,7 +56,7 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _complete(MutableHeaders(scope=message), state, scope.get("scheme", "http"))
+                _complete(message, state, scope.get("scheme", "http"))
             await send(message)
 
         try:
@@ -78,10 +79,13 @@ def request_id(headers: Mapping[str, str]) -> str:
     return given if _PLAIN_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def _complete(headers: MutableHeaders, state: Mapping[str, str | Mapping[str, str]], scheme: str) -> None:
-    headers["X-Request-Id"] = str(state["request_id"])
-    if scheme == "https":
-        headers.setdefault("Strict-Transport-Security", HTTPS_ONLY)
+def _complete(start: Message, state: Mapping[str, str | Mapping[str, str]], scheme: str) -> None:
+    """Adds what every answer has; a header that is there already stays."""
+    raw = start["headers"] = list(start.get("headers", ()))
+    there = {name for name, _ in raw}
     more = state.get("limit_headers")
-    for name, value in (SECURITY_HEADERS | dict(more if isinstance(more, Mapping) else {})).items():
-        headers.setdefault(name, value)
+    own = [(name.lower().encode(), value.encode()) for name, value in more.items()] if isinstance(more, Mapping) else []
+    given = [(b"x-request-id", str(state["request_id"]).encode()), *_SECURITY, *own]
+    if scheme == "https":
+        given.append((b"strict-transport-security", HTTPS_ONLY.encode()))
+    raw += [each for each in given if each[0] not in there]

@@ -24,9 +24,10 @@ class ScoreReads(NamedTuple):
 
         The lease comes first: what was read before it may be older than what the lease vouches for.
         """
-        lease: list[Command] = [("EVAL", CACHED, 1, f"cache:{kol_id}", rest, uuid.uuid4().bytes, keep_s)]
         reads: list[Command] = [("GET", f"features:{kol_id}"), ("HGET", f"forecast:{kol_id}", metric)]
-        return lease + reads if keep_s else reads
+        if not keep_s:
+            return reads
+        return [("EVAL", CACHED, 1, f"cache:{kol_id}", rest, uuid.uuid4().bytes, keep_s), *reads]
 
     @classmethod
     def of(cls, replies: Sequence[Any]) -> Self:

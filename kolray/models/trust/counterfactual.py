@@ -88,9 +88,7 @@ def _best_move(model: TrustModel, row: Floats, moved: list[int]) -> tuple[int, f
     parts = np.arange(1, STEPS + 1) / STEPS
     ends = np.stack([low[columns], high[columns]], axis=1)
     values = row[columns, None, None] + parts * (ends[:, :, None] - row[columns, None, None])
-    trials = np.repeat(row[None], values.size, axis=0)
-    trials[np.arange(values.size), np.repeat(columns, 2 * STEPS)] = values.reshape(-1)
-    odds = model.fold_log_odds(trials).mean(axis=1)
+    odds = model.moved_log_odds(row, np.repeat(columns, 2 * STEPS), values.reshape(-1))
     chosen = int(np.argmin(odds))
     if odds[chosen] >= model.fold_log_odds(row[None]).mean():
         return None

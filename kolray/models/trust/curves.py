@@ -40,6 +40,19 @@ def effects(z, knots, heights, missing, out):
 
 
 @njit(cache=True, nogil=True)
+def moved_effects(z, columns, knots, heights, out):
+    """``effects`` of one value a row, none of them missing: ``z`` (rows,), each in its column; -1: in none."""
+    for row in range(z.shape[0]):
+        column = columns[row]
+        if column < 0:
+            continue
+        place, weight = _place(z[row], knots[column])
+        for fold in range(heights.shape[0]):
+            low, high = heights[fold, column, place], heights[fold, column, place + 1]
+            out[fold, row, column] = low + weight * (high - low)
+
+
+@njit(cache=True, nogil=True)
 def hats(z, knots, out):
     """How much each knot has of each value, into ``out`` of zeros (rows, columns, KNOTS + 1); the last marks NaN."""
     for row in range(z.shape[0]):

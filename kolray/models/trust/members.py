@@ -26,10 +26,14 @@ BOOSTER_DEFAULTS: dict[str, Any] = {
 class Member(Protocol):
     """A part of the stack. ``scores`` are of each fold, (rows, folds), or one column where it saw no labels.
 
-    ``contributions``: what each feature adds to the mean over the folds, and the base in the last column.
+    ``moved``: ``scores`` of copies of one row (features,) that differ from it in one column each, which are known (not
+    NaN): to the bit, and several times faster. ``contributions``: what each feature adds to the mean over the folds,
+    and the base in the last column.
     """
 
     def scores(self, x: Floats) -> Floats: ...
+
+    def moved(self, row: Floats, columns: NDArray[np.int64], to: Floats) -> Floats: ...
 
     def contributions(self, x: Floats) -> Floats: ...
 
@@ -72,6 +76,9 @@ class Boosters:
         """Log-odds: (rows, folds)."""
         return self.trees.sums(x)
 
+    def moved(self, row: Floats, columns: NDArray[np.int64], to: Floats) -> Floats:
+        return self.trees.moved(row, columns, to)
+
     def contributions(self, x: Floats) -> Floats:
         """Mean over the folds of what each feature adds, and the base in the last column: (rows, features + 1)."""
         return self.trees.contributions(x) / len(self.boosters)
@@ -108,6 +115,9 @@ class IsolationForest:
     def scores(self, x: Floats) -> Floats:
         """Its binary logarithm, which is a mean over trees and so can be shared out over features: (rows, 1)."""
         return self.trees.sums(np.where(np.isnan(x), self.fill, x))
+
+    def moved(self, row: Floats, columns: NDArray[np.int64], to: Floats) -> Floats:
+        return self.trees.moved(np.where(np.isnan(row), self.fill, row), columns, to)
 
     def contributions(self, x: Floats) -> Floats:
         """What each feature adds to ``scores``, and the base in the last column: (rows, features + 1)."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from kolray.errors import InvalidInputError
 from kolray.models.metrics import Floats
@@ -150,9 +151,15 @@ class TrustModel:
 
     def fold_log_odds(self, x: Floats) -> Floats:
         """The stack's log-odds by the members of each fold: (rows, folds)."""
-        scores = [self.members[name].scores(x) for name in self.stack.names]
+        return self._stacked([self.members[name].scores(x) for name in self.stack.names])
+
+    def moved_log_odds(self, row: Floats, columns: NDArray[np.int64], to: Floats) -> Floats:
+        """The stack's log-odds of copies of a row (features,), each with another value in one column, none unknown."""
+        return self._stacked([self.members[name].moved(row, columns, to) for name in self.stack.names]).mean(axis=1)
+
+    def _stacked(self, scores: list[Floats]) -> Floats:
         weighted = [w * (s - c) for s, w, c in zip(scores, self.stack.weights, self.stack.centre, strict=True)]
-        total: Floats = sum(weighted, np.full((len(x), 1), self.stack.intercept))
+        total: Floats = sum(weighted, np.full((len(scores[0]), 1), self.stack.intercept))
         return total
 
     def thin(self, x: Floats) -> np.ndarray:

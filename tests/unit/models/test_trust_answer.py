@@ -88,6 +88,18 @@ def test_reasons_add_up_to_what_the_calibration_starts_from():
     assert strength == sorted(strength, reverse=True)
 
 
+def test_a_row_with_one_value_moved_scores_to_the_bit_as_a_row_of_its_own():
+    model, rng = TRAINED.model, np.random.default_rng(3)
+    for row in model.matrix(FEATURES[:20]):
+        columns = np.repeat(np.arange(len(row)), 4)
+        to = np.where(np.isnan(row), 0.0, row)[columns] * rng.normal(1.0, 2.0, len(columns))
+        rows = np.repeat(row[None], len(columns), axis=0)
+        rows[np.arange(len(columns)), columns] = to
+        for member in model.members.values():
+            np.testing.assert_array_equal(member.moved(row, columns, to), member.scores(rows))
+        np.testing.assert_array_equal(model.moved_log_odds(row, columns, to), model.fold_log_odds(rows).mean(axis=1))
+
+
 def test_who_is_near_the_top_has_nothing_to_change():
     scores = TRAINED.model.score(FEATURES)["trust_score"].to_numpy()
     near, far = int(scores.argmax()), int(scores.argmin())
