@@ -7,7 +7,7 @@ from typing import Any
 
 import schemathesis
 from fastapi import FastAPI
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis.core.result import Ok
 from schemathesis.generation.modes import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -27,11 +27,12 @@ CHECKS = [
 ENDLESS = "text/event-stream"
 
 
-def fuzz(app: FastAPI, headers: dict[str, str], requests: int, kol_id: str) -> Counter[str]:
+def fuzz(app: FastAPI, headers: dict[str, str], requests: int, kol_id: str, chance: int = 0) -> Counter[str]:
     """Sends at least so many requests, half of them meant to be refused; returns ``METHOD path status`` → how many.
 
     Args:
         kol_id: a KOL that is known, asked for by every other request that is meant to be answered.
+        chance: another number makes other requests.
 
     Raises:
         FailureGroup: an answer was 5xx, or not as described; it has the request as a curl command.
@@ -42,19 +43,25 @@ def fuzz(app: FastAPI, headers: dict[str, str], requests: int, kol_id: str) -> C
     seen: Counter[str] = Counter()
     for operation in operations:
         for mode in GenerationMode:
-            _fuzz(operation, mode, headers, requests // len(operations) // 2 + 1, kol_id, seen)
+            _fuzz(operation, mode, headers, requests // len(operations) // 2 + 1, kol_id, seen, chance)
     return seen
 
 
 def _fuzz(
-    operation: Any, mode: GenerationMode, headers: dict[str, str], requests: int, kol_id: str, seen: Counter[str]
+    operation: Any,
+    mode: GenerationMode,
+    headers: dict[str, str],
+    requests: int,
+    kol_id: str,
+    seen: Counter[str],
+    chance: int,
 ) -> None:
     if mode.is_negative and not (list(operation.iter_parameters()) or operation.body):
         return  # nothing that could be wrong
 
+    @seed(chance)
     @settings(
         max_examples=requests,
-        derandomize=True,
         database=None,
         deadline=None,
         phases=[Phase.explicit, Phase.generate],

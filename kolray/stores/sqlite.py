@@ -180,4 +180,6 @@ class SqliteStore:
 
 def _frame(rows: list[tuple[Any, ...]], schema: Columns) -> pl.DataFrame:
     plain = {name: dtype if dtype in (pl.String, pl.Float64) else pl.Int64 for name, dtype in schema.items()}
-    return pl.DataFrame(rows, schema=plain, orient="row").cast(pl.Schema(schema))
+    frame = pl.DataFrame(rows, schema=plain, orient="row")
+    # Each by itself: a cast of the frame is a query with an engine and threads, which for a row costs more than SQLite.
+    return pl.DataFrame([frame.get_column(name).cast(dtype) for name, dtype in schema.items()])
