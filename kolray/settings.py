@@ -1,7 +1,8 @@
 """All settings, typed, read once by ``load_settings()`` in a job or a command.
 
-Sources, the first wins: environment (``KOLRAY_KAFKA__BOOTSTRAP``), ``kolray.toml`` in the working folder,
-``<home>/services.toml`` (written by ``kolray up``), the defaults below. Functions receive the part that they need
+Sources, the first wins: environment (``KOLRAY_KAFKA__BOOTSTRAP``; of a secret also the file that
+``KOLRAY_KAFKA__PASSWORD_FILE`` names), ``kolray.toml`` in the working folder, ``<home>/services.toml`` (written by
+``kolray up``), the defaults below. Functions receive the part that they need
 (``KafkaSettings``), never the whole.
 """
 
@@ -9,11 +10,12 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kolray.errors import SettingsError
 from kolray.settings_parts import (
@@ -60,6 +62,32 @@ __all__ = [
 Profile = Literal["embedded", "local", "cluster"]
 
 
+class _Environment(EnvSettingsSource):
+    """The environment, in which ``<VARIABLE>_FILE`` names a file with a secret, as Docker and Kubernetes mount them."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        held = dict(super()._load_env_vars())
+        for variable in _secrets(self.settings_cls):
+            file = held.pop(f"{variable}_FILE".lower(), None)
+            if file is None:
+                continue
+            if variable.lower() in held:
+                raise SettingsError(f"{variable} and {variable}_FILE are both set: remove one")
+            try:
+                held[variable.lower()] = Path(file).read_text().strip()
+            except OSError as error:
+                raise SettingsError(f"{variable}_FILE: {file} cannot be read ({error.strerror})") from error
+        return held
+
+
+def _secrets(settings: type[BaseSettings]) -> Iterator[str]:
+    """The variables of all secrets."""
+    for part, outer in settings.model_fields.items():
+        for name, inner in getattr(outer.annotation, "model_fields", {}).items():
+            if SecretStr in get_args(inner.annotation):
+                yield f"KOLRAY_{part}__{name}".upper()
+
+
 class Settings(BaseSettings):
     """Everything. ``home`` is where kolray keeps what it makes on this machine."""
 
@@ -98,7 +126,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return env_settings, init_settings
+        return _Environment(settings_cls), init_settings
 
     @property
     def metrics_url(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -24,6 +25,17 @@ class KafkaSettings(_Part):
     transactions: bool = Field(
         default=True, description="the broker's transactions hold (read_committed); false for the embedded broker"
     )
+    security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, as the brokers' listener"
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    username: str | None = Field(None, description="SASL user")
+    password: SecretStr | None = Field(None, description="SASL password")
+    ca_file: str | None = Field(None, description="PEM file of the brokers' authorities; none: the system's")
+    cert_file: str | None = Field(None, description="PEM file of our certificate, where brokers ask for one")
+    key_file: str | None = Field(None, description="PEM file of its key, not encrypted")
 
 
 class RegistrySettings(_Part):
@@ -105,12 +117,23 @@ class MetricsStoreSettings(_Part):
         None, description="sqlite:///PATH or cassandra://HOST:PORT/KEYSPACE; none: sqlite in <home>/metrics.db"
     )
     cassandra_replication: int = Field(1, ge=1, description="replication factor of the keyspace kolray init makes")
+    username: str | None = Field(None, description="Cassandra user")
+    password: SecretStr | None = Field(None, description="Cassandra password")
+    tls: bool = Field(default=False, description="speak TLS to Cassandra; names in its certificates are checked")
+    ca_file: str | None = Field(None, description="PEM file of Cassandra's authorities; none: the system's")
+    cert_file: str | None = Field(None, description="PEM file of our certificate, where Cassandra asks for one")
+    key_file: str | None = Field(None, description="PEM file of its key, not encrypted")
 
 
 class RedisSettings(_Part):
     """Features, rankings, the response cache and rate limits."""
 
     url: str = Field("redis://127.0.0.1:6379/0", description="redis://[:password@]host:port/db or rediss://")
+    username: str | None = Field(None, description="Redis user, where the URL names none")
+    password: SecretStr | None = Field(None, description="Redis password, where the URL has none")
+    ca_file: str | None = Field(None, description="PEM file of a rediss:// server's authorities; none: the system's")
+    cert_file: str | None = Field(None, description="PEM file of our certificate, where Redis asks for one")
+    key_file: str | None = Field(None, description="PEM file of its key, not encrypted")
     feature_ttl_s: int = Field(86_400, ge=1, description="seconds until features expire")
 
 

@@ -24,6 +24,7 @@ from kolray.events import RAW_TOPICS, Kind
 from kolray.schemas.columns import AvroColumns, Ints
 from kolray.schemas.registry import Registry, packaged_schema
 from kolray.settings import KafkaSettings
+from kolray.stores.kafka_access import for_kafka_python
 
 HELD_BYTES = 64 << 20
 """Compressed bytes that wait for the broker; who sends more waits."""
@@ -45,7 +46,7 @@ class BulkProducer:
         self._errors: list[Exception] = []
         try:
             self._producer = KafkaProducer(
-                bootstrap_servers=kafka.bootstrap.split(","),
+                **for_kafka_python(kafka),
                 enable_idempotence=kafka.transactions,
                 acks="all",
                 max_in_flight_requests_per_connection=1,  # order is kept without idempotence too

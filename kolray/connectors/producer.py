@@ -15,6 +15,7 @@ from kolray.events import ALERTS_TOPIC, DLQ_TOPIC, RAW_TOPICS, Kind
 from kolray.schemas.registry import Registry
 from kolray.schemas.wire import encode_rows
 from kolray.settings import KafkaSettings
+from kolray.stores.kafka_access import for_librdkafka
 
 POLL_EVERY = 2000
 """Records between looks at delivery reports."""
@@ -47,8 +48,8 @@ class EventProducer:
         self._ends: dict[tuple[str, int], int] = {}
         self._errors: list[KafkaError] = []
         self._producer = Producer(
-            {
-                "bootstrap.servers": kafka.bootstrap,
+            for_librdkafka(kafka)
+            | {
                 "partitioner": "murmur2_random",
                 "compression.type": "lz4",
                 "linger.ms": linger_ms,

@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from kolray.errors import ServiceUnavailableError
 from kolray.settings import KafkaSettings
+from kolray.stores.kafka_access import for_librdkafka
 
 SLICE = 10_000
 Place = tuple[str, int]
@@ -22,8 +23,8 @@ def committed(kafka: KafkaSettings, places: list[Place]) -> Iterator[Message]:
         ServiceUnavailableError: the broker refuses, or has no such topic.
     """
     consumer = Consumer(
-        {
-            "bootstrap.servers": kafka.bootstrap,
+        for_librdkafka(kafka)
+        | {
             "group.id": f"kolray-{uuid.uuid4().hex}",
             "isolation.level": "read_committed",
             "enable.partition.eof": True,

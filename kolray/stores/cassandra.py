@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,14 +40,16 @@ class CassandraStore:
     Args:
         url: ``cassandra://HOST[,HOST]:PORT/KEYSPACE``.
         replication: replication factor of the keyspace ``migrate`` makes.
+        options: further ones of the driver's ``Cluster`` (``cassandra_access.identity``).
     """
 
-    def __init__(self, url: str, replication: int = 1) -> None:
+    def __init__(self, url: str, replication: int = 1, options: Mapping[str, Any] | None = None) -> None:
         parts = urlsplit(url)
         hosts, _, port = parts.netloc.partition(":")
         self._address, self._keyspace, self._replication = parts.netloc, parts.path.strip("/") or "kolray", replication
         logging.getLogger("cassandra").setLevel(logging.ERROR)
         self._hosts, self._port = hosts.split(","), int(port or 9042)
+        self._options = dict(options or {})
         self._cluster: Any = None
         self._prepared: dict[str, Any] = {}
         self._session: Any = None
@@ -61,6 +63,7 @@ class CassandraStore:
                 execution_profiles={EXEC_PROFILE_DEFAULT: profile},
                 connect_timeout=10,
                 reconnection_policy=ExponentialReconnectionPolicy(0.5, RECONNECT_S),
+                **self._options,
             )
             try:
                 self._session = self._cluster.connect()

@@ -21,8 +21,9 @@ def open_metrics_store(settings: Settings) -> MetricsStore:
         return SqliteStore(url.removeprefix("sqlite:///"))
     if scheme == "cassandra":
         from kolray.stores.cassandra import CassandraStore
+        from kolray.stores.cassandra_access import identity
 
-        return CassandraStore(url, settings.metrics.cassandra_replication)
+        return CassandraStore(url, settings.metrics.cassandra_replication, identity(settings.metrics))
     raise SettingsError(f"KOLRAY_METRICS__URL {url!r}: use sqlite:///PATH or cassandra://HOST:PORT/KEYSPACE")
 
 

@@ -25,6 +25,17 @@ ALONE_S = 2
 """Seconds until it asks again."""
 
 
+def identity(settings: RedisSettings) -> dict[str, Any]:
+    """What a client from the settings' URL is told besides: who we are, and for ``rediss://`` whom we believe."""
+    given: dict[str, Any] = {"username": settings.username}
+    if settings.password:
+        given["password"] = settings.password.get_secret_value()
+    if settings.url.startswith("rediss:"):
+        given |= {"ssl_ca_certs": settings.ca_file, "ssl_certfile": settings.cert_file}
+        given["ssl_keyfile"] = settings.key_file
+    return {name: value for name, value in given.items() if value is not None}
+
+
 class RedisConnection:
     """A pool of connections.
 
@@ -44,7 +55,7 @@ class RedisConnection:
             CircuitBreakerMonitor.register(self._breaker)
             once = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
             patience = {"socket_timeout": hurry_s, "socket_connect_timeout": hurry_s, "retry": once}
-        self.client: Any = redis.Redis.from_url(settings.url, decode_responses=False, **patience)
+        self.client: Any = redis.Redis.from_url(settings.url, decode_responses=False, **patience, **identity(settings))
 
     @property
     def resting(self) -> bool:

@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from kolray.settings import RedisSettings
-from kolray.stores.redis_connection import RedisConnection
+from kolray.stores.redis_connection import RedisConnection, identity
 
 Command = tuple[Any, ...]
 """A name and its arguments: text, bytes or numbers."""
@@ -35,7 +35,7 @@ class LoopRedis:
         self._asking, self._within_s = connection.asking, connection.within_s
         never = Retry(NoBackoff(), 0)
         self._pool: Any = ConnectionPool.from_url(
-            settings.url, decode_responses=False, socket_timeout=None, retry=never
+            settings.url, decode_responses=False, socket_timeout=None, retry=never, **identity(settings)
         )
         self._idle: deque[AbstractConnection] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None

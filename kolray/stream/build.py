@@ -18,6 +18,7 @@ from kolray.events import RAW_TOPICS
 from kolray.protocols import BatchScorer, TextClassifier
 from kolray.schemas.registry import Registry, open_registry
 from kolray.settings import KafkaSettings, Settings
+from kolray.stores.kafka_access import for_kafka_python
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.checkpoint import open_checkpoints
 from kolray.stream.decode import BatchDecoder
@@ -163,7 +164,7 @@ def broker_identity(kafka: KafkaSettings) -> dict[str, str]:
         ServiceUnavailableError: Kafka does not answer, or the raw topics do not exist.
     """
     try:
-        admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap.split(","), bootstrap_timeout_ms=10_000)
+        admin = KafkaAdminClient(**for_kafka_python(kafka), bootstrap_timeout_ms=10_000)
         try:
             cluster = str(admin.describe_cluster().get("cluster_id"))
             topics = admin.describe_topics(list(RAW_TOPICS.values()))

@@ -20,6 +20,7 @@ from kafka.record.default_records import DefaultRecordBatch
 
 from kolray.errors import CheckpointError, ServiceUnavailableError
 from kolray.settings import KafkaSettings
+from kolray.stores.kafka_access import for_kafka_python
 from kolray.stream.codecs import decompress
 
 log = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ class BatchFetcher:
     ) -> None:
         try:
             self._consumer = KafkaConsumer(
-                bootstrap_servers=kafka.bootstrap.split(","),
+                **for_kafka_python(kafka),
                 enable_auto_commit=False,
                 auto_offset_reset="none",
                 isolation_level="read_committed" if committed_only else "read_uncommitted",

@@ -21,6 +21,7 @@ from kolray.events import ALERTS_TOPIC, DLQ_TOPIC, LATE_TOPIC, SOCIAL_TOPIC, TIM
 from kolray.schemas.registry import Registry
 from kolray.schemas.wire import decode_value, encode_rows, schema_id_of
 from kolray.settings import KafkaSettings
+from kolray.stores.kafka_access import for_kafka_python
 from kolray.stream.fetch import BatchFetcher
 from kolray.stream.snapshot import Snapshot
 from kolray.stream.values import records_of
@@ -87,7 +88,7 @@ class _KafkaPublisher:
     def open(self) -> None:
         try:
             self._producer = self._make_producer(
-                bootstrap_servers=self._kafka.bootstrap.split(","),
+                **for_kafka_python(self._kafka),
                 transactional_id=f"{self._name}-{self._partition}",
                 linger_ms=5,
             )
@@ -128,9 +129,7 @@ class TransactionalPublisher(_KafkaPublisher):
 
     def _committed(self) -> tuple[int, int]:
         """Epoch and number of the snapshot whose outputs were published last: after a reset numbers start anew."""
-        consumer = self._make_consumer(
-            bootstrap_servers=self._kafka.bootstrap.split(","), group_id=self._name, enable_auto_commit=False
-        )
+        consumer = self._make_consumer(**for_kafka_python(self._kafka), group_id=self._name, enable_auto_commit=False)
         try:
             committed = consumer.committed(TopicPartition(SOCIAL_TOPIC, self._partition), metadata=True)
         except KafkaError as error:

@@ -7,6 +7,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from kolray.errors import ServiceUnavailableError, SettingsError
 from kolray.events import RAW_TOPICS, TOPICS
 from kolray.settings import KafkaSettings
+from kolray.stores.kafka_access import for_librdkafka
 
 DAY_MS = 86_400_000
 
@@ -18,7 +19,7 @@ def ensure_topics(kafka: KafkaSettings) -> list[str]:
         ServiceUnavailableError: Kafka does not answer within ten seconds.
         SettingsError: a raw topic exists with another partition count than the settings say.
     """
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
+    admin = AdminClient(for_librdkafka(kafka) | {"log_level": 0})
     try:
         existing = admin.list_topics(timeout=10).topics
     except Exception as error:  # KafkaException is no stable base class of this client

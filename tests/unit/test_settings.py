@@ -139,3 +139,22 @@ def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         settings.profile = "local"
     assert isinstance(settings, Settings)
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "password"
+    file.write_text(SECRET + "\n")
+    monkeypatch.setenv("KOLRAY_KAFKA__PASSWORD_FILE", str(file))
+    monkeypatch.setenv("KOLRAY_KAFKA__CA_FILE", "ca.pem")  # a setting of its own: its value is no secret
+    kafka = load_settings().kafka
+    assert kafka.password
+    assert (kafka.password.get_secret_value(), kafka.ca_file) == (SECRET, "ca.pem")
+
+
+def test_a_secret_file_that_cannot_be_meant_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOLRAY_REDIS__PASSWORD_FILE", str(tmp_path / "absent"))
+    with pytest.raises(SettingsError, match=r"REDIS__PASSWORD_FILE.*cannot be read"):
+        load_settings()
+    monkeypatch.setenv("KOLRAY_REDIS__PASSWORD", SECRET)
+    with pytest.raises(SettingsError, match="both set"):
+        load_settings()

@@ -25,6 +25,7 @@ from kolray.schemas.wire import decode_value, schema_id_of
 from kolray.serving.webhooks.endpoints import Endpoint, Endpoints, since
 from kolray.serving.webhooks.sending import NotDeliveredError, Sender
 from kolray.settings import KafkaSettings, Settings
+from kolray.stores.kafka_access import for_kafka_python
 from kolray.stores.metrics import MetricsStore
 from kolray.stream.denied import DenyList, open_deny_list
 
@@ -73,7 +74,7 @@ class Deliverer:
     def _connected(self) -> Any:
         if self._consumer is None:
             self._consumer = KafkaConsumer(
-                bootstrap_servers=self._kafka.bootstrap.split(","),
+                **for_kafka_python(self._kafka),
                 group_id=f"kolray-webhook-{self.endpoint.name}-{to_ms(since(self.endpoint))}",
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
