@@ -17,6 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="Metrics, alert rules and dashboard
 @app.command()
 def export(
     port: int | None = typer.Option(None, help="port; none: KOLRAY_OBSERVE__PORT"),
+    keep_s: float = typer.Option(30, "--keep", help="seconds for which what lake and drift told is told again"),
     once: bool = typer.Option(False, "--once", help="print the metrics and end"),
 ) -> None:
     """Serve the metrics of stream, jobs, lake, polls and models of this home for Prometheus until Ctrl-C."""
@@ -26,7 +27,7 @@ def export(
     from kolray.observability.endpoint import Endpoint
 
     settings = load_settings()
-    registry = build_registry(settings)
+    registry = build_registry(settings, keep_s=keep_s)
     if once:
         print(generate_latest(registry).decode(), end="")
         return

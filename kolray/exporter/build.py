@@ -20,12 +20,13 @@ from kolray.settings import Settings
 from kolray.stream.metrics import StreamCollector
 from kolray.stream.status import StatusFile
 
-KEEP_S = 30.0
-"""Seconds for which what the lake told is told again."""
 
+def build_registry(settings: Settings, clock: Clock | None = None, keep_s: float = 0.0) -> CollectorRegistry:
+    """Everything that can be read from this home, its lake and its polls.
 
-def build_registry(settings: Settings, clock: Clock | None = None, keep_s: float = KEEP_S) -> CollectorRegistry:
-    """Everything that can be read from this home, its lake and its polls."""
+    Args:
+        keep_s: seconds for which what lake and drift told is told again.
+    """
     clock, tables = clock or SystemClock(), LakeTables(settings.lake_root)
     quick: dict[str, Read] = {
         "stream": StreamCollector(StatusFile(settings.home, clock).read).collect,

@@ -13,6 +13,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -34,14 +35,18 @@ class Endpoint:
 
     def __init__(self, text: Callable[[], bytes], host: str, port: int = 0) -> None:
         class Handler(BaseHTTPRequestHandler):
+            timeout = 30
+            """Seconds a caller may say nothing."""
+
             def do_GET(self) -> None:
                 found = self.path.partition("?")[0] in {"/metrics", "/"}
                 body = text() if found else b"only /metrics is here\n"
-                self.send_response(200 if found else 404)
-                self.send_header("Content-Type", CONTENT_TYPE_LATEST if found else "text/plain")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                with suppress(ConnectionError):  # who asked has gone
+                    self.send_response(200 if found else 404)
+                    self.send_header("Content-Type", CONTENT_TYPE_LATEST if found else "text/plain")
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
                 """Scrapes are not worth a line."""
