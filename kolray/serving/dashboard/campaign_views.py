@@ -13,6 +13,7 @@ from kolray.serving.campaign_contracts import CampaignOfKol, CountAnswer, Expect
 from kolray.serving.dashboard import formats
 from kolray.serving.dashboard.campaign_data import CampaignPage
 from kolray.serving.dashboard.charts import Caption, line_chart
+from kolray.serving.dashboard.speech import figures
 from kolray.serving.dashboard.text import Translate
 
 
@@ -84,7 +85,7 @@ def signed_percent(value: float) -> str:
     ('+23\\u202f%', '−5.1\\u202f%')
     """
     digits = 0 if abs(value) >= 0.0995 else 1
-    return f"{100 * value:+.{digits}f}\u202f%".replace("-", "−")
+    return figures(f"{100 * value:+.{digits}f}") + "\u202f%"
 
 
 def _money(t: Translate, told: CampaignOfKol, zone: tzinfo) -> list[Figure]:
@@ -128,7 +129,7 @@ def _number(value: float | None) -> str:
     """Counts without decimals; those below ten, which are expected and not counted, with one."""
     if value is None or value >= 10 or float(value).is_integer():
         return formats.whole(value)
-    return f"{value:.1f}"
+    return figures(f"{value:.1f}")
 
 
 def _charts(t: Translate, page: CampaignPage, zone: tzinfo) -> Sequence[Markup]:

@@ -16,6 +16,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from kolray.serving.dashboard.data import ForecastPoint
+from kolray.serving.dashboard.speech import date, weekday
 
 Point = tuple[datetime, float]
 Format = Callable[[float], str]
@@ -46,7 +47,7 @@ def time_marks(times: Sequence[datetime], most: int) -> list[tuple[datetime, str
     """Where the time axis has labels: midnights, or hours where the chart is shorter than three days."""
     ordered = sorted(set(times))
     days = [next(group) for _, group in itertools.groupby(ordered, key=lambda t: t.date())][1:]
-    marks = [(t, f"{t.day} {t:%b}") for t in days] if len(days) >= 3 else [(t, f"{t:%H:%M}") for t in ordered[1:]]
+    marks = [(t, date(t)) for t in days] if len(days) >= 3 else [(t, f"{t:%H:%M}") for t in ordered[1:]]
     return marks[:: max(1, math.ceil(len(marks) / most))]
 
 
@@ -101,6 +102,11 @@ def _axes(frame: _Frame, times: Sequence[datetime], fmt: Format) -> Markup:
     return Markup("").join(parts)
 
 
+def moment_of(at: datetime) -> str:
+    """``Thu 12 Mar 09:30``."""
+    return f"{weekday(at)} {date(at)} {at:%H:%M}"
+
+
 def line_chart(
     history: Sequence[Point],
     forecast: Sequence[ForecastPoint],
@@ -123,10 +129,10 @@ def line_chart(
         body.append(_forecast(frame, history, forecast))
     if history:
         body.append(Markup('<path class="line" d="{}"/>').format(frame.path(history)))
-    hover = [[round(frame.x(t), 1), round(frame.y(v), 1), f"{t:%a %-d %b %H:%M}", fmt(v)] for t, v in history]
+    hover = [[round(frame.x(t), 1), round(frame.y(v), 1), moment_of(t), fmt(v)] for t, v in history]
     for p in forecast:
         spread = f"{fmt(p.lower)} – {fmt(p.upper)}"
-        at = f"{p.at:%a %-d %b %H:%M}"
+        at = moment_of(p.at)
         hover.append([round(frame.x(p.at), 1), round(frame.y(p.value), 1), at, fmt(p.value), spread])
     data = Markup('<g class="hover" data-points="{}" data-top="{}" data-bottom="{}"></g>')
     body.append(data.format(json.dumps(hover), TOP, frame.height - BOTTOM))

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from kolray.features import FEATURES
 from kolray.serving.dashboard.data import AlertRow
+from kolray.serving.dashboard.speech import date, figures, size
 from kolray.serving.dashboard.text import EN, Translate
 
 DASH = "–"
@@ -27,23 +28,23 @@ def _missing(value: object) -> bool:
 
 def whole(value: float | None) -> str:
     """``12,345``."""
-    return DASH if value is None or _missing(value) else f"{value:,.0f}".replace("-", "−")
+    return DASH if value is None or _missing(value) else figures(f"{value:,.0f}")
 
 
 def compact(value: float | None) -> str:
     """``12.3k`` for axes and tiles; small numbers keep three digits."""
     if value is None or _missing(value):
         return DASH
-    for unit, size in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+    for unit, thousands in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
         # 999,950 would print as 1000.0k
-        if abs(value) >= size * 0.99995 and (unit != "k" or abs(value) >= 1e4):
-            return f"{value / size:.1f}".removesuffix(".0") + unit
-    return whole(value) if float(value).is_integer() or abs(value) >= 100 else f"{value:.3g}"
+        if abs(value) >= thousands * 0.99995 and (unit != "k" or abs(value) >= 1e4):
+            return figures(f"{value / thousands:.1f}".removesuffix(".0")) + size(unit)
+    return whole(value) if float(value).is_integer() or abs(value) >= 100 else figures(f"{value:.3g}")
 
 
 def number(value: float | None) -> str:
     """Four significant digits, for losses and parameters of models."""
-    return DASH if value is None or _missing(value) else f"{value:.4g}".replace("-", "−")
+    return DASH if value is None or _missing(value) else figures(f"{value:.4g}")
 
 
 def percent(value: float | None) -> str:
@@ -54,7 +55,7 @@ def percent(value: float | None) -> str:
     text = f"{100 * value:.{digits}f}"
     if float(text) == 0:  # neither -0.0 nor 0.0
         text = "0"
-    return f"{text}{THIN}%".replace("-", "−")
+    return f"{figures(text)}{THIN}%"
 
 
 def score(value: float | None) -> str:
@@ -70,16 +71,16 @@ def soft(name: str) -> Markup:
 
 def signed(value: float) -> str:
     """``+0.42`` with a real minus sign."""
-    return f"{value:+.2f}".replace("-", "−")
+    return figures(f"{value:+.2f}")
 
 
 def age(t: Translate, seconds: float | None) -> str:
     """``40 s``, ``5 min``, ``3 h``, ``2 d``; a clock that runs ahead gives 0 s."""
     if seconds is None or _missing(seconds):
         return DASH
-    for unit, size, below in (("s", 1, 90), ("min", 60, 5400), ("h", 3600, 48 * 3600)):
+    for unit, length, below in (("s", 1, 90), ("min", 60, 5400), ("h", 3600, 48 * 3600)):
         if seconds < below:
-            return t(f"unit_{unit}", n=f"{max(seconds, 0) / size:.0f}")
+            return t(f"unit_{unit}", n=f"{max(seconds, 0) / length:.0f}")
     return t("unit_d", n=f"{seconds / 86400:.0f}")
 
 
@@ -88,7 +89,7 @@ def moment(at: datetime | None, zone: tzinfo) -> str:
     if at is None:
         return DASH
     local = at.astimezone(zone)
-    return f"{local.day} {local:%b %H:%M}"
+    return f"{date(local)} {local:%H:%M}"
 
 
 def day(at: datetime | None, zone: tzinfo) -> str:
@@ -96,7 +97,7 @@ def day(at: datetime | None, zone: tzinfo) -> str:
     if at is None:
         return DASH
     local = at.astimezone(zone)
-    return f"{local.day} {local:%b}"
+    return date(local)
 
 
 @cache
@@ -139,7 +140,7 @@ def evidence(t: Translate, alert: AlertRow) -> str:
         sentence = _plain(known)
     sigmas = known.get("sigmas")
     if key in EN and isinstance(sigmas, int | float) and not _missing(sigmas):
-        sentence += " " + t("evidence_sigmas", sigmas=f"{sigmas:.0f}")
+        sentence += " " + t("evidence_sigmas", sigmas=whole(sigmas))
     return sentence
 
 

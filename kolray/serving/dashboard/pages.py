@@ -24,6 +24,7 @@ from kolray.serving.dashboard.formats import moment
 from kolray.serving.dashboard.language import add_language, language_of, others
 from kolray.serving.dashboard.ranking_pages import EVERYONE, add_ranking_page
 from kolray.serving.dashboard.report_pages import add_report_pages
+from kolray.serving.dashboard.speech import speaking
 from kolray.serving.dashboard.stream_views import stream_tiles
 from kolray.serving.dashboard.text import Translate, translator
 from kolray.serving.dashboard.views import HERE, environment, kol_view
@@ -108,6 +109,10 @@ def _route_class(site: Site, needs_session: bool) -> type[APIRoute]:
             handle = super().get_route_handler()
 
             async def answer(request: Request) -> Response:
+                with speaking(language_of(request, site.language)):
+                    return await attempt(request)
+
+            async def attempt(request: Request) -> Response:
                 try:
                     if needs_session and not await run_in_threadpool(site.signed_in, request):
                         return _to_signin(request)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from kolray.models.searches import Search, Trial
 from kolray.serving.dashboard.charts import Caption
 from kolray.serving.dashboard.charts_of_numbers import curves, scatter
-from kolray.serving.dashboard.formats import DASH, number, whole
+from kolray.serving.dashboard.formats import DASH, number, percent, whole
 from kolray.serving.dashboard.report_data import SearchPage
 from kolray.serving.dashboard.stream_views import Tile
 from kolray.serving.dashboard.text import Translate
@@ -71,7 +71,7 @@ def _tiles(t: Translate, page: SearchPage) -> list[Tile]:
         Tile(t("tuning_defaults"), number(defaults)),
     ]
     if gain is not None:
-        tiles.append(Tile(t("tuning_gain"), f"{100 * gain:.1f}\u202f%", tone="high" if gain > 0 else ""))
+        tiles.append(Tile(t("tuning_gain"), percent(gain), tone="high" if gain > 0 else ""))
     return tiles
 
 

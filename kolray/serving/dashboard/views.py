@@ -16,6 +16,7 @@ from markupsafe import Markup
 from kolray.serving.dashboard import formats
 from kolray.serving.dashboard.charts import Caption, contribution_bar, interval_bar, line_chart, spark_bars
 from kolray.serving.dashboard.data import Contribution, ForecastPoint, KolPage
+from kolray.serving.dashboard.speech import figures, weekday
 from kolray.serving.dashboard.text import Translate, name_of, translator
 
 HERE = Path(__file__).parent
@@ -189,7 +190,7 @@ def signals(t: Translate, contributions: Sequence[Contribution]) -> list[Signal]
     largest = max((abs(c.effect) for c in strongest), default=0.0)
     rows = []
     for c in strongest:
-        words = t("why_lowers" if c.effect > 0 else "why_raises", effect=f"{abs(c.effect):.2f}")
+        words = t("why_lowers" if c.effect > 0 else "why_raises", effect=figures(f"{abs(c.effect):.2f}"))
         bar = contribution_bar(c.effect, largest, Caption(c.label, words))
         rows.append(Signal(c.label, formats.feature_value(t, c.feature, c.value), formats.signed(-c.effect), bar))
     return rows
@@ -224,7 +225,7 @@ def outlook(
         hours=len(forecast),
         last=formats.whole(history[-1][1] if history else None),
         total=formats.whole(sum(p.value for p in forecast)),
-        best_at=f"{best.at:%a %H:%M}",
+        best_at=f"{weekday(best.at)} {best.at:%H:%M}",
         best=formats.whole(best.value),
         range=t("chart_best_range", value=formats.whole(best.value), **bounds),
     )

@@ -126,3 +126,18 @@ def test_nothing_of_a_row_is_shown_raw() -> None:
         assert not re.search(r"\d\.\d{6}|\d{4}-\d\d-\d\dT|UTC\+00|None|nan", text), path
     page = FakeDashboardData().reports.trust(None, None)
     assert replace(page, bins=[0] * BINS).scored == 0
+
+
+def test_a_vietnamese_reader_gets_vietnamese_figures_and_dates() -> None:
+    asked = {"Accept-Language": "vi"}
+    browser = client()
+    overview = browser.get("/", headers=asked).text
+    assert "18.432" in overview
+    assert "<span>1.840</span>" in overview
+    kol = browser.get("/kols/an.beauty00", headers=asked).text
+    assert re.search(r"\d,\d\u202f%", kol)
+    assert "12/3 16:00" in kol
+    months = r"\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b"
+    for path in ("/", "/kols/an.beauty00", f"/campaigns/{RUNS}", "/campaigns", "/alerts", "/health", "/tuning"):
+        assert not re.search(months, browser.get(path, headers=asked).text), path
+    assert "18,432" in browser.get("/", headers={"Accept-Language": "en"}).text, "the next reader has another"

@@ -49,7 +49,7 @@ const renew = async (part) => {
 
 // Parts that follow events.
 for (const part of document.querySelectorAll("[data-live]")) {
-  const { live, event, wait } = part.dataset;
+  const { live, event, from, wait } = part.dataset;
   let waiting;
   const refresh = async () => {
     waiting = undefined;
@@ -63,7 +63,7 @@ for (const part of document.querySelectorAll("[data-live]")) {
     const key = alert_id ?? kind;
     const known = seen.get(key);
     seen.set(key, data);
-    if (known !== data && (alert_id || known)) later();
+    if (known !== data && (alert_id || known || from)) later();
   });
 }
 

@@ -1,0 +1,83 @@
+"""Dashboards that a browser can open: one over the fake world, one over real parts, both beside the real API."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta, timezone
+
+import uvicorn
+from fastapi import FastAPI
+
+from kolray.local.ports import choose_port
+from kolray.serving.build import build
+from kolray.serving.dashboard.pages import AT, build_dashboard, mount_dashboard
+from kolray.serving.sessions import Sessions, kept_secret
+from kolray.serving.tokens import Tokens
+from kolray.settings import Settings
+from kolray.testing.campaign_page import BLANK, RUNS
+from kolray.testing.dashboard import HOSTILE, NEW, FakeDashboardData
+from kolray.testing.reports import JUDGED, LIVE
+from tests.unit.serving.pages import KOL, StillClock
+
+SCREENS = {
+    "overview": "/",
+    "kols": "/kols",
+    "kols-by-growth": "/kols?by=growth&platform=tiktok",
+    "kols-none": "/kols?q=zzz",
+    "kol": f"/kols/{KOL}",
+    "kol-new": f"/kols/{NEW}",
+    "campaigns": "/campaigns",
+    "campaign": f"/campaigns/{RUNS}",
+    "campaign-blank": f"/campaigns/{BLANK}",
+    "trust": "/trust",
+    "alerts": "/alerts",
+    "tuning": "/tuning",
+    "search-live": f"/tuning/{LIVE}",
+    "search": f"/tuning/{JUDGED}",
+    "health": "/health",
+    "missing": "/kols/nobody",
+}
+"""Name → path below the dashboard, of each page and its states."""
+ZONE = timezone(timedelta(hours=7), "+07")
+__all__ = ["HOSTILE", "KOL", "SCREENS", "Site", "fake_app", "serve"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where it is, and a token that may read."""
+
+    url: str
+    token: str
+
+    def path(self, path: str) -> str:
+        """The address of a page of the dashboard."""
+        return f"{self.url}{AT}{path}"
+
+
+def fake_app(settings: Settings) -> FastAPI:
+    """The API over real parts, its dashboard over the fake world."""
+    app = build(settings)
+    app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) != AT]
+    sessions = Sessions(Tokens.of(settings), kept_secret(settings.home))
+    pages = build_dashboard(FakeDashboardData(), sessions.sign_in, sessions.ok, ZONE, StillClock())
+    mount_dashboard(app, pages, root=False)
+    return app
+
+
+@contextmanager
+def serve(app: FastAPI, settings: Settings) -> Iterator[Site]:
+    """On a free port, as long as this lasts."""
+    port = choose_port("browser")
+    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_level="error", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        thread.join(0.02)
+        assert thread.is_alive(), "uvicorn ended"
+    token = Tokens.of(settings).create(f"browser-{port}", ("read", "score"), 100_000)
+    yield Site(f"http://127.0.0.1:{port}", token)
+    server.should_exit = True
+    thread.join()
