@@ -10,7 +10,6 @@ from typing import Any
 import polars as pl
 
 from kolray.errors import KolrayError, NotFoundError
-from kolray.features import FEATURES
 from kolray.lake.reference import current
 from kolray.serving.campaign_page import CampaignPages
 from kolray.serving.contracts import ScoreAnswer
@@ -33,7 +32,6 @@ from kolray.stores.rankings import RankBy
 
 KEEP_S = 30
 """Seconds the reference table is kept in memory."""
-LABELS = {feature.name: feature.name.replace("_", " ") for feature in FEATURES}
 DAY = timedelta(days=1)
 
 
@@ -120,7 +118,7 @@ class LivePageData:
             features_source=score.features.source if score else None,
             features_age_s=score.features.age_s if score else None,
             contributions=[
-                Contribution(c.feature, LABELS.get(c.feature, c.feature), c.value, c.contribution)
+                Contribution(c.feature, c.value, c.contribution)
                 for c in (score.contributions or [] if score else [])
                 if c.feature != "base"
             ][:10],
@@ -164,7 +162,7 @@ def _beyond(score: ScoreAnswer | None) -> dict[str, Any]:
     if score is None:
         return {}
     share, other = score.fake_share, score.counterfactual
-    changes = [(c.feature, LABELS.get(c.feature, c.feature), c.value, c.to) for c in (other.changes if other else [])]
+    changes = [(c.feature, c.value, c.to) for c in (other.changes if other else [])]
     return {
         "thin": score.thin_data,
         "fake_share": (share.share, share.lower, share.upper) if share else None,

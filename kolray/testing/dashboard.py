@@ -31,14 +31,14 @@ CATEGORIES = ("beauty", "food", "gaming", "parenting", "technology", "travel")
 TIERS = ("nano", "micro", "macro", "mega")
 NAMES = ("an", "binh", "chi", "dung", "giang", "hoa", "khanh", "lan", "minh", "ngoc", "phuong", "quan", "thao", "vy")
 FEATURES = (
-    ("comment_repetition", "Repeated comments", 0.04, 0.6),
-    ("follower_jump_share", "Followers gained in one jump", 0.1, 0.8),
-    ("audience_overlap", "Commenters shared with other KOLs", 0.05, 0.4),
-    ("engagement_rate", "Engagement rate", 0.052, 0.011),
-    ("author_diversity", "Distinct commenters", 0.93, 0.35),
-    ("comment_gap_variation", "Irregularity of comment times", 1.1, 0.2),
-    ("account_age_days", "Account age", 1840.0, 96.0),
-    ("followers_per_following", "Followers per followed account", 42.0, 0.8),
+    ("comment_repetition", 0.04, 0.6),
+    ("follower_jump_share", 0.1, 0.8),
+    ("audience_overlap", 0.05, 0.4),
+    ("engagement_rate", 0.052, 0.011),
+    ("author_diversity", 0.93, 0.35),
+    ("comment_gap_variation", 1.1, 0.2),
+    ("account_age_days", 1840.0, 96.0),
+    ("followers_per_following", 42.0, 0.8),
 )
 RULES = (
     ("follower_spike", "high", "followers_last - followers_before", 5200.0, 40.0, 22.0),
@@ -149,7 +149,7 @@ def _kol(rng: random.Random, i: int) -> KolPage:
         alerts=[_alert(rng, kol_id, k) for k in range(rng.randrange(1, 4) if bought else rng.randrange(4) // 3)],
         thin=i % 9 == 0,
         fake_share=(0.3 * probability + 0.02, 0.01, 0.3 * probability + 0.1),
-        what_if=WhatIf([("follower_jump_share", "Largest jump", 0.8, 0.2)], min(99.0, 100 * (1 - probability) + 12)),
+        what_if=WhatIf([("follower_jump_share", 0.8, 0.2)], min(99.0, 100 * (1 - probability) + 12)),
         campaigns=[CampaignLink(RUNS, NOW - 48 * HOUR, NOW + 24 * HOUR), CampaignLink(BLANK, None, None)]
         if i == 0
         else [],
@@ -176,10 +176,10 @@ def _unknown(kol_id: str) -> KolPage:
 
 def _contributions(rng: random.Random, bought: bool) -> list[Contribution]:
     rows = []
-    for name, label, honest, fraud in FEATURES:
+    for name, honest, fraud in FEATURES:
         value = (fraud if bought else honest) * rng.uniform(0.7, 1.2)
         effect = rng.gauss(0.5 if bought else -0.4, 0.45)
-        rows.append(Contribution(name, label, value if rng.random() < 0.9 else None, effect))
+        rows.append(Contribution(name, value if rng.random() < 0.9 else None, effect))
     return sorted(rows, key=lambda row: -abs(row.effect))
 
 

@@ -70,7 +70,6 @@ class Contribution(NamedTuple):
     """How one feature moved the score."""
 
     feature: str
-    label: str
     value: float | None
     effect: float
     """Log-odds that the audience is bought, as the trust model gives them: a positive effect LOWERS trust."""
@@ -87,9 +86,9 @@ class ForecastPoint(NamedTuple):
 
 @dataclass(frozen=True)
 class WhatIf:
-    """The nearest change that would move the score: (feature, label, value, other value), and the score it would be."""
+    """The nearest change that would move the score: (feature, value, other value), and the score it would be."""
 
-    changes: list[tuple[str, str, float, float]]
+    changes: list[tuple[str, float, float]]
     trust_score: float
 
 

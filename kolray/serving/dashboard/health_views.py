@@ -49,12 +49,16 @@ def health_view(t: Translate, page: HealthPage, now: datetime) -> dict[str, Any]
 def troubles(t: Translate, page: HealthPage, now: datetime) -> list[Trouble]:
     """The worst first."""
     found = [
-        Trouble(TONES[part.state], t(f"health_{part.state}", part=t(f"part_{part.name}")), t(f"advice_{part.name}"))
+        Trouble(TONES[part.state], t(f"health_{part.state}", part=t(f"part_{part.name}")), _advice(t, part))
         for part in page.parts
         if part.state != "ok"
     ]
     found += _of_stream(t, page) + _of_models(t, page) + _of_lake(t, page, now)
     return sorted(found, key=lambda trouble: trouble.tone != "low")
+
+
+def _advice(t: Translate, part: PartHealth) -> str:
+    return t("advice_slow") if part.state == "slow" else t(f"advice_{part.name}")
 
 
 def _of_stream(t: Translate, page: HealthPage) -> list[Trouble]:

@@ -12,8 +12,8 @@ from kolray.serving.dashboard.charts import Caption, spark_bars
 from kolray.serving.dashboard.report_data import StreamPage
 from kolray.serving.dashboard.text import Translate
 
-SPARK = 60
-"""Bars: a minute at a beat a second."""
+SPARK = 30
+"""Bars: half a minute at a beat a second."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from kolray.serving.dashboard import text_campaigns, text_health, text_reports
+from kolray.serving.dashboard import text_campaigns, text_features, text_health, text_reports
 from kolray.serving.dashboard.text_vi import VI
 
 EN: Mapping[str, str] = {
@@ -231,6 +231,7 @@ EN: Mapping[str, str] = {
     **text_campaigns.EN,
     **text_reports.EN,
     **text_health.EN,
+    **text_features.EN,
 }
 
 LANGUAGES: Mapping[str, Mapping[str, str]] = {"en": EN, "vi": VI}

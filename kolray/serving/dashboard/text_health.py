@@ -34,6 +34,7 @@ EN: Mapping[str, str] = {
     "part_trino": "Trino",
     "health_away": "{part} does not answer.",
     "health_slow": "{part} answers slowly.",
+    "advice_slow": "What needs it waits for it. Look at its load, and at the network between.",
     "advice_kafka": "Nothing new arrives; what is stored is still answered. Check the brokers, then “kolray status”.",
     "advice_redis": "Scores come from the metrics store, without forecasts; rankings and live parts stand "
     "still. Start it again: it is filled by itself.",
@@ -113,6 +114,7 @@ VI: Mapping[str, str] = {
     "part_trino": "Trino",
     "health_away": "{part} không trả lời.",
     "health_slow": "{part} trả lời chậm.",
+    "advice_slow": "Những gì cần nó phải chờ. Hãy xem tải của nó và đường mạng.",
     "advice_kafka": "Không có gì mới đến; dữ liệu đã lưu vẫn dùng được. Kiểm tra broker, rồi “kolray status”.",
     "advice_redis": "Điểm lấy từ kho chỉ số, không có dự báo; bảng xếp hạng và phần trực tiếp đứng yên. Hãy "
     "khởi động lại: nó tự nạp lại.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kolray.serving.dashboard import text_campaigns, text_health, text_reports
+from kolray.serving.dashboard import text_campaigns, text_features, text_health, text_reports
 
 VI: Mapping[str, str] = {
     "lang": "vi",
@@ -214,4 +214,5 @@ VI: Mapping[str, str] = {
     **text_campaigns.VI,
     **text_reports.VI,
     **text_health.VI,
+    **text_features.VI,
 }

@@ -166,11 +166,11 @@ def what_if(t: Translate, page: KolPage) -> str:
     changes = [
         t(
             "what_if_change",
-            label=label,
+            label=name_of(t, "feature", feature),
             value=formats.feature_value(t, feature, value),
             to=formats.feature_value(t, feature, to),
         )
-        for feature, label, value, to in page.what_if.changes
+        for feature, value, to in page.what_if.changes
     ]
     return t("what_if", score=formats.score(page.what_if.trust_score), changes=", ".join(changes))
 
@@ -191,8 +191,9 @@ def signals(t: Translate, contributions: Sequence[Contribution]) -> list[Signal]
     rows = []
     for c in strongest:
         words = t("why_lowers" if c.effect > 0 else "why_raises", effect=figures(f"{abs(c.effect):.2f}"))
-        bar = contribution_bar(c.effect, largest, Caption(c.label, words))
-        rows.append(Signal(c.label, formats.feature_value(t, c.feature, c.value), formats.signed(-c.effect), bar))
+        label = name_of(t, "feature", c.feature)
+        bar = contribution_bar(c.effect, largest, Caption(label, words))
+        rows.append(Signal(label, formats.feature_value(t, c.feature, c.value), formats.signed(-c.effect), bar))
     return rows
 
 

@@ -124,7 +124,7 @@ def test_a_kol_page_explains_the_score_in_words() -> None:
     assert "of its followers are no real audience, likely between" in answer.text
     assert "The score would be" in answer.text
     assert "Features are live, from the stream." in answer.text
-    assert page.contributions[0].label in answer.text
+    assert EN[f"feature_{page.contributions[0].feature}"] in answer.text
     parser = tags(answer)
     assert parser.seen.count("svg") >= len(page.contributions) + 3
     first = client().get("/kols/an.beauty00").text

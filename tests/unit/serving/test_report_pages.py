@@ -10,10 +10,12 @@ from html import unescape
 import pytest
 
 from kolray.errors import ServiceUnavailableError
+from kolray.features import FEATURES
 from kolray.models.searches import Search
 from kolray.serving.dashboard.health_views import troubles
 from kolray.serving.dashboard.report_data import BINS, HealthPage, ModelHealth, TrustPage
 from kolray.serving.dashboard.text import EN, translator
+from kolray.serving.dashboard.text_vi import VI
 from kolray.serving.dashboard.tuning_views import SILENT, state_of
 from kolray.testing.campaign_page import BLANK, RUNS
 from kolray.testing.dashboard import NOW, FakeDashboardData
@@ -141,3 +143,10 @@ def test_a_vietnamese_reader_gets_vietnamese_figures_and_dates() -> None:
     for path in ("/", "/kols/an.beauty00", f"/campaigns/{RUNS}", "/campaigns", "/alerts", "/health", "/tuning"):
         assert not re.search(months, browser.get(path, headers=asked).text), path
     assert "18,432" in browser.get("/", headers={"Accept-Language": "en"}).text, "the next reader has another"
+
+
+def test_every_feature_has_a_name_in_each_language() -> None:
+    wanted = {f"feature_{feature.name}" for feature in FEATURES}
+    for language in (EN, VI):
+        assert {key for key in language if key.startswith("feature_")} == wanted
+        assert len({language[key] for key in wanted}) == len(wanted), "two features of one name"

@@ -1,6 +1,9 @@
 // The pages work without this file; it adds suggestions, filters that apply at once, and values under the pointer.
 "use strict";
 
+// On a phone the links scroll sideways: the page one is on must be among those in sight.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // Suggestions while typing, at most one request every 200 ms.
 for (const input of document.querySelectorAll("input[data-suggest]")) {
   const list = document.getElementById(input.getAttribute("list"));
