@@ -262,6 +262,14 @@ class AlertsAnswer(BaseModel):
     alerts: list[Alert]
 
 
+class Delivery(BaseModel):
+    """The body of a webhook that tells of an alert."""
+
+    type: Literal["alert.raised"]
+    timestamp: datetime = Field(description="when it was sent")
+    data: Alert
+
+
 class Readiness(BaseModel):
     """What a replica needs, and whether it has it: ``ok`` or ``away``."""
 

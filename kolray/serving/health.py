@@ -13,9 +13,15 @@ from kolray.errors import KolrayError
 from kolray.serving.access import needs
 from kolray.serving.collected import replica_text
 from kolray.serving.contracts import Readiness
+from kolray.serving.examples import EXAMPLES
 from kolray.serving.problems import ERRORS
 
 log = logging.getLogger(__name__)
+NOT_READY: dict[str, Any] = {
+    "model": Readiness,
+    "description": "Not ready",
+    "content": {"application/json": {"example": EXAMPLES["Readiness"] | {"ready": False, "redis": "away"}}},
+}
 
 
 def add_health(app: FastAPI) -> None:
@@ -26,7 +32,12 @@ def add_health(app: FastAPI) -> None:
         """This process answers."""
         return {"status": "ok"}
 
-    @app.get("/readyz", tags=["health"], responses={503: {"model": Readiness, "description": "Not ready"}})
+    @app.get(
+        "/readyz",
+        tags=["health"],
+        response_model=Readiness,
+        responses={503: NOT_READY},
+    )
     def readyz() -> JSONResponse:
         """A model is loaded, and the stores answer. Without Redis answers come more slowly, rankings not at all."""
         graph = app.state.services.graph
