@@ -1,6 +1,5 @@
 """Ray shell of continuous bronze: an actor a follower, which Ray starts again where its process dies. [ray]"""
 
-import logging
 import os
 import threading
 from collections import Counter
@@ -13,6 +12,7 @@ from ray.exceptions import RayError, RayTaskError
 from kolray.clock import SystemClock
 from kolray.errors import KolrayError
 from kolray.lake.follow import follow, shares
+from kolray.observability.logs import set_up_logs
 from kolray.settings import Settings
 
 LOOK_S = 1.0
@@ -26,8 +26,7 @@ class FollowActor:
     """A follower in a process of its own. ``run`` begins where the tables stand, so Ray may repeat it."""
 
     def __init__(self, settings: Settings, partitions: list[int]) -> None:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-        logging.getLogger("kafka").setLevel(logging.WARNING)
+        set_up_logs(as_json=settings.observe.json_logs)
         self._settings, self._partitions = settings, partitions
         self._stop = threading.Event()
         self._added: Counter[str] = Counter()

@@ -77,7 +77,6 @@ API = Dashboard("kolray-api", "kolray: API", (
     Panel("Features by source", _rates("source, outcome", **{"{{source}} {{outcome}}": "kolray_lookup_total"}), "ops"),
     Panel("Sources left alone", {"{{source}}": "max by (source) (kolray_lookup_breaker_open)"}, "none"),
     Panel("Replicas", {"up": 'sum(up{job="kolray-serving"})'}, "none", "stat"),
-    Panel("Memory of the replicas' nodes", {"{{instance}}": "ray_node_mem_used"}, "bytes"),
 ))  # fmt: skip
 MODELS = Dashboard("kolray-models", "kolray: models", (
     Panel("Version in use", {"{{model}}": "max by (model) (kolray_model_version)"}, "none", "stat"),

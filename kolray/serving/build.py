@@ -8,6 +8,7 @@ from kolray.clock import SystemClock
 from kolray.lake.tables import LakeTables
 from kolray.models.champions import Champions
 from kolray.models.registry import CHALLENGER, ModelRegistry
+from kolray.observability.traces import open_tracer
 from kolray.serving.api import Services, build_app
 from kolray.serving.canary import Canary
 from kolray.serving.dashboard.pages import build_dashboard, mount_dashboard
@@ -46,6 +47,10 @@ def build(settings: Settings) -> FastAPI:
     sessions = Sessions(tokens, given.get_secret_value() if given else kept_secret(settings.home))
     app = build_app(Services(graph, tokens, limiter, loop_redis, settings.serving, sessions.ok))
     app.router.routes[:0] = open_tracking(settings)  # the most frequent requests are looked up first
+    if settings.observe.traces is not None:
+        from kolray.serving.traced import trace
+
+        trace(app, open_tracer(settings.observe))
     mount_dashboard(app, build_dashboard(LivePageData(settings, graph), sessions.sign_in, sessions.ok))
     return app
 

@@ -13,6 +13,7 @@ from kolray.clock import Clock
 from kolray.errors import NotFoundError, ServiceUnavailableError
 from kolray.lake.tables import LakeTables
 from kolray.observability.catalog import CATALOG
+from kolray.serving.contracts import SourceName
 from kolray.serving.feature_sources import (
     Budgeted,
     Features,
@@ -98,6 +99,10 @@ class FeatureLookup:
         if best is None and failure is not None:
             raise failure
         return replace(_known(best, repr(kol_id)), stale=True)
+
+    def counted(self, source: SourceName) -> None:
+        """That a source was asked by somebody else and knew."""
+        self._asked[source, "found"].inc()
 
     def _ask(self, source: Source, kol_id: str) -> tuple[Features | None, ServiceUnavailableError | None]:
         try:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kolray.observability.catalog import CATALOG
+from kolray.observability.logs import REQUEST_ID
 from kolray.serving.problems import problem_response
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Observe:
             return
         state = scope.setdefault("state", {})
         state["request_id"] = request_id(Headers(scope=scope))
+        REQUEST_ID.set(state["request_id"])  # a server has a task for each request
         started, status = time.perf_counter(), 0
 
         async def answer(message: Message) -> None:

@@ -86,6 +86,7 @@ async def _answer(request: Request, kol_id: str, model: LoadedModel, replies: li
     if held.features is None or held.forecast is None or not graph.fresh(held.features.as_of):
         return None
     state.metrics.cache.labels("miss").inc()
+    graph.sources.counted("redis")
     features = Features(held.features.values, held.features.as_of, "redis")
     answer = as_json(graph.score_on(kol_id, features, held.forecast.total))
     if held.kept is not None:

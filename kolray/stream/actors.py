@@ -15,6 +15,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from kolray.clock import SystemClock, to_ms
 from kolray.errors import ServiceUnavailableError
 from kolray.local.cluster import join_ray
+from kolray.observability.logs import set_up_logs
 from kolray.protocols import BatchScorer, TextClassifier
 from kolray.settings import Settings
 from kolray.stores.redis_connection import RedisConnection
@@ -43,8 +44,7 @@ class ShardActor:
     """A shard in a process of its own. It lives once: the supervisor makes another one, which restores."""
 
     def __init__(self, settings: Settings, partitions: list[int], until_end: bool, models: Models) -> None:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-        logging.getLogger("kafka").setLevel(logging.WARNING)
+        set_up_logs(as_json=settings.observe.json_logs)
         self._settings, self._partitions, self._until_end = settings, partitions, until_end
         self._models = models
         self._stop = threading.Event()

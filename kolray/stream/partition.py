@@ -91,7 +91,8 @@ class PartitionRunner:
             put_back(self.state, snapshot)
             self.offsets, self.number = dict(snapshot.offsets), snapshot.number
             self._adopt(snapshot)
-            log.info("partition %d resumes after checkpoint %d as epoch %d", self.partition, self.number, self.epoch)
+            ids = {"partition": self.partition, "checkpoint": self.number, "epoch": self.epoch}
+            log.info("partition %(partition)d resumes after checkpoint %(checkpoint)d", ids, extra=ids)
         self._choose_sentiment([(start, name) for start, name in snapshot.head["sentiment"]] if snapshot else [])
         return dict(self.offsets)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,7 @@ from kolray.stream.meters import Meters
 from kolray.stream.partition import PartitionRunner
 from kolray.stream.scoring import Scoring
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 URGENT_S = 1.0
 """Least seconds between two checkpoints made for alerts."""
@@ -161,6 +163,8 @@ class Shard:
         self._checkpoint_took = self._make_checkpoints(self.runners.values())
         self._last_checkpoint = self.clock.monotonic()
         self._next_checkpoint = self._last_checkpoint + self.settings.checkpoint_interval_s
+        made = {str(number): runner.number for number, runner in self.runners.items()}
+        log.info("checkpoints made", extra={"checkpoints": made, "seconds": round(self._checkpoint_took, 3)})
 
     def _publish_alerts(self) -> None:
         """An early checkpoint of the partitions that have any."""

@@ -1,0 +1,72 @@
+"""Logs as JSON lines on stderr, with the ids of what is being worked on and without secrets.
+
+A line has ``timestamp``, ``level``, ``logger``, ``message``, what a call gives as ``extra``, and ``request_id`` and
+``kol_id`` where a request is being answered, so that the id a client was given finds every line about it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextvars import ContextVar
+from typing import TextIO
+
+from pythonjsonlogger.json import JsonFormatter
+
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""Set once a request; a task or thread that works for it inherits it."""
+KOL_ID: ContextVar[str | None] = ContextVar("kol_id", default=None)
+CONTEXT = {"request_id": REQUEST_ID, "kol_id": KOL_ID}
+_SECRETS = (
+    (re.compile(r"(://)[^\s/@\"]+@"), r"\1***@"),  # user:password in an address
+    (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]+"), r"\1***"),
+    (re.compile(r"(?i)\b((?:access_token|api_key|key|token|secret|password|client_secret)=)[^\s&\"']+"), r"\1***"),
+)
+QUIET = ("kafka", "httpx", "httpcore", "botocore", "urllib3")
+"""Libraries that tell every connection and request."""
+
+
+def redacted(text: str) -> str:
+    """Without passwords and tokens.
+
+    >>> redacted("redis://:geheim@cache:6379/0 refused; Authorization: Bearer abc.def; ?key=AIza1&part=id")
+    'redis://***@cache:6379/0 refused; Authorization: Bearer ***; ?key=***&part=id'
+    """
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+class _Context(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        for name, held in CONTEXT.items():
+            if (value := held.get()) is not None and not hasattr(record, name):
+                setattr(record, name, value)
+        return True
+
+
+class _Json(JsonFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
+
+
+class _Plain(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
+
+
+def set_up_logs(*, as_json: bool, stream: TextIO | None = None) -> None:
+    """For this process, instead of what was set up before; a job or an actor calls it first.
+
+    Args:
+        stream: none: stderr.
+    """
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(_Context())
+    names = {"levelname": "level", "name": "logger"}
+    structured = _Json("{levelname}{name}{message}", style="{", rename_fields=names, timestamp=True)
+    plain = _Plain("%(asctime)s %(name)s %(levelname)s %(message)s")
+    handler.setFormatter(structured if as_json else plain)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
