@@ -1,14 +1,18 @@
 """``make demo``: one event's whole life on this machine. ``--once`` ends by itself, 0 if every promise held."""
 
 import argparse
+import json
 import logging
 import os
 import signal
+import subprocess
 import sys
 import time
+from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import IO, cast
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
@@ -18,10 +22,12 @@ os.environ.setdefault("RAY_SERVE_THROUGHPUT_OPTIMIZED", "1")
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # a Ray of its own on loopback, gone with this process
 
 import ray
+from pydantic import SecretStr
 
 from kolray import local
 from kolray.clock import SystemClock
 from kolray.connectors.generator import WorldConfig
+from kolray.connectors.poll_run import poll_platform
 from kolray.demo.run import Demo
 from kolray.errors import KolrayError
 from kolray.lake.bronze_pipeline import run_bronze
@@ -60,6 +66,44 @@ def _serve(settings: Settings) -> str:
     return run_serving(settings.model_copy(update={"serving": part}))
 
 
+class _FakeYoutube:
+    """A platform to poll, as a process of its own over HTTP; it ends with its input, so with this process too."""
+
+    def __init__(self, opens_at: datetime) -> None:
+        command = [sys.executable, "-m", "kolray.testing.platforms", opens_at.isoformat()]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
+        self._tell, self._told = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
+        self._now = opens_at
+
+    def poll(self, settings: Settings) -> dict[str, int]:
+        """Three polls, a minute of the platform's between them; events of each kind."""
+        told = json.loads(self._told.readline())
+        part = settings.youtube.model_copy(update={"base_url": told["url"], "api_key": SecretStr(told["key"])})
+        settings, sent = settings.model_copy(update={"youtube": part}), Counter[str]()
+        for _ in range(3):
+            sent.update(poll_platform(settings, "youtube", told["accounts"], clock=_At(self._now)))
+            self._now += timedelta(minutes=1)
+            self._tell.write("1\n")
+            self._tell.flush()
+            self._told.readline()
+        return dict(sent)
+
+    def close(self) -> None:
+        """Ends it."""
+        self._process.communicate()
+
+
+class _At(SystemClock):
+    """Stands still."""
+
+    def __init__(self, at: datetime) -> None:
+        self._at = at
+
+    def now(self) -> datetime:
+        return self._at
+
+
 def _evening(now: datetime) -> datetime:
     """The last 21:00 UTC: the same days of the same world, whatever the hour of the run."""
     evening = now.replace(hour=21, minute=0, second=0, microsecond=0)
@@ -80,9 +124,10 @@ def main() -> int:
     logging.disable(logging.INFO)  # the stages tell what happens
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     world = WorldConfig(args.kols, args.hours, args.seed, _evening(SystemClock().now()))
+    youtube = _FakeYoutube(world.end)
     demo = Demo(
         home, world, args.file,
-        run_stream=_stream,
+        poll=youtube.poll, run_stream=_stream,
         run_lake=_lake, train=_train, forecast=run_forecasts, serve=_serve,
     )  # fmt: skip
     try:
@@ -108,6 +153,7 @@ def main() -> int:
     else:
         return 0 if held else 1
     finally:
+        youtube.close()
         if ray.is_initialized():
             ray.shutdown()
         local.down(home)

@@ -41,6 +41,7 @@ class Demo:
     """One run in one home folder, which it empties first.
 
     Args:
+        poll: polls a platform and sends what changed; returns how many events of each type.
         run_stream, run_lake, train, forecast, serve: the Ray shells, passed in so that this stays plain Python.
         files: event files of the user's own, sent beside the generated world.
     """
@@ -48,6 +49,7 @@ class Demo:
     home: Path
     world: WorldConfig
     files: list[Path]
+    poll: Callable[[Settings], dict[str, int]]
     run_stream: Callable[[Settings], dict[str, int]]
     run_lake: Callable[[Settings], dict[str, int]]
     train: Callable[[Settings, ModelRegistry], dict[str, dict[str, float]]]
@@ -93,6 +95,10 @@ class Demo:
                 report.produced += sent["sent"]
                 report.file_rejected = sent["dead_letters"]
                 say(f"{sent['sent']:,} events and {sent['dead_letters']:,} bad rows from files")
+        with self.stage("a platform polled") as say:
+            polled = self.poll(settings)
+            report.produced += sum(polled.values())
+            say(", ".join(f"{n:,} {kind}" for kind, n in polled.items()))
         with self.stage("stream to windows") as say:
             report.stream = self.run_stream(settings)
             say(f"{report.stream['windows']:,} windows, {report.stream['alerts']:,} alerts")
