@@ -134,7 +134,8 @@ class Supervisor:
 
     def _start(self, index: int) -> None:
         partitions = self.watch.shards[index].partitions
-        actor = ShardActor.options(name=None).remote(  # type: ignore[attr-defined]
+        # Spread, so that a node that dies takes as few shards with it as can be.
+        actor = ShardActor.options(scheduling_strategy="SPREAD").remote(  # type: ignore[attr-defined]
             self._settings, partitions, self._until_end, self._models
         )
         self._actors[index] = actor

@@ -109,10 +109,14 @@ def _check_deployment(dashboard: str, home: Settings, tmp_path: Path) -> None:
     assert 0 <= answer.json()["trust_score"] <= 100
 
 
-def test_cluster_yaml_passes_rays_own_validation() -> None:
+@pytest.mark.parametrize("file", ["cluster.yaml", "cluster-aws.yaml"])
+def test_cluster_files_pass_rays_own_validation(file: str) -> None:
     from ray.autoscaler._private.util import prepare_config, validate_config
 
-    validate_config(prepare_config(yaml.safe_load((ROOT / "cluster.yaml").read_text())))
+    config = yaml.safe_load((ROOT / file).read_text())
+    validate_config(prepare_config(config))
+    for mounted in set(config["file_mounts"].values()) - {"dist", "cluster-aws.env"}:
+        assert (ROOT / mounted).exists()
 
 
 def test_the_airflow_dag_has_the_steps_of_the_night(home: Settings) -> None:
