@@ -253,13 +253,14 @@ def ingest(
     rows: int = typer.Option(1_000_000, min=10_000, help="rows of a file to ingest, one of a thousand bad"),
     rate: float = typer.Option(1_500, min=10, help="pixel hits a second, sent when planned, whatever the server does"),
     outage: float = typer.Option(60, min=0, help="seconds the broker is killed for while events are produced; 0: not"),
+    server: str = typer.Option("uvicorn", help="what answers pixels: uvicorn alone, or ray"),
     as_json: bool = typer.Option(False, "--json", help="one JSON object for machines"),
 ) -> None:
     """Producing, files and pixels on servers of its own, and a broker that is away; everything sent is looked for."""
     from kolray.benchmarks.ingest.run import Plan, run
 
     with Console(stderr=True).status("…") as status:
-        figures = run(Plan(events, rows, rate, outage), lambda text: status.update(f"{text} …"))
+        figures = run(Plan(events, rows, rate, outage, server), lambda text: status.update(f"{text} …"))
     _report("kolray bench ingest", figures, as_json, right=not figures["problems"])
 
 

@@ -74,6 +74,8 @@ class PlatformApi:
             if error.refused:
                 raise InvalidInputError(f"{self._name} refused {path}: {error}") from None
             raise InvalidInputError(f"{self._name} answered {path} with {error}") from None
+        except httpx.InvalidURL as error:  # made of an id or a cursor that it had told
+            raise InvalidInputError(f"{self._name} told something that cannot be asked for: {error}") from None
         except httpx.HTTPError as error:  # without its cause, which shows the request
             raise ServiceUnavailableError(self._name, self._base_url, type(error).__name__) from None
         raise AssertionError("unreachable")

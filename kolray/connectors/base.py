@@ -40,6 +40,9 @@ class Profile:
     created_at: datetime | None
     followers_step: int = 1
 
+    def __post_init__(self) -> None:
+        _check_texts(self.account_id)
+
 
 @dataclass(frozen=True)
 class Post:
@@ -172,6 +175,11 @@ def increments(before: Counts, now: Counts) -> tuple[str, dict[str, int]]:
         if value is not None and was is not None and value != was:
             grown[name] = value - was
     return ("correction" if any(n < 0 for n in grown.values()) else "engagement"), grown
+
+
+def flag_of(value: Any) -> bool | None:
+    """Yes or no; None for what is neither."""
+    return value if isinstance(value, bool) else None
 
 
 def count_of(value: Any) -> int | None:

@@ -69,7 +69,7 @@ def typed_rows(rows: Sequence[Mapping[str, Any]], kind: Kind, mended: Collection
     """
     raw = _table(rows)
     names = [name for name in SCHEMAS[kind] if name in raw.columns]
-    text = _numbered(raw.select(pl.col(name).cast(pl.String, strict=False) for name in names))
+    text = _numbered(raw.select(_as_text(raw[name]) for name in names))
     found = typed(text, kind)
     return found.with_columns(unreadable(text, found, kind, mended)).drop("_line")
 
@@ -94,7 +94,7 @@ def _events(
     text = raw.select(
         "_line",
         *(
-            (pl.lit(fixed[field]) if field in fixed else pl.col(column).cast(pl.String, strict=False)).alias(field)
+            (pl.lit(fixed[field]) if field in fixed else pl.lit(_as_text(raw[column]))).alias(field)
             for field, column in columns.items()
             if field in fixed or column in raw.columns
         ),
@@ -189,8 +189,14 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         return pl.DataFrame(told, schema=dict.fromkeys((name for row in told for name in row), pl.String))
 
 
+def _as_text(column: pl.Series) -> pl.Series:
+    if isinstance(column.dtype, pl.List | pl.Array):  # no value of any field, and polars does not write it
+        return pl.Series(column.name, [_text_of(value) for value in column.to_list()], dtype=pl.String)
+    return column.cast(pl.String, strict=False)
+
+
 def _text_of(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+    return value if value is None or isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _content_id(text: pl.DataFrame, file: Path) -> pl.Expr:

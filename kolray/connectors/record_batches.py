@@ -10,8 +10,11 @@ import cramjam
 import google_crc32c
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
+from kolray.events import NEEDED_TEXTS, RAW_TOPICS, SCHEMAS, TIME
 from kolray.schemas.columns import AvroColumns, Ints
+from kolray.schemas.registry import packaged_schema
 
 BATCH_BYTES = 512 << 10
 """A batch ends before it is longer, uncompressed; a broker takes a megabyte by default."""
@@ -106,3 +109,12 @@ def _cuts(bounds: npt.NDArray[np.int64], first: int, end: int) -> Iterator[int]:
         at = max(at + 1, int(np.searchsorted(sums, before + BATCH_BYTES, side="right")))
         before = int(sums[at - 1])
         yield first + at
+
+
+def warm_up() -> None:
+    """Compiles the writer of records and keeps it on disk, for seconds that the first command would wait."""
+    for kind, topic in RAW_TOPICS.items():
+        one = {name: pl.Series(name, [None], dtype=dtype) for name, dtype in SCHEMAS[kind].items()}
+        one |= {name: pl.Series(name, ["x"]) for name in (*NEEDED_TEXTS[kind], "event_type", "visitor", "url")}
+        row = pl.DataFrame(one).with_columns(event_time=pl.lit(0).cast(TIME), consent=pl.lit(value=True))
+        list(record_batches(AvroColumns.of(row, packaged_schema(topic)), np.zeros(1, np.int64), 0, 1))

@@ -10,7 +10,7 @@ import httpx
 
 from kolray.clock import Clock, SystemClock, from_ms
 from kolray.connectors.api import Outcome, PlatformApi, Spend, TokenEndedError, by_status
-from kolray.connectors.base import Comment, Page, Post, Profile, count_of, read_items
+from kolray.connectors.base import Comment, Page, Post, Profile, count_of, flag_of, read_items
 from kolray.errors import InvalidInputError
 from kolray.settings import TiktokSettings
 
@@ -154,7 +154,7 @@ def profile_of(username: str, data: dict[str, Any]) -> Profile:
         followers=count_of(data.get("follower_count")),
         following=count_of(data.get("following_count")),
         posts=count_of(data.get("video_count")),
-        verified=data.get("is_verified"),
+        verified=flag_of(data.get("is_verified")),
         created_at=None,
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from kolray.connectors.api import Outcome, PlatformApi, Spend, by_status
-from kolray.connectors.base import Comment, Page, Post, Profile, count_of, read_items
+from kolray.connectors.base import Comment, Page, Post, Profile, count_of, flag_of, read_items
 from kolray.errors import InvalidInputError
 from kolray.settings import WeiboSettings
 
@@ -107,7 +107,7 @@ def profile_of(user: dict[str, Any]) -> Profile:
         followers=count_of(shown),
         following=count_of(user.get("friends_count")),
         posts=count_of(user.get("statuses_count")),
-        verified=user.get("verified"),
+        verified=flag_of(user.get("verified")),
         created_at=_time(user["created_at"]) if user.get("created_at") else None,
         followers_step=_step(str(shown)),
     )

@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import NamedTuple
 
+import psutil
+
 from kolray.benchmarks.ingest.producing import read_ids
 from kolray.benchmarks.serving.load import Load, Outcome
 from kolray.benchmarks.serving.servers import running
@@ -20,11 +22,15 @@ BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko
 
 
 class Pixels(NamedTuple):
-    """Requests at the planned rate, and as fast as 16 clients get answers. ``missing`` hits are not in Kafka."""
+    """Requests at the planned rate, and as fast as 16 clients get answers.
+
+    ``missing`` hits are not in Kafka; a hit took ``cpu_us`` of uvicorn's process, until Kafka had it.
+    """
 
     steady: Outcome
     most: Outcome
     missing: int
+    cpu_us: float
 
 
 def pixels(settings: Settings, kind: str, rate: float, seconds: float, most: int) -> Pixels:
@@ -33,10 +39,20 @@ def pixels(settings: Settings, kind: str, rate: float, seconds: float, most: int
     n = int(rate * seconds)
     requests = [_hit(kind, number) for number in range(WARM + n + most)]
     with running(kind, str(settings.home), {}) as port:
+        cpu_s = _cpu_s()
         steady, fastest = asyncio.run(_ask(port, requests, rate, n))
+        cpu_s = _cpu_s() - cpu_s
     held = _wait(settings, before.n_unique() + len(requests) - steady.errors - fastest.errors)
     accepted = len(requests) - steady.errors - fastest.errors
-    return Pixels(steady, fastest, accepted - (held - before.n_unique()))
+    return Pixels(steady, fastest, accepted - (held - before.n_unique()), round(cpu_s * 1e6 / len(requests), 1))
+
+
+def _cpu_s() -> float:
+    """CPU seconds of the application on uvicorn; 0 where Ray Serve runs it."""
+    served = [
+        one for one in psutil.Process().children(recursive=True) if "kolray.benchmarks.serving.plain" in one.cmdline()
+    ]
+    return sum(times.user + times.system for times in (one.cpu_times() for one in served))
 
 
 async def _ask(port: int, requests: list[bytes], rate: float, n: int) -> tuple[Outcome, Outcome]:

@@ -37,7 +37,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """``events`` to produce, ``rows`` of a file, ``rate`` of pixels a second, ``away_s`` without a broker (0: none)."""
+    """``events`` to produce, ``rows`` of a file, ``rate`` of pixels a second, ``away_s`` without a broker (0: none).
+
+    ``server``: what answers pixels, ``uvicorn`` alone or ``ray``.
+    """
 
     events: int
     rows: int
@@ -106,6 +109,7 @@ def _hit(settings: Settings, plan: Plan, say: Say) -> dict[str, Any]:
         "pixel_rps": round(len(found.most.took_ms) / found.most.seconds),
         "pixel_p50_ms": found.steady.quantile(0.5),
         "pixel_p99_ms": found.steady.quantile(0.99),
+        "pixel_cpu_us": found.cpu_us,
         "pixel_errors": found.steady.errors + found.most.errors,
         "pixels_lost": found.missing,
     }

@@ -352,3 +352,11 @@ def test_hostile_lines_cost_no_other(tmp_path: Path) -> None:
         6: "unreadable: event_time",
         7: "not JSON",
     }
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_a_column_of_lists_is_unreadable_row_by_row(suffix: str, tmp_path: Path) -> None:
+    rows = pl.DataFrame([ROWS[0]]).with_columns(likes=pl.Series([[1, 2]]))
+    file = tmp_path / f"lists{suffix}"
+    rows.write_ndjson(file) if suffix == ".jsonl" else rows.write_parquet(file)
+    assert read_files([file], "social", {}, {}).dead["reason"].to_list() == ["unreadable: likes"]
