@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -205,6 +206,7 @@ class ServingSettings(_Part):
         None,
         description="hashed API tokens: a folder that all replicas see or s3://BUCKET/PREFIX; none: <home>/access",
     )
+    time_zone: ZoneInfo = Field(ZoneInfo("UTC"), description="of the times on the dashboard, such as Asia/Ho_Chi_Minh")
     session_secret: SecretStr | None = Field(None, description="signs dashboard sessions; none: kept in <home>")
     rate_per_minute: int = Field(100, ge=1, description="requests a minute for each token")
     cache_s: int = Field(300, ge=0, description="seconds an answer may be cached; 0: no cache")

@@ -51,7 +51,8 @@ def build(settings: Settings) -> FastAPI:
         from kolray.serving.traced import trace
 
         trace(app, open_tracer(settings.observe))
-    mount_dashboard(app, build_dashboard(LivePageData(settings, graph), sessions.sign_in, sessions.ok))
+    data, zone = LivePageData(settings, graph), settings.serving.time_zone
+    mount_dashboard(app, build_dashboard(data, sessions.sign_in, sessions.ok, zone))
     return app
 
 

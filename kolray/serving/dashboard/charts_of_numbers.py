@@ -24,12 +24,12 @@ class Bar(NamedTuple):
 def histogram(
     bars: Sequence[Bar], marks: Sequence[str], caption: Caption, fmt: Format, size: tuple[int, int], css: str = ""
 ) -> Markup:
-    """Bars side by side; ``marks`` stand under their edges, evenly from the first edge to the last."""
+    """Counts as bars side by side; ``marks`` stand under their edges, evenly from the first edge to the last."""
     width, height = size
     ticks = nice_ticks(0.0, max([bar.value for bar in bars] + [1.0]))
     floor, inner = height - BOTTOM, width - LEFT - RIGHT
     step = inner / len(bars)
-    parts = [_level(t, floor - t / ticks[-1] * (floor - TOP), width, fmt) for t in ticks]
+    parts = [_level(t, floor - t / ticks[-1] * (floor - TOP), width, fmt) for t in ticks if t.is_integer()]
     one = Markup(
         '<rect class="bin {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="1.5"><title>{}</title></rect>'
     )
