@@ -84,7 +84,7 @@ class Site:
                 here_path=_here(request),
                 when=when,
                 since=lambda at: (now - at).total_seconds(),
-                zone=f"{now.astimezone(self.zone):%Z}",
+                zone=str(self.zone),
                 **values,
             )
         )
