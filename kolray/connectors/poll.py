@@ -194,7 +194,7 @@ class AccountPoll:
         if self._state.seen(key) is not None:
             return []
         self._state.keep(key, {})
-        author = hashed(self._connector.platform, comment.author)
+        author = hashed(self._state.salt, comment.author)
         row = self._row(key, "comment", comment.at)
         return [row | {"post_id": comment.post_id, "author_id": author, "text": comment.text}]
 

@@ -7,6 +7,7 @@ same events with the same ids, and the next poll goes on at the cursor.
 from __future__ import annotations
 
 import json
+import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ CREATE TABLE IF NOT EXISTS seen (key TEXT PRIMARY KEY, totals TEXT NOT NULL, seq
 CREATE TABLE IF NOT EXISTS pending (number INTEGER PRIMARY KEY, kol_id TEXT NOT NULL, event TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS accounts (account_id TEXT PRIMARY KEY, held TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS rounds (number INTEGER PRIMARY KEY, started_ms INTEGER NOT NULL, ended INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS salts (one INTEGER PRIMARY KEY, salt TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS spent (period TEXT PRIMARY KEY, units INTEGER NOT NULL);
 """
 
@@ -64,11 +66,17 @@ class PollState:
         self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
         try:
             self._db.executescript(_TABLES)
+            self._db.execute("INSERT OR IGNORE INTO salts VALUES (1, ?)", (secrets.token_hex(16),))
         except sqlite3.DatabaseError as error:
             raise SettingsError(f"{path} is damaged ({error}); remove it to poll from scratch") from error
 
     def close(self) -> None:
         self._db.close()
+
+    @property
+    def salt(self) -> str:
+        """Made by chance with the file: what authors are hashed with."""
+        return str(self._db.execute("SELECT salt FROM salts").fetchone()[0])
 
     @contextmanager
     def step(self) -> Iterator[None]:

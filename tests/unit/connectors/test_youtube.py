@@ -139,7 +139,8 @@ def test_a_first_poll_is_a_valid_frame_with_hashed_authors(recordings: Recording
     assert frame["event_type"].to_list() == ["profile", "post", "comment"]
     assert frame["followers"].to_list() == [None, None, None]
     comment = frame.row(2, named=True)
-    assert comment["author_id"] == hashed("youtube", "UCfan")
+    with closing(PollState(recordings.state)) as state:
+        assert comment["author_id"] == hashed(state.salt, "UCfan")
     assert comment["text"] == "hay quá"
     assert "UCfan" not in str(frame.rows())
     assert b"UCfan" not in recordings.state.read_bytes()
