@@ -12,7 +12,7 @@ from kolray.errors import ServiceUnavailableError
 from kolray.local.cluster import join_ray
 from kolray.observability.endpoint import Endpoint, announce
 from kolray.observability.logs import set_up_logs
-from kolray.serving.build import build
+from kolray.serving.build import build_server
 from kolray.serving.collected import replica_text
 from kolray.serving.limits import RETRY_S
 from kolray.settings import Settings, load_settings
@@ -26,7 +26,7 @@ def _asgi() -> FastAPI:
     """Runs in the replica: settings are read there, once. It is sent requests when the champions are loaded."""
     settings = load_settings()
     set_up_logs(as_json=settings.observe.json_logs)
-    made = build(settings)
+    made = build_server(settings)
     text = partial(replica_text, made.state.services.graph, made.state.metrics.registry)
     announce(Path(settings.metric_targets), "serving", Endpoint(text, settings.observe.host).address)
     return made

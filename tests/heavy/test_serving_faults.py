@@ -104,10 +104,11 @@ def dashboard(
         subprocess.run([BIN / "serve", "shutdown", "-y", "-a", address], check=False, timeout=120, capture_output=True)
 
 
-def _deploy(dashboard: str, folder: Path, port: int, **user_config: Any) -> None:
+def _deploy(dashboard: str, folder: Path, port: int, replicas: int = 2, **user_config: Any) -> None:
     config = yaml.safe_load((ROOT / "serve_configs" / "canary.yaml").read_text())
     config["http_options"]["port"] = port
-    config["applications"][0]["deployments"][0]["user_config"] = user_config
+    [deployment] = config["applications"][0]["deployments"]
+    deployment |= {"user_config": user_config, "num_replicas": replicas}
     file = folder / "canary.yaml"
     file.write_text(yaml.safe_dump(config))
     command = [BIN / "serve", "deploy", str(file), "-a", dashboard]
@@ -168,3 +169,20 @@ def test_no_request_fails_through_changes_and_kills(
     # HAProxy asks again only where no byte of an answer had come.
     assert not any(isinstance(status, int) for status in torn), torn
     assert sum(torn.values()) <= KILLS * CLIENTS, torn
+
+
+@pytest.mark.parametrize("dashboard", [HAPROXY_ENV], ids=["haproxy"], indirect=True)
+def test_no_request_fails_while_replicas_go_and_come(settings: Settings, dashboard: str, tmp_path: Path) -> None:
+    port = choose_port("serving")
+    url, token = f"http://127.0.0.1:{port}", Tokens.of(settings).create(tmp_path.name, ("score",), 10**6)
+    _deploy(dashboard, tmp_path, port)
+    _wait(lambda: _healthy(url) and len(_replicas()) == 2)
+    with Load(url, token) as load:
+        for replicas in (1, 3):
+            before = load.statuses.total()
+            _deploy(dashboard, tmp_path, port, replicas)
+            _wait(lambda n=replicas: len(_replicas()) == n)  # type: ignore[misc]
+            load.until(lambda models: len(models) == len(KOLS))
+            assert load.statuses.total() > before + len(KOLS)
+    print(load.statuses)
+    assert set(load.statuses) == {200}

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from kolray.cli.main import app
 from kolray.clock import SystemClock
 from kolray.errors import ServiceUnavailableError
+from kolray.features import FEATURE_NAMES
 from kolray.lake.erasure.purge import purge
 from kolray.lake.erasure.rows import erase_rows
 from kolray.lake.erasure.trace import Trace
@@ -29,6 +30,7 @@ from kolray.lake.tables import LakeTables
 from kolray.lake.trino import catalog, register
 from kolray.local.jars import java
 from kolray.local.trino import MIN_JAVA, ask, start_trino, stop_trino
+from kolray.serving.feature_sources import LakeSource, TrinoSource
 from kolray.settings import LakeSettings, Place, S3Settings
 from kolray.testing.clock import FakeClock
 from tests.lakes import make_lake
@@ -72,6 +74,20 @@ def test_it_knows_every_table_with_its_rows(lake: LakeTables, address: str) -> N
     held = {name: query(lake.root, sql).item() for name, sql in counts.items()}
     assert {name.partition(".")[0] for name in held} >= {"bronze", "silver", "gold", "ref"}
     assert {name: ask(address, sql)[0][0] for name, sql in counts.items()} == held
+
+
+def test_serving_finds_the_features_there_that_the_files_have(lake: LakeTables, address: str) -> None:
+    trino, files = TrinoSource(address), LakeSource(lake)
+    kols = lake.scan("gold.features").select("kol_id").unique().collect()["kol_id"].sort()
+    for kol_id in kols.head(5):
+        found, expected = trino.read(kol_id), files.read(kol_id)
+        assert found is not None
+        assert expected is not None
+        assert (found.source, found.as_of) == ("trino", expected.as_of)
+        assert {name: found.values[name] for name in FEATURE_NAMES} == {
+            name: expected.values[name] for name in FEATURE_NAMES
+        }
+    assert trino.read("nobody' OR kol_id <> '") is None
 
 
 def test_it_sees_new_rows_at_once_and_new_tables_by_the_command(
