@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -52,7 +53,8 @@ class TrustOverview:
                 chosen = chosen & (pl.col(name) == value)
         everyone = self._everyone.get().filter(chosen)
         moves = self._moves.get().join(everyone.select("kol_id", "platform"), on="kol_id").sort("change")
-        return distribution(everyone, moves, model)
+        sampled = len(self._reference.get()) > SAMPLE
+        return replace(distribution(everyone, moves, model), sampled=sampled)
 
     def _read(self) -> pl.DataFrame:
         rows = self._reference.get()

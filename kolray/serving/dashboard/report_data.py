@@ -59,6 +59,8 @@ class TrustPage:
     rose: Sequence[Moved]
     model: str | None
     as_of: datetime | None
+    sampled: bool = False
+    """There are more KOLs than were read: these were taken by chance."""
 
     @property
     def scored(self) -> int:

@@ -27,6 +27,7 @@ EN: Mapping[str, str] = {
     # everybody's trust
     "trust_title": "Trust of everyone",
     "trust_lead": "{scored} of {known} influencers have a score.",
+    "trust_sampled": "These were taken by chance from all there are.",
     "trust_count": "{n} influencers",
     "trust_median": "Middle score",
     "trust_median_short": "Middle",
@@ -151,6 +152,7 @@ VI: Mapping[str, str] = {
     # everybody's trust
     "trust_title": "Độ tin cậy của tất cả",
     "trust_lead": "{scored} trên {known} người ảnh hưởng đã có điểm.",
+    "trust_sampled": "Đây là một mẫu ngẫu nhiên trong số tất cả.",
     "trust_count": "{n} người",
     "trust_median": "Điểm giữa",
     "trust_median_short": "Giữa",

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import polars as pl
+import pytest
 from fastapi.testclient import TestClient
 
 from kolray.clock import SystemClock
@@ -13,6 +14,7 @@ from kolray.lake.tables import TABLES, LakeTables
 from kolray.models.registry import ModelRegistry
 from kolray.models.search_log import SearchLog
 from kolray.models.searches import Searches
+from kolray.serving import trust_overview
 from kolray.serving.campaign_list import CampaignList, bars_of
 from kolray.serving.kept import Kept
 from kolray.serving.system_health import SystemHealth
@@ -35,7 +37,7 @@ def graph_of(app: TestClient) -> Any:
     return app.app.state.services.graph  # type: ignore[attr-defined]
 
 
-def test_every_scored_kol_is_in_the_distribution(app: TestClient, settings: Settings) -> None:
+def test_every_scored_kol_is_in_the_distribution(app: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = graph_of(app)
     known = {f"kol-{n:04d}": {"kol_id": f"kol-{n:04d}", "platform": "tiktok"} for n in range(400)}
     scored = graph.lookup.scored(list(known)).height
@@ -45,6 +47,10 @@ def test_every_scored_kol_is_in_the_distribution(app: TestClient, settings: Sett
     assert page.known == 400
     assert [group.kols for group in page.groups if group.kind == "platform"] == [scored]
     assert overview.page("weibo", None, None).known == 0
+    assert not page.sampled
+    monkeypatch.setattr(trust_overview, "SAMPLE", 50)
+    part = TrustOverview(graph.lookup, graph.lake, Kept(lambda: known, 60)).page(None, None, None)
+    assert (part.known, part.sampled) == (50, True)
 
 
 def test_only_scores_of_one_model_are_compared(tmp_path: Any, settings: Settings) -> None:
