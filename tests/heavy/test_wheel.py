@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,3 +73,12 @@ def test_the_bill_of_materials_names_what_is_installed() -> None:
 @pytest.mark.skipif(shutil.which("go") is None, reason="actionlint is built by Go, which is not here")
 def test_what_ships_passes_its_linters() -> None:
     _run("make", "check-ship")
+
+
+def test_the_site_builds_and_loads_nothing_from_elsewhere() -> None:
+    _run("make", "docs")
+    pages = list((ROOT / "site").rglob("*.html"))
+    assert {"api", "python", "stream", "settings"} <= {page.parent.name for page in pages}
+    assert 'id="kolray.client' in (ROOT / "site" / "python" / "index.html").read_text()
+    loads = re.compile(r'<(?:script|img)[^>]+src="https?://|<link[^>]+rel="stylesheet"[^>]+href="https?://')
+    assert [page for page in pages if loads.search(page.read_text())] == []
