@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Histogram
 
 from kolray.models.champions import Champions
 from kolray.models.registry import LoadedModel
@@ -52,6 +52,8 @@ class Canary:
         self._failed = CATALOG["kolray_challenger_failed_total"].counter(self.registry)
         self._skipped = CATALOG["kolray_shadow_skipped_total"].counter(self.registry)
         self._scores = CATALOG["kolray_trust_score_points"].histogram(self.registry)
+        self._told: dict[str, Histogram] = {}
+        """Looking a label up costs as much as counting."""
         self._behind = ThreadPoolExecutor(1, thread_name_prefix="shadow")
         self._room = threading.BoundedSemaphore(WAITING)
         self._watched = False
@@ -90,7 +92,9 @@ class Canary:
         model, scored = self._by(asked, lambda model: model.model.answer_one(kol_id, features))
         if challenger is not None and (running or (self.shadow and challenger.version != asked.version)):
             self._compare(kol_id, features, _Said(asked, model, scored["trust_score"]), challenger, running)
-        self._scores.labels(model.label).observe(scored["trust_score"])
+        if model.label not in self._told:
+            self._told[model.label] = self._scores.labels(model.label)
+        self._told[model.label].observe(scored["trust_score"])
         return model, scored
 
     def by(self, kol_id: str, answer: Callable[[LoadedModel], Answered]) -> Answered:
