@@ -69,8 +69,10 @@ def announce(folder: Path, process: str, address: str) -> Path:
 
     Args:
         process: what it is, e.g. ``serving``; a label of its series.
-        address: HOST:PORT that Prometheus asks.
+        address: HOST:PORT that is listened on; of all interfaces (0.0.0.0) Prometheus is told this machine's name.
     """
+    host, _, port = address.rpartition(":")
+    address = f"{socket.getfqdn()}:{port}" if host == "0.0.0.0" else address  # noqa: S104 - it is only read
     folder.mkdir(parents=True, exist_ok=True)
     forget_dead(folder, process)
     file = folder / f"{process}-{socket.gethostname()}-{os.getpid()}.json"

@@ -41,3 +41,9 @@ def test_what_a_dead_process_announced_goes_with_the_next_one(tmp_path: Path) ->
     [told] = json.loads(mine.read_text())
     assert told == {"targets": ["127.0.0.1:4000"], "labels": {"process": "serving", "pid": str(os.getpid())}}
     assert forget_dead(tmp_path, "serving") == []
+
+
+def test_of_all_interfaces_prometheus_is_told_the_machines_name(tmp_path: Path) -> None:
+    file = announce(tmp_path, "serving", "0.0.0.0:4000")
+    [told] = json.loads(file.read_text())
+    assert told["targets"] == [f"{socket.getfqdn()}:4000"]
