@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 
 import numpy as np
 import polars as pl
@@ -54,7 +55,7 @@ class BulkProducer:
                 linger_ms=0,
                 delivery_timeout_ms=int(DELIVERY_S * 1000),
                 bootstrap_timeout_ms=10_000,
-                max_block_ms=30_000,
+                max_block_ms=int(DELIVERY_S * 1000),  # for what a topic's partitions are
                 metrics_enabled=False,
             )
         except KafkaError as error:
@@ -95,7 +96,8 @@ class BulkProducer:
 
     def close(self) -> None:
         """Ends its thread; what was not acknowledged may be lost."""
-        self._producer.close(timeout=1)
+        with suppress(KafkaError):  # what it could not send, ``flush`` has told
+            self._producer.close(timeout=1)
 
     def _partitions(self, kind: Kind) -> int:
         try:

@@ -133,7 +133,8 @@ def test_a_poll_that_was_stopped_goes_on_at_its_cursor(platform: Platform, tmp_p
         stopped = Poller(platform, url, world, clock, tmp_path / "parts.db")
         stopped.poll(12, count(parts))  # type: ignore[arg-type]
     assert whole["units"] <= parts["units"] <= whole["units"] + 2  # at most the page that was read and lost
-    assert stopped.events() == poller.events()
+    hashed_apart = {"author_id": None}  # each file has a salt of its own
+    assert [row | hashed_apart for row in stopped.events()] == [row | hashed_apart for row in poller.events()]
 
 
 @EACH
