@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+import time
 from dataclasses import dataclass, field
 
 from kolray.clock import Clock
@@ -50,13 +51,17 @@ class Trials:
         """Keeps looking in the background."""
 
         def loop() -> None:
+            known = True
             while True:
                 try:
                     self.look()
+                    known = True
                 except Exception as error:  # MLflow's and its database's own too
-                    log.warning("whether %s is on trial is not known: %s", self._name, error)
+                    if known:
+                        log.warning("whether %s is on trial is not known: %s", self._name, error)
+                    known = False
                     self._expire()
-                threading.Event().wait(LOOK_S)
+                time.sleep(LOOK_S)
 
         threading.Thread(target=loop, name=f"{self._name} trials", daemon=True).start()
 
