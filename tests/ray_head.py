@@ -1,4 +1,4 @@
-"""Ray of a test's own: a head that takes jobs, or one in this process."""
+"""Ray of a test's own: a head that takes jobs, several nodes on this machine, or one in this process."""
 
 from __future__ import annotations
 
@@ -32,20 +32,12 @@ def own_ray() -> Iterator[None]:
 
 
 @contextmanager
-def ray_head(home: Path, log: Path) -> Iterator[str]:
+def ray_head(home: Path, log: Path, gcs_port: int | None = None) -> Iterator[str]:
     """A head node on free ports whose jobs find kolray's settings in ``home``; yields its address for submission."""
-    agents = ("dashboard-agent-listen-port", "dashboard-agent-grpc-port", "runtime-env-agent-port")
-    # An agent that finds its usual port taken, by another Ray of this machine, never takes a job.
-    ports = {name: choose_port(name) for name in ("port", "dashboard-port", "ray-client-server-port", *agents)}
-    command = [
-        sys.executable, "-m", "kolray.local.watchdog", str(os.getpid()),  # so that no crash leaves it behind
-        str(BIN / "ray"), "start", "--head", "--block", "--num-cpus=4", "--include-dashboard=true",
-        "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1", "--object-store-memory=300000000",
-        *(f"--{name}={port}" for name, port in ports.items()),
-    ]  # fmt: skip
-    with log.open("wb") as output:
-        env = os.environ | {"KOLRAY_HOME": str(home)}
-        head = subprocess.Popen(command, env=env, stdout=output, stderr=output, cwd=ROOT)
+    ports = {"port": gcs_port or choose_port("port"), "dashboard-port": choose_port("dashboard-port")}
+    ports["ray-client-server-port"] = choose_port("ray-client-server-port")
+    flags = ["--head", "--include-dashboard=true", "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1"]
+    head = _start([*flags, *(f"--{name}={port}" for name, port in ports.items())], home, log)
     address = f"http://127.0.0.1:{ports['dashboard-port']}"
     try:
         _wait_for_jobs(address, 90)
@@ -54,13 +46,44 @@ def ray_head(home: Path, log: Path) -> Iterator[str]:
         _end(head)
 
 
-def _end(head: subprocess.Popen[bytes]) -> None:
-    family = psutil.Process(head.pid).children(recursive=True)
-    head.terminate()
-    _, left = psutil.wait_procs([psutil.Process(head.pid), *family], timeout=5)
+@contextmanager
+def ray_cluster(home: Path, logs: Path, workers: int) -> Iterator[tuple[str, list[psutil.Process]]]:
+    """A head and further nodes, each with an address of its own; yields where to submit, and the further nodes."""
+    gcs_port = choose_port("port")
+    with ray_head(home, logs / "head.log", gcs_port) as address:
+        flags = [f"--address=127.0.0.1:{gcs_port}", "--min-worker-port=0", "--max-worker-port=0"]
+        nodes = [
+            _start([*flags, f"--node-ip-address=127.0.0.{n + 2}"], home, logs / f"node{n}.log") for n in range(workers)
+        ]
+        try:
+            yield address, [psutil.Process(node.pid) for node in nodes]
+        finally:
+            for node in nodes:
+                _end(node)
+
+
+def _start(flags: list[str], home: Path, log: Path) -> subprocess.Popen[bytes]:
+    agents = ("dashboard-agent-listen-port", "dashboard-agent-grpc-port", "runtime-env-agent-port")
+    # An agent that finds its usual port taken, by another Ray of this machine, never takes a job.
+    command = [
+        sys.executable, "-m", "kolray.local.watchdog", str(os.getpid()),  # so that no crash leaves it behind
+        str(BIN / "ray"), "start", "--block", "--num-cpus=4", "--object-store-memory=300000000", *flags,
+        *(f"--{name}={choose_port(name)}" for name in agents),
+    ]  # fmt: skip
+    with log.open("wb") as output:
+        env = os.environ | {"KOLRAY_HOME": str(home), "RAY_raylet_start_wait_time_s": "120"}
+        return subprocess.Popen(command, env=env, stdout=output, stderr=output, cwd=ROOT)
+
+
+def _end(node: subprocess.Popen[bytes]) -> None:
+    if node.poll() is not None:
+        return
+    family = psutil.Process(node.pid).children(recursive=True)
+    node.terminate()
+    _, left = psutil.wait_procs([psutil.Process(node.pid), *family], timeout=5)
     for process in left:
         process.kill()
-    head.wait()
+    node.wait()
 
 
 def _wait_for_jobs(address: str, limit_s: float) -> None:

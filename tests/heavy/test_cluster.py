@@ -1,0 +1,224 @@
+"""Three Ray nodes on this machine, real Kafka, Cassandra and Redis: a node is killed while all stream and serve."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import yaml
+
+from kolray import local
+from kolray.benchmarks.chaos.compare import compare
+from kolray.benchmarks.chaos.run import STREAM, quarters, send
+from kolray.clock import SystemClock
+from kolray.connectors.generator import WorldConfig, batches, build_world
+from kolray.connectors.producer import EventProducer
+from kolray.local.cluster import SERVE_ENV
+from kolray.local.ports import choose_port
+from kolray.models.lifecycle import submit, train
+from kolray.models.registry import ModelRegistry
+from kolray.schemas.registry import open_registry
+from kolray.serving.tokens import Tokens
+from kolray.settings import Settings, load_settings
+from kolray.stream.status import StatusFile
+from tests.integration.conftest import ready
+from tests.ray_head import BIN, ROOT, ray_cluster
+from tests.served import write_lake
+
+pytestmark = pytest.mark.heavy
+GRACE_S = 5.0
+"""After the kill of a node some requests may fail; later none."""
+PAUSE_S = 0.05
+SHARDS = 3
+
+
+class Clients:
+    """Two that ask for a score and for windows, again and again; what failed is kept with its time."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._http = {"base_url": url, "headers": {"Authorization": f"Bearer {token}"}, "timeout": 30.0}
+        self.answered: list[float] = []
+        self.failed: list[tuple[float, str]] = []
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(ask,)) for ask in (_score, _windows)]
+
+    def __enter__(self) -> Clients:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, ask: Callable[[httpx.Client], httpx.Response]) -> None:
+        with httpx.Client(**self._http) as http:
+            while not self._stop.wait(PAUSE_S):
+                began = time.monotonic()
+                try:
+                    answer = ask(http)
+                except httpx.HTTPError as error:
+                    self.failed.append((began, repr(error)))
+                else:
+                    if answer.is_success:
+                        self.answered.append(began)
+                    else:
+                        self.failed.append((began, f"{answer.status_code} {answer.text[:200]}"))
+
+
+def _score(http: httpx.Client) -> httpx.Response:
+    return http.post("/kol/score", json={"kol_id": "kol-0001"})
+
+
+def _windows(http: httpx.Client) -> httpx.Response:
+    return http.get("/kol/kol_000001/metrics?window=1h")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """The local profile, two champions, and a stream that checkpoints each second."""
+    for command in ("java", "mvn"):
+        if shutil.which(command) is None:
+            pytest.skip(f"{command} is not installed, and the local profile needs it")
+    env = STREAM | {"KOLRAY_STREAM__HANG_AFTER_S": "20", "KOLRAY_STREAM__SHARDS": str(SHARDS)} | SERVE_ENV
+    # As cluster.yaml starts its head.
+    env |= {
+        "KOLRAY_SERVING__CACHE_S": "0",
+        "RAY_health_check_period_ms": "1000",
+        "RAY_health_check_failure_threshold": "3",
+    }
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    home = tmp_path / "home"
+    ready("local", home)
+    settings = load_settings(home=home)
+    write_lake(Path(settings.lake_root))
+    for kind in ("trust", "success"):
+        submit(ModelRegistry.of(settings), kind, train(kind, settings.lake_root))
+    yield settings
+    local.down(home)
+
+
+def _until(holds: Callable[[], Any], limit_s: float = 240) -> None:
+    deadline = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _deploy(dashboard: str, folder: Path, port: int) -> str:
+    """The production configuration, with one replica a node, on this test's port."""
+    config = yaml.safe_load((ROOT / "serve_configs" / "prod.yaml").read_text())
+    # Nodes that share a machine would share the proxies' port too.
+    config |= {"proxy_location": "HeadOnly", "http_options": {"host": "127.0.0.1", "port": port}}
+    [deployment] = config["applications"][0]["deployments"]
+    del deployment["autoscaling_config"]
+    deployment |= {"num_replicas": 3, "max_replicas_per_node": 1}
+    (folder / "serve.yaml").write_text(yaml.safe_dump(config))
+    _run(BIN / "serve", "deploy", folder / "serve.yaml", "-a", dashboard)
+    return f"http://127.0.0.1:{port}"
+
+
+def _run(*command: str | Path) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT)
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def _job(dashboard: str, job: str, *options: str) -> str:
+    script, *arguments = job.split()
+    path = str(ROOT / "jobs" / script)
+    return _run(BIN / "ray", "job", "submit", "--address", dashboard, *options, "--", sys.executable, path, *arguments)
+
+
+def _running(home: Path) -> list[int]:
+    """Processes of the shards that run."""
+    said = StatusFile(home).read() or {"shards": []}
+    return [shard["pid"] for shard in said["shards"] if shard["state"] == "running" and shard["pid"]]
+
+
+def _read(home: Path) -> int:
+    parts = [
+        part for shard in (StatusFile(home).read() or {"shards": []})["shards"] for part in shard["partitions"].values()
+    ]
+    return sum(part["events"] + part["rejected"] for part in parts)
+
+
+def _with_both(nodes: list[psutil.Process], shards: list[int]) -> psutil.Process | None:
+    """A node that runs a shard and a replica."""
+    for node in nodes:
+        family = node.children(recursive=True)
+        replica = any("ServeReplica:kolray" in _title(each) for each in family)
+        if replica and {each.pid for each in family} & set(shards):
+            return node
+    return None
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it ended meanwhile
+        return ""
+
+
+def _kill(node: psutil.Process) -> None:
+    for process in [*node.children(recursive=True), node]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _evening(now: datetime) -> datetime:
+    return (now - timedelta(hours=6)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def test_a_node_that_dies_loses_and_doubles_nothing(settings: Settings, tmp_path: Path) -> None:
+    home, clock = settings.home, SystemClock()
+    world = build_world(WorldConfig(n_kols=200, hours=8, seed=11, end=_evening(clock.now())))
+    todo = deque(part for batch in batches(world) for part in quarters(batch))
+    producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
+    token = Tokens.of(settings).create("test", ("read", "score"), 10**6)
+    with ray_cluster(home, tmp_path, workers=2) as (dashboard, nodes):
+        url = _deploy(dashboard, tmp_path, choose_port("serving"))
+        _job(dashboard, "stream.py", "--no-wait", "--submission-id", "stream")
+        sent = send(producer, todo.popleft())
+        _until(lambda: len(_running(home)) == SHARDS)
+        _until(lambda: _with_both(nodes, _running(home)))
+        _until(lambda: httpx.get(f"{url}/readyz", timeout=5).is_success)
+        with Clients(url, token) as clients:
+            while todo:
+                sent += send(producer, todo.popleft())
+                if len(todo) == 16:
+                    producer.flush()
+                    victim = _with_both(nodes, _running(home))
+                    assert victim
+                    _kill(victim)
+                    killed = time.monotonic()
+            producer.flush()
+            _until(lambda: _read(home) >= sent)
+            recovered = time.monotonic() - killed
+        _run(BIN / "ray", "job", "stop", "--address", dashboard, "stream")
+        said = _job(dashboard, "stream.py --until-end").splitlines()
+        counts = json.loads(next(line for line in said if line.startswith('{"')))
+        _job(dashboard, "bronze.py")
+    failures = [(round(at - killed, 1), what) for at, what in clients.failed]
+    print(f"caught up {recovered:.1f} s after the kill; answered {len(clients.answered)}; failed {failures}")
+    report = compare(settings, sent, counts)
+    print(report)
+    late = [failure for failure in failures if failure[0] > GRACE_S]
+    assert report.right, report
+    assert late == []
+    assert max(clients.answered) > killed + GRACE_S
