@@ -50,7 +50,7 @@ test: check ## everything: unit, contract, integration on real servers
 	@$(PY) tests/side_by_side.py $(ARGS)
 
 test-heavy: install $(AIRFLOW)/.installed $(TORCH)/.installed ## what needs gigabytes or minutes (a test whose Java is missing says so and is skipped)
-	@$(PY) -m pytest -m heavy tests --ignore tests/heavy/transformers $(ARGS)
+	@$(PY) tests/side_by_side.py --heavy $(ARGS)
 	@$(TORCH)/bin/python -m pytest -m heavy tests/heavy/transformers $(ARGS)
 
 screens: install ## pictures of every screen in both languages and themes, into screens/ (ARGS="--url URL --token TOKEN": of a running API)

@@ -1,8 +1,7 @@
-"""Runs the suite as two pytest processes: integration tests mostly wait, so the others run beside them, nicely, and
-then those of the integration tests that need no server but Ray.
+"""Runs the suite as two pytest processes: many tests mostly wait for servers, so the others run beside them, nicely.
 
-Arguments go to both; with a path among them there is but one. Exits with 1 where either failed. What `make test-heavy`
-runs is left out, unless an argument `-m` says otherwise.
+With ``--heavy`` it is what `make test-heavy` runs, else everything but that. Other arguments go to both processes; with
+a path among them there is but one. Exits with 1 where either failed.
 """
 
 from __future__ import annotations
@@ -15,34 +14,65 @@ from pathlib import Path
 import psutil
 
 TESTS = Path(__file__).parent
-WAITING = "integration"
-AFTERWARDS = ("bench_lake", "jobs", "lake_chaos", "models", "nab", "nightly", "real_input", "reproduce", "tuning")
+WAITING = TESTS / "integration"
+HEAVY = TESTS / "heavy"
+LATER = ("bench_lake", "jobs", "lake_chaos", "models", "nab", "nightly", "real_input", "reproduce", "tuning")
 """Integration tests that follow the others, so that both processes end at about the same time."""
+HEAVY_BESIDE = (
+    "airflow",
+    "bench_forecast",
+    "booster_trainer",
+    "mlflow_postgres",
+    "registry_verdicts",
+    "trino",
+    "wheel",
+)
+"""Heavy tests that run beside those that are asked all the while, behind those of other folders."""
 NOTHING_COLLECTED = 5
 
 
-def main() -> int:
-    """Shows the integration tests as they run, then what the others said."""
-    if any(Path(argument.partition("::")[0]).exists() for argument in sys.argv[1:]):
-        return subprocess.run(_pytest(), check=False).returncode
-    others = [str(path.parent) for path in sorted(TESTS.glob("*/__init__.py")) if path.parent.name != WAITING]
-    files = [str(TESTS / WAITING / f"test_{name}.py") for name in AFTERWARDS]
+def main(arguments: list[str]) -> int:
+    """Shows the first process's tests as they run, then what the other's said."""
+    heavy = "--heavy" in arguments
+    command = [sys.executable, "-m", "pytest", "-m", "heavy" if heavy else "not heavy"]
+    command += [argument for argument in arguments if argument != "--heavy"]
+    if any(Path(argument.partition("::")[0]).exists() for argument in arguments):
+        return subprocess.run(command, check=False).returncode
+    first, beside = _heavy() if heavy else _usual()
     with tempfile.TemporaryFile("w+") as said:
-        beside = subprocess.Popen(_pytest(*others, *files), stdout=said, stderr=said)
-        psutil.Process(beside.pid).nice(10)
+        other = subprocess.Popen([*command, *beside], stdout=said, stderr=said)
+        psutil.Process(other.pid).nice(10)
         try:
-            first = _pytest(str(TESTS / WAITING), *(f"--ignore={file}" for file in files))
-            codes = {subprocess.run(first, check=False).returncode, beside.wait()}
+            codes = {subprocess.run([*command, *first], check=False).returncode, other.wait()}
         finally:
-            beside.kill()
+            other.kill()
         said.seek(0)
         sys.stdout.write(said.read())
     return int(bool(codes - {0, NOTHING_COLLECTED}) or codes == {NOTHING_COLLECTED})
 
 
-def _pytest(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "pytest", "-m", "not heavy", *arguments, *sys.argv[1:]]
+def _usual() -> tuple[list[str], list[str]]:
+    later = _files(WAITING, LATER)
+    return [str(WAITING), *_without(later)], [*_folders(but=WAITING), *later]
+
+
+def _heavy() -> tuple[list[str], list[str]]:
+    beside = _files(HEAVY, HEAVY_BESIDE)
+    own = str(HEAVY / "transformers")  # runs in an environment of its own
+    return [str(HEAVY), *_without([*beside, own])], [*_folders(but=HEAVY), *beside]
+
+
+def _files(folder: Path, names: tuple[str, ...]) -> list[str]:
+    return [str(folder / f"test_{name}.py") for name in names]
+
+
+def _without(paths: list[str]) -> list[str]:
+    return [f"--ignore={path}" for path in paths]
+
+
+def _folders(but: Path) -> list[str]:
+    return [str(path.parent) for path in sorted(TESTS.glob("*/__init__.py")) if path.parent != but]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
