@@ -32,6 +32,7 @@ from kolray.serving.kept import Kept
 from kolray.serving.progress import StreamNow
 from kolray.serving.scoring import ScoringGraph
 from kolray.settings import Settings
+from kolray.stores.kafka_access import for_librdkafka
 
 log = logging.getLogger(__name__)
 BUDGET_S = 2.5
@@ -98,7 +99,7 @@ class SystemHealth:
     def _kafka_client(self) -> Any:
         from confluent_kafka.admin import AdminClient
 
-        return AdminClient({"bootstrap.servers": self._settings.kafka.bootstrap, "log_level": 0})
+        return AdminClient(for_librdkafka(self._settings.kafka) | {"log_level": 0})
 
     def _read_models(self) -> list[ModelHealth]:
         used = self._graph.champions.loaded()

@@ -7,6 +7,7 @@ from contextlib import closing
 import numpy as np
 import polars as pl
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from kolray.benchmarks.ingest.producing import make_events, read_ids
 from kolray.connectors.bulk import BulkProducer
@@ -27,7 +28,11 @@ def test_all_that_is_acknowledged_is_there(embedded: Settings) -> None:
 def test_a_record_too_large_for_the_broker_is_told(local_servers: Settings) -> None:
     [(kind, frame), *_] = make_events(4_000, seed=4)
     noise = "".join(map(chr, np.random.default_rng(1).integers(0x4E00, 0x9FFF, 900_000)))
-    with closing(BulkProducer(local_servers.kafka, FileRegistry())) as producer:
+    # of its own: the stream of another test reads the usual ones
+    topic = "bulk.too.large"
+    admin = AdminClient({"bootstrap.servers": local_servers.kafka.bootstrap})
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+    with closing(BulkProducer(local_servers.kafka, FileRegistry(), {kind: topic})) as producer:
         producer.send(kind, frame.head(3).with_columns(text=pl.Series([None, noise, None])))
         with pytest.raises(ServiceUnavailableError, match="TooLarge"):
             producer.flush()

@@ -156,7 +156,7 @@ def _check(settings: Settings, registry: ModelRegistry, label: str) -> None:
     for kol_id in KOLS:
         kept = store.scores(kol_id).row(0, named=True)
         features = graph.features(kol_id)
-        served = champions.get("trust").model.score(features.row).row(0, named=True)
+        served = champions.get("trust").model.answer_one(kol_id, features.values)
         assert features.source == ("redis" if kol_id in HELD else "metrics_store")
         assert kept["model"] == held[kol_id]["model"] == label
         assert kept["as_of"] == AS_OF
