@@ -60,7 +60,7 @@ def run(plan: Plan, say: Say, *, haproxy: bool = True) -> dict[str, Any]:
 
     Returns:
         Milliseconds from a request's planned time; ``max_rps`` of 16 clients that wait for their answers; ``errors``
-        are answers other than 200, but for those with Redis killed, which stand alone. ``client_us``: CPU time that
+        are answers other than 200, those of other servers and with Redis killed apart. ``client_us``: CPU time that
         this client takes for a request, of the same cores.
     """
     with tempfile.TemporaryDirectory(prefix="kolray-bench-") as folder, one_server(redis, Path(folder)):
@@ -72,37 +72,36 @@ def run(plan: Plan, say: Say, *, haproxy: bool = True) -> dict[str, Any]:
         say("on uvicorn alone")
         with running("uvicorn", folder, {}) as port:
             plain = uvloop.run(_steady(port, token, kols, plan))
-        errors: list[Outcome] = []
         if haproxy:
             say("behind Ray's proxies")
             with running("ray", folder, PROXIES) as port:
-                errors += _told(figures, "proxies_", uvloop.run(_steady(port, token, kols, plan)))
+                _tell(figures, "proxies_", uvloop.run(_steady(port, token, kols, plan)))
         with running("ray", folder, HAPROXY if haproxy else PROXIES) as port:
             say("on Ray Serve")
-            errors += _told(figures, "", uvloop.run(_steady(port, token, kols, plan)))
+            _tell(figures, "", uvloop.run(_steady(port, token, kols, plan)))
             say("explanations, and KOLs that Redis does not know")
             explained, cold = uvloop.run(_others(settings, port, token, kols))
             say("with Redis killed")
             away = uvloop.run(_without_redis(settings, port, token, kols, plan))
-    _told(figures, "uvicorn_", plain)
+    _tell(figures, "uvicorn_", plain)
     return figures | {
         "ratio_p95_to_uvicorn": round(figures["p95_ms"] / figures["uvicorn_p95_ms"], 2),
         "explain_p95_ms": explained.quantile(0.95),
         "cold_lookup_p95_ms": cold.quantile(0.95),
         "redis_killed_p95_ms": away.quantile(0.95),
         "redis_killed_errors": away.errors,
-        "errors": sum(each.errors for each in (*errors, explained, cold)),
+        "errors": figures["errors"] + explained.errors + cold.errors,
     }
 
 
-def _told(figures: dict[str, Any], prefix: str, steady: Steady) -> tuple[Outcome, Outcome]:
-    """Writes the figures of a server; returns what came of the requests."""
+def _tell(figures: dict[str, Any], prefix: str, steady: Steady) -> None:
+    """Adds the figures of a server."""
     served, most = steady.served, steady.most
     quantiles = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
     told = {name: served.quantile(q) for name, q in quantiles.items()}
     told |= {"max_rps": round(len(most.took_ms) / most.seconds), "client_us": steady.client_us}
+    told["errors"] = served.errors + most.errors
     figures |= {prefix + name: value for name, value in told.items()}
-    return served, most
 
 
 def _request(token: str, kol_id: str, **more: Any) -> bytes:
