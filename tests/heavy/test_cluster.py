@@ -6,12 +6,12 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from kolray.schemas.registry import open_registry
 from kolray.serving.tokens import Tokens
 from kolray.settings import Settings, load_settings
 from kolray.stream.status import StatusFile
+from tests.clients import Clients
 from tests.integration.conftest import ready
 from tests.ray_head import BIN, ROOT, ray_cluster
 from tests.served import write_lake
@@ -45,29 +46,18 @@ PAUSE_S = 0.05
 SHARDS = 3
 
 
-class Clients:
+class Asked(Clients):
     """Two that ask for a score and for windows, again and again; what failed is kept with its time."""
 
     def __init__(self, url: str, token: str) -> None:
         self._http = {"base_url": url, "headers": {"Authorization": f"Bearer {token}"}, "timeout": 30.0}
         self.answered: list[float] = []
         self.failed: list[tuple[float, str]] = []
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(ask,)) for ask in (_score, _windows)]
-
-    def __enter__(self) -> Clients:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        super().__init__(*(partial(self._ask, ask) for ask in (_score, _windows)))
 
     def _ask(self, ask: Callable[[httpx.Client], httpx.Response]) -> None:
         with httpx.Client(**self._http) as http:
-            while not self._stop.wait(PAUSE_S):
+            while not self.stopped.wait(PAUSE_S):
                 began = time.monotonic()
                 try:
                     answer = ask(http)
@@ -198,7 +188,7 @@ def test_a_node_that_dies_loses_and_doubles_nothing(settings: Settings, tmp_path
         _until(lambda: len(_running(home)) == SHARDS)
         _until(lambda: _with_both(nodes, _running(home)))
         _until(lambda: httpx.get(f"{url}/readyz", timeout=5).is_success)
-        with Clients(url, token) as clients:
+        with Asked(url, token) as clients:
             while todo:
                 sent += send(producer, todo.popleft())
                 if len(todo) == 16:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -27,6 +27,7 @@ from kolray.models.trust import train_trust
 from kolray.serving.build import build
 from kolray.serving.tokens import Tokens
 from kolray.settings import Settings
+from tests.clients import Clients
 from tests.served import served_home
 
 pytestmark = pytest.mark.heavy
@@ -35,30 +36,18 @@ PLAN = delivery.Plan(percent=30, minutes=2, answers=10)
 SWITCHED_S = 10
 
 
-class Asked:
+class Asked(Clients):
     """Two replicas, each asked by a client without end for every KOL in turn; statuses are counted."""
 
     def __init__(self, settings: Settings) -> None:
         token = Tokens.of(settings).create("asked", ("score", "read"), 10**6)
         self._headers = {"Authorization": f"Bearer {token}"}
-        self._replicas = [TestClient(build(settings)) for _ in range(2)]
-        self._stop = threading.Event()
         self.statuses: Counter[str] = Counter()
-        self._clients = [threading.Thread(target=self._ask, args=(each,)) for each in self._replicas]
-
-    def __enter__(self) -> Asked:
-        for client in self._clients:
-            client.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for client in self._clients:
-            client.join()
+        super().__init__(*(partial(self._ask, TestClient(build(settings))) for _ in range(2)))
 
     def _ask(self, replica: TestClient) -> None:
         for kol_id in itertools.cycle(KOLS):
-            if self._stop.wait(0.01):
+            if self.stopped.wait(0.01):
                 return
             answers = [
                 replica.post("/kol/score", json={"kol_id": kol_id}, headers=self._headers),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from kolray.models.lifecycle import submit, train
 from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
 from kolray.serving.tokens import Tokens
 from kolray.settings import Settings
+from tests.clients import Clients
 from tests.ray_head import BIN, ROOT, ray_head
 from tests.served import served_home
 
@@ -33,30 +34,19 @@ PAUSE_S = 0.08
 """Between the requests of a client: some forty a second of all."""
 
 
-class Load:
+class Load(Clients):
     """Clients that ask for scores without end; each answer counts by status, and by the model that gave it."""
 
     def __init__(self, url: str, token: str) -> None:
         self._url, self._headers = url, {"Authorization": f"Bearer {token}"}
         self.statuses: Counter[int | str] = Counter()
         self.models: dict[str, str] = {}
-        self._stop = threading.Event()
-        self._clients = [threading.Thread(target=self._ask, args=(n,)) for n in range(CLIENTS)]
-
-    def __enter__(self) -> Load:
-        for client in self._clients:
-            client.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for client in self._clients:
-            client.join()
+        super().__init__(*(partial(self._ask, n) for n in range(CLIENTS)))
 
     def _ask(self, client: int) -> None:
         with httpx.Client(timeout=60) as http:
             for n in range(client, 10**9, CLIENTS):
-                if self._stop.wait(PAUSE_S):
+                if self.stopped.wait(PAUSE_S):
                     return
                 kol_id = KOLS[n % len(KOLS)]
                 try:

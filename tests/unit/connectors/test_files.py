@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import tempfile
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,54 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kolray.connectors.files import FileEvents, load_table, read_files
+from kolray.connectors.files import load_table, read_files
 from kolray.errors import InvalidInputError
 from kolray.events import SCHEMAS, invalid_reason
-
-AT = datetime(2026, 1, 5, 10, 30, tzinfo=UTC)
-ROWS: list[dict[str, Any]] = [
-    {
-        "event_id": f"e{i}",
-        "kol_id": "k1",
-        "platform": "tiktok",
-        "event_type": "engagement",
-        "event_time": f"2026-01-05T10:{i:02d}:00Z",
-        "likes": i * 10,
-        "verified": i % 2 == 0,
-        "text": f"xin chào, {i}",
-    }
-    for i in range(1, 5)
-]
-
-
-def write(folder: Path, suffix: str, rows: list[dict[str, Any]]) -> Path:
-    """The rows as a file of a format."""
-    file = folder / f"feed{suffix}"
-    if suffix == ".csv":
-        with file.open("w", newline="", encoding="utf-8") as out:
-            writer = csv.DictWriter(out, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-    elif suffix == ".parquet":
-        pl.DataFrame(rows).write_parquet(file)
-    else:
-        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return file
-
-
-def read(file: Path, **more: Any) -> FileEvents:
-    """One file of social events."""
-    return read_files([file], more.pop("kind", "social"), more.pop("mapping", {}), more.pop("constants", {}))
-
-
-def dead(events: FileEvents) -> list[tuple[int, str]]:
-    """(line, reason) of the dead letters."""
-    return list(events.dead.select("offset", "reason").iter_rows())
-
-
-def jsonl(folder: Path, *rows: dict[str, Any]) -> Path:
-    """Rows like the first of ``ROWS`` with some fields changed."""
-    return write(folder, ".jsonl", [ROWS[0] | row for row in rows])
+from tests.unit.connectors.feeds import AT, ROWS, dead, jsonl, read, write
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".ndjson", ".parquet"])
@@ -168,64 +123,6 @@ def test_a_bad_value_costs_its_row_only(tmp_path: Path, suffix: str, field: str,
     assert (json.loads(letter["value"])[field] or "") == value
 
 
-def test_torn_lines_and_lines_that_are_no_objects(tmp_path: Path) -> None:
-    file = tmp_path / "feed.jsonl"
-    good = [json.dumps(row) for row in ROWS]
-    lines = [good[0], '{"event_id": "e9", "kol', good[1], "[1, 2]", "", good[2], "7", good[3]]
-    file.write_text("\n".join(lines) + "\n")
-    events = read(file)
-    assert events.frame["event_id"].to_list() == ["e1", "e2", "e3", "e4"]
-    assert dead(events) == [(2, "not JSON"), (4, "not a JSON object"), (7, "not a JSON object")]
-    assert events.dead["value"].to_list() == [lines[1].encode(), b"[1, 2]", b"7"]
-
-
-def test_a_number_as_text_beside_a_torn_line(tmp_path: Path) -> None:
-    file = tmp_path / "feed.jsonl"
-    lines = [json.dumps(ROWS[0] | {"likes": n}) for n in (1, "2", "many", 4)]
-    file.write_text("\n".join([*lines, "{"]) + "\n")
-    events = read(file)
-    assert events.frame["likes"].to_list() == [1, 2, 4]
-    assert dead(events) == [(3, "unreadable: likes"), (5, "not JSON")]
-
-
-def test_a_line_separator_in_a_text_ends_no_line(tmp_path: Path) -> None:
-    file = jsonl(tmp_path, {"text": "one\u2028two\x85three"})
-    file.write_text(file.read_text() + "{\n")
-    events = read(file)
-    assert events.frame["text"].to_list() == ["one\u2028two\x85three"]
-    assert dead(events) == [(2, "not JSON")]
-
-
-def test_only_torn_lines(tmp_path: Path) -> None:
-    file = tmp_path / "feed.jsonl"
-    file.write_text("{\nno\n")
-    events = read(file)
-    assert events.frame.is_empty()
-    assert dead(events) == [(1, "not JSON"), (2, "not JSON")]
-
-
-def test_blank_lines_are_no_rows_but_count_as_lines(tmp_path: Path) -> None:
-    file = tmp_path / "feed.jsonl"
-    good = [json.dumps(row) for row in ROWS]
-    file.write_text("\n".join(["", good[0], "", "   ", json.dumps(ROWS[1] | {"likes": -1}), "", good[2], "", ""]))
-    events = read(file)
-    assert events.frame["event_id"].to_list() == ["e1", "e3"]
-    assert dead(events) == [(5, "negative: likes")]
-
-
-def test_bytes_that_are_no_utf8(tmp_path: Path) -> None:
-    file = tmp_path / "feed.jsonl"
-    good = [json.dumps(row).encode() for row in ROWS]
-    file.write_bytes(b"\n".join([good[0], b'{"event_id": "\xff\xfe"}', good[1]]))
-    events = read(file)
-    assert events.frame["event_id"].to_list() == ["e1", "e2"]
-    assert events.dead["offset"].to_list() == [2]
-    table = tmp_path / "feed.csv"
-    table.write_bytes(b"kol_id,text\nk1,caf\xe9\n")
-    with pytest.raises(InvalidInputError, match=r"feed\.csv: not readable as csv"):
-        read(table)
-
-
 @pytest.mark.parametrize(("suffix", "text"), [(".jsonl", ""), (".jsonl", "\n \n"), (".csv", "kol_id,likes\n")])
 def test_a_file_without_rows_has_no_events(tmp_path: Path, suffix: str, text: str) -> None:
     file = tmp_path / f"feed{suffix}"
@@ -311,52 +208,3 @@ def test_every_row_is_sent_or_dead(rows: list[dict[str, str]]) -> None:
     first = sorted(found[0].frame.select(counts).rows(), key=str)
     assert all(sorted(events.frame.select(counts).rows(), key=str) == first for events in found)
     assert all(dead(events) == dead(found[0]) for events in found)
-
-
-def test_one_json_array_is_read_as_lines_are(tmp_path: Path) -> None:
-    array = tmp_path / "feed.json"
-    array.write_text("\n " + json.dumps([*ROWS, {**ROWS[0], "likes": -1}], indent=1))
-    events = read(array)
-    assert events.frame.equals(read(write(tmp_path, ".jsonl", ROWS)).frame)
-    assert dead(events) == [(5, "negative: likes")]
-
-
-def test_a_torn_array_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "feed.json"
-    file.write_text('[{"event_id": "e1"')
-    with pytest.raises(InvalidInputError, match="not readable as json"):
-        read(file)
-
-
-def test_hostile_lines_cost_no_other(tmp_path: Path) -> None:
-    good = ROWS[0]
-    lines = [
-        json.dumps(good | {"event_id": "e1"}),
-        json.dumps(good | {"event_id": "e2", "likes": {"a": [1]}}),
-        json.dumps(good | {"event_id": "e3", "likes": [None]}),
-        json.dumps(good | {"event_id": "e4", "text": "\ud800"}),
-        "[" * 5_000,
-        json.dumps(good | {"event_id": "e6", "event_time": 1 << 62}),
-        '{"likes": ' + "9" * 5_000 + "}",
-        json.dumps(good | {"event_id": "e8"}),
-    ]
-    file = tmp_path / "hostile.jsonl"
-    file.write_text("\n".join(lines))
-    read = read_files([file], "social", {}, {})
-    assert read.frame["event_id"].to_list() == ["e1", "e8"]
-    assert dict(read.dead.select("offset", "reason").iter_rows()) == {
-        2: "unreadable: likes",
-        3: "unreadable: likes",
-        4: "not Unicode: half of a surrogate pair",
-        5: "not JSON",
-        6: "unreadable: event_time",
-        7: "not JSON",
-    }
-
-
-@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
-def test_a_column_of_lists_is_unreadable_row_by_row(suffix: str, tmp_path: Path) -> None:
-    rows = pl.DataFrame([ROWS[0]]).with_columns(likes=pl.Series([[1, 2]]))
-    file = tmp_path / f"lists{suffix}"
-    rows.write_ndjson(file) if suffix == ".jsonl" else rows.write_parquet(file)
-    assert read_files([file], "social", {}, {}).dead["reason"].to_list() == ["unreadable: likes"]
