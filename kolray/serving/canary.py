@@ -152,13 +152,15 @@ class Canary:
     @property
     def answered_percent(self) -> float:
         """Of the KOLs, by a challenger now."""
-        if self._challenger() is None:
-            return 0.0
+        return 0.0 if self._challenger() is None else self._asked_percent
+
+    @property
+    def _asked_percent(self) -> float:
         running = self._running
         return self.percent if running is None else running.trial.percent
 
     def _chosen(self, kol_id: str) -> bool:
-        return zlib.crc32(kol_id.encode(errors="replace")) % PARTS < self.answered_percent / 100 * PARTS
+        return zlib.crc32(kol_id.encode(errors="replace")) % PARTS < self._asked_percent / 100 * PARTS
 
     def _compare(
         self, kol_id: str, features: Mapping[str, Any], said: _Said, challenger: LoadedModel, running: Running | None

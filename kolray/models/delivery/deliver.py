@@ -58,9 +58,9 @@ def deliver(
     champion = registry.alias_version(kind, CHAMPION)
     version = _candidate(settings, registry, kind, version, say)
     audit = Audit(registry, kind, version, clock, getpass.getuser())
-    tags, test = registry.tags(kind, version), Judgement(plan, lambda _: None).test
+    tags = registry.tags(kind, version)
     outcome: Outcome = "promoted"
-    switched_s = None
+    kols, gained, switched_s = 0, 0.0, None
     if champion is None or champion == version:
         reason = promote(registry, kind, version)  # the first; or it says that it is the champion already
         audit.add(outcome, reason=reason)
@@ -73,8 +73,8 @@ def deliver(
         trial = Trial(kind, champion, version, plan.percent, now, now + timedelta(minutes=plan.minutes))
         judgement = Judgement(plan, _gains(settings, registry, trial, kind))
         outcome, reason, switched_s = _tried(TrialLog(settings.redis), registry, trial, judgement, audit, clock, say)
-        test = judgement.test
-    return Delivery(kind, version, champion, outcome, reason, test.n, test.gain, switched_s, audit.steps)
+        kols, gained = judgement.test.n, judgement.test.gain
+    return Delivery(kind, version, champion, outcome, reason, kols, gained, switched_s, audit.steps)
 
 
 def _candidate(settings: Settings, registry: ModelRegistry, kind: Kind, version: int | None, say: Say) -> int:
