@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,7 +109,7 @@ def test_a_home_folder_that_is_gone_ends_no_thread(tmp_path: Path) -> None:
     root = tmp_path / "tracking"
     outbox = Outbox(Journal(root, ROOM), Broker())
     outbox.put([row(1)]).result(10)
-    shutil.rmtree(root)
+    root.rename(tmp_path / "elsewhere")  # at once, as the thread may be deleting in it
     outbox.put([row(2)])
     outbox.close()
     assert not outbox.alive
