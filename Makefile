@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 	else $(PY) -m pip --quiet install -c constraints.txt -e '.[dev]'; fi
 	@$(PY) -m compileall -q -j 0 $(VENV)/lib kolray jobs tuning >/dev/null || true  # every process of ours starts sooner by seconds
 	@$(PY) -c "from kolray.stream.warm import warm_up; warm_up()"  # the stream's compiled code, kept on disk
-	@$(PY) -c "from kolray.models.trust.trees import warm_up; warm_up()"
+	@$(PY) -c "from kolray.models.trust.warm import warm_up; warm_up()"
 	@$(PY) -c "from kolray.connectors.record_batches import warm_up; warm_up()"
 	@touch $@
 

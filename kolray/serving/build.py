@@ -10,7 +10,7 @@ from kolray.clock import SystemClock
 from kolray.lake.tables import LakeTables
 from kolray.models.champions import Champions
 from kolray.models.registry import CHALLENGER, ModelRegistry
-from kolray.models.trust.trees import warm_up
+from kolray.models.trust.warm import warm_up
 from kolray.observability.traces import open_tracer
 from kolray.serving.api import Services, build_app
 from kolray.serving.canary import Canary

@@ -26,8 +26,8 @@ def explained(model: TrustModel, features: Mapping[str, Any]) -> dict[str, Any]:
     found = explain(model, feature_row(features, model.feature_names))
     other = found.counterfactual
     return {
-        "contributions": [Contribution(**asdict(part)) for part in found.parts],
-        "calibration": CalibrationAnswer(**asdict(found.calibration)),
+        "contributions": [Contribution(**vars(part)) for part in found.parts],  # asdict copies each value first
+        "calibration": CalibrationAnswer(**vars(found.calibration)),
         "counterfactual": None if other is None else CounterfactualAnswer(**asdict(other)),
     }
 

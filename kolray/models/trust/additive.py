@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kolray.models.metrics import Floats, Labels
 from kolray.models.splits import Rows
-from kolray.models.trust.curves import EPS, KNOTS, effects, hats, moved_effects
+from kolray.models.trust.curves import EPS, KNOTS, effects, hats, moved_curve_sums
 
 RIDGE_C = 0.03
 """Inverse strength of the ridge on standardised columns."""
@@ -42,18 +42,15 @@ class Additive:
 
     def scores(self, x: Floats) -> Floats:
         """Log-odds: (rows, folds)."""
-        return self._summed(self._effects(x))
+        return self._effects(x).sum(axis=2).T + self.intercept
 
     def moved(self, row: Floats, columns: NDArray[np.int64], to: Floats) -> Floats:
         """``scores`` of copies of a row (features,) that differ from it in one column each: ``to`` in ``columns``."""
-        out = np.repeat(self._effects(row[None]), len(to), axis=1)
+        own, out = self._effects(row[None])[:, 0], np.empty((len(self.heights), len(to)))
         mine = np.full(len(row), -1)
         mine[self.columns] = np.arange(len(self.columns))
-        moved_effects(_log_scale(to), mine[columns], self.knots, self.heights, out)
-        return self._summed(out)
-
-    def _summed(self, effects: Floats) -> Floats:
-        return effects.sum(axis=2).T + self.intercept
+        moved_curve_sums(_log_scale(to), mine[columns], self.knots, self.heights, own, out)
+        return out.T + self.intercept
 
     def contributions(self, x: Floats) -> Floats:
         """Mean over the folds of what each feature adds, and the base in the last column: (rows, features + 1)."""

@@ -11,8 +11,8 @@ from kolray.models.trust.model import FAKE_FROM, TrustModel
 
 MOST = 3
 STEPS = 8
-REFINED = 12
-"""Halvings by which a change is made no larger than needed."""
+FINE = 64
+"""A change is made no larger than needed: to one of so many parts of the way there, then of that part."""
 GAIN = 10.0
 """Points of trust that an account which is not called fake asks for."""
 GIVEN = frozenset({"account_age_days", "verified", "created_at", "platform"})
@@ -48,34 +48,34 @@ def nearest_counterfactual(model: TrustModel, x: Floats) -> Counterfactual | Non
     left below the most that the calibration gives. Features that are unknown, given (``GIVEN``) or were never seen to
     vary stay as they are.
     """
-    score = _trust(model, x)[0]
-    best = float(100.0 * (1.0 - model.calibrator.probability(np.array([-1e9]))[0]))
+    odds = float(model.fold_log_odds(x).mean(axis=1)[0])
+    score, best = _trust(model, np.array([odds, -1e9])).tolist()
     asked = 100.0 * (1.0 - FAKE_FROM) if score < 100.0 * (1.0 - FAKE_FROM) else score + GAIN
     if asked > best:
         return None
-    moved: list[int] = []
     row = x[0].copy()
+    moved: list[int] = []
     for _ in range(MOST):
-        if moved and _trust(model, row[None])[0] >= asked:
-            break
-        found = _best_move(model, row, moved)
+        found = _best_move(model, row, moved, odds)
         if found is None:
             break
-        row[found[0]] = found[1]
-        moved.append(found[0])
-    for feature in moved:
-        row[feature] = _cut_back(model, row, feature, x[0, feature], asked)
+        feature, row[feature], odds = found
+        moved.append(feature)
+        if _trust(model, np.array([odds]))[0] >= asked:
+            for each in moved:
+                row[each] = _cut_back(model, row, each, x[0, each], asked)
+            break
     changes = tuple(Change(model.feature_names[j], float(x[0, j]), float(row[j])) for j in moved if row[j] != x[0, j])
-    reached = float(_trust(model, row[None])[0])
+    reached = float(_trust(model, model.fold_log_odds(row[None]).mean(axis=1))[0])
     return Counterfactual(changes, reached, asked, reached >= asked)
 
 
-def _trust(model: TrustModel, x: Floats) -> Floats:
-    return 100.0 * (1.0 - model.probability(x))
+def _trust(model: TrustModel, log_odds: Floats) -> Floats:
+    return 100.0 * (1.0 - model.calibrator.probability(log_odds))
 
 
-def _best_move(model: TrustModel, row: Floats, moved: list[int]) -> tuple[int, float] | None:
-    """The feature and value that lower the log-odds most; None where nothing lowers them."""
+def _best_move(model: TrustModel, row: Floats, moved: list[int], odds: float) -> tuple[int, float, float] | None:
+    """The feature and value that lower the log-odds most, and to what; None where nothing lowers them."""
     low, high = model.seen.low, model.seen.high
     free = [
         j
@@ -84,27 +84,25 @@ def _best_move(model: TrustModel, row: Floats, moved: list[int]) -> tuple[int, f
     ]
     if not free:
         return None
-    columns = np.array(free)
+    columns = np.repeat(free, 2 * STEPS)
     parts = np.arange(1, STEPS + 1) / STEPS
-    ends = np.stack([low[columns], high[columns]], axis=1)
-    values = row[columns, None, None] + parts * (ends[:, :, None] - row[columns, None, None])
-    odds = model.moved_log_odds(row, np.repeat(columns, 2 * STEPS), values.reshape(-1))
-    chosen = int(np.argmin(odds))
-    if odds[chosen] >= model.fold_log_odds(row[None]).mean():
+    ends = np.stack([low[free], high[free]], axis=1)
+    start = row[free, None, None]
+    values = (start + parts * (ends[:, :, None] - start)).reshape(-1)
+    found = model.moved_log_odds(row, columns, values)
+    chosen = int(np.argmin(found))
+    if found[chosen] >= odds:
         return None
-    return int(columns[chosen // (2 * STEPS)]), float(values.reshape(-1)[chosen])
+    return int(columns[chosen]), float(values[chosen]), float(found[chosen])
 
 
 def _cut_back(model: TrustModel, row: Floats, feature: int, original: float, asked: float) -> float:
     """The value nearest to the original one, on the way there, with which the row still gets what it asks for."""
     near, far = original, float(row[feature])
-    trial = row.copy()
-    if _trust(model, row[None])[0] < asked:
-        return far
-    for _ in range(REFINED):
-        trial[feature] = (near + far) / 2
-        if _trust(model, trial[None])[0] >= asked:
-            far = float(trial[feature])
-        else:
-            near = float(trial[feature])
+    column, parts = np.full(FINE, feature), np.arange(1, FINE + 1) / FINE
+    for _ in range(2):
+        values = near + parts * (far - near)
+        values[-1] = far
+        first = int(np.argmax(_trust(model, model.moved_log_odds(row, column, values)) >= asked))
+        near, far = float(values[first - 1]) if first else near, float(values[first])
     return far

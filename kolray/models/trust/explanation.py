@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-
-import numpy as np
 
 from kolray.models.metrics import Floats
 from kolray.models.trust.counterfactual import Counterfactual, nearest_counterfactual
@@ -40,13 +39,10 @@ class Explanation:
 
 def explain(model: TrustModel, x: Floats) -> Explanation:
     """For one row (1, features)."""
-    effects, values = model.parts(x)[0], [*x[0], np.nan]
-    names = (*model.feature_names, "base")
-    parts = [
-        Part(name, None if np.isnan(value) else float(value), float(effect))
-        for name, value, effect in zip(names, values, effects, strict=True)
-    ]
-    odds = float(model.fold_log_odds(x).mean())
-    calibration = Calibration(model.calibrator.method, odds, float(model.probability(x)[0]))
+    effects, values = model.parts(x)[0].tolist(), [None if math.isnan(value) else value for value in x[0].tolist()]
+    parts = [*map(Part, (*model.feature_names, "base"), [*values, None], effects)]
+    odds = model.fold_log_odds(x).mean(axis=1)
+    probability = model.calibrator.probability(odds)
+    calibration = Calibration(model.calibrator.method, float(odds[0]), float(probability[0]))
     strongest = sorted(parts, key=lambda part: -abs(part.contribution))
     return Explanation(tuple(strongest), calibration, nearest_counterfactual(model, x))

@@ -27,8 +27,8 @@ class Member(Protocol):
     """A part of the stack. ``scores`` are of each fold, (rows, folds), or one column where it saw no labels.
 
     ``moved``: ``scores`` of copies of one row (features,) that differ from it in one column each, which are known (not
-    NaN): to the bit, and several times faster. ``contributions``: what each feature adds to the mean over the folds,
-    and the base in the last column.
+    NaN) and stand together by column: to the bit, and much faster. ``contributions``: what each feature adds to the
+    mean over the folds, and the base in the last column.
     """
 
     def scores(self, x: Floats) -> Floats: ...

@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from kolray.models.metrics import Floats
-from kolray.models.trust.curves import KNOTS, effects, moved_effects
+from kolray.models.trust.moves import moved_sums
 
 Ints = NDArray[np.int32]
 BLOCK = 128
@@ -53,11 +53,15 @@ class Trees:
         return out
 
     def moved(self, row: Floats, columns: NDArray[np.int64], to: Floats) -> Floats:
-        """``sums`` of copies of a row (features,) that differ from it in one column each: ``to`` in ``columns``."""
-        out = np.zeros((len(to), self.n_groups))
-        x, values = _rows(row), _rows(to)
-        _moved(x, columns.astype(np.int32), values, *self._nodes(), self.root, self.depth, self.group, out)
-        return out
+        """``sums`` of copies of a row (features,) that differ from it in one column each: ``to`` in ``columns``.
+
+        Copies that differ in the same column stand together.
+        """
+        begin = np.append(np.flatnonzero(np.diff(columns, prepend=-1)), len(columns))
+        out = np.zeros((self.n_groups, len(to)))
+        runs, values = (begin, columns[begin[:-1]]), _rows(to)
+        moved_sums(_rows(row), *runs, values, *self._nodes(), self.root, self.depth, self.group, out)
+        return np.ascontiguousarray(out.T)
 
     def contributions(self, x: Floats) -> Floats:
         """What each feature adds to the sum over all trees, and the base in the last column: (rows, features + 1).
@@ -147,19 +151,6 @@ def booster_trees(booster: Any) -> Trees:
     ).trees()
 
 
-def warm_up() -> None:
-    """Compiles what a score needs, and keeps it on disk: a later process loads it in a moment."""
-    leaf = np.full(1, -1, np.int32)
-    one = np.ones(1)
-    trees = Nodes(np.ones(1, np.int32), leaf, one, leaf, leaf, one, one, np.zeros(1, np.bool_)).trees()
-    trees.sums(np.zeros((1, 1)))
-    trees.contributions(np.zeros((1, 1)))
-    trees.moved(np.zeros(1), np.zeros(1, np.int32), np.zeros(1))
-    knots = np.zeros((1, KNOTS))
-    effects(np.zeros((1, 1)), knots, knots[None], np.zeros((1, 1)), np.zeros((1, 1, 1)))
-    moved_effects(np.zeros(1), np.zeros(1, np.int64), knots, knots[None], np.zeros((1, 1, 1)))
-
-
 def _rows(x: Floats) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):  # beyond float32 is infinite: above every threshold
         return np.ascontiguousarray(x, np.float32)
@@ -181,27 +172,6 @@ def _sums(x, feature, threshold, left, right, missing_left, value, root, depth, 
                     node[i] = left[at] if (v < threshold[at]) | ((v != v) & missing_left[at]) else right[at]  # noqa: PLR0124
             for i in range(n):
                 out[start + i, group[t]] += value[node[i]]
-
-
-# Where the row's own path does not look at the column that is another, it ends in the row's own leaf.
-@njit(cache=True, nogil=True)
-def _moved(x, column, to, feature, threshold, left, right, missing_left, value, root, depth, group, out):
-    looked_at = np.empty(x.shape[0], np.bool_)
-    for t in range(root.shape[0]):
-        looked_at[:] = False
-        own = root[t]
-        while left[own] != own:
-            v = x[feature[own]]
-            looked_at[feature[own]] = True
-            own = left[own] if (v < threshold[own]) | ((v != v) & missing_left[own]) else right[own]  # noqa: PLR0124
-        for i in range(column.shape[0]):
-            at = own
-            if looked_at[column[i]]:
-                at = root[t]
-                while left[at] != at:
-                    v = to[i] if feature[at] == column[i] else x[feature[at]]
-                    at = left[at] if (v < threshold[at]) | ((v != v) & missing_left[at]) else right[at]  # noqa: PLR0124
-            out[i, group[t]] += value[at]
 
 
 @njit(cache=True, nogil=True)

@@ -7,11 +7,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kolray.errors import InvalidInputError
 from kolray.models.trust import TrustModel, train_trust
-from kolray.models.trust.counterfactual import GIVEN, MOST, nearest_counterfactual
+from kolray.models.trust.additive import Additive
+from kolray.models.trust.counterfactual import FINE, GIVEN, MOST, nearest_counterfactual
+from kolray.models.trust.curves import KNOTS
 from kolray.models.trust.explanation import explain
+from kolray.models.trust.members import Boosters, IsolationForest, Member, fit_booster
 from kolray.models.trust.model import SHARE_COLUMNS, feature_matrix, feature_row
 from kolray.models.trust.share import fit_fake_share, judge_fake_share
 from tests.unit.models.test_trust import FAST, FEATURES, LABELS, TRAINED
@@ -100,6 +105,34 @@ def test_a_row_with_one_value_moved_scores_to_the_bit_as_a_row_of_its_own():
         np.testing.assert_array_equal(model.moved_log_odds(row, columns, to), model.fold_log_odds(rows).mean(axis=1))
 
 
+@given(st.integers(1, 300), st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_curves_of_any_number_of_columns_sum_to_the_bit_as_those_of_a_row_of_its_own(n_columns, seed):
+    rng = np.random.default_rng(seed)
+    knots = np.sort(rng.normal(size=(n_columns, KNOTS)))
+    heights, missing = rng.normal(size=(3, n_columns, KNOTS)), rng.normal(size=(3, n_columns))
+    curves = Additive(rng.permutation(n_columns + 1)[:n_columns], knots, heights, missing, rng.normal(size=3))
+    check_moved(curves, np.where(rng.random(n_columns + 1) < 0.1, np.nan, rng.normal(size=n_columns + 1)), rng)
+
+
+def test_trees_that_look_at_a_column_many_times_sum_to_the_bit_as_for_a_row_of_its_own():
+    rng = np.random.default_rng(5)
+    x = np.round(rng.normal(size=(500, 2)), 1)  # values lie on thresholds too
+    forest = IsolationForest.fit(x, seed=1)
+    deep = Boosters.of([fit_booster(x, (x[:, 0] > 0).astype(np.int64), {"max_depth": 9, "rounds": 5}, 1, ["a", "b"])])
+    for row in x[:10]:
+        check_moved(forest, row, rng)
+        check_moved(deep, np.array([row[0], np.nan]), rng)
+
+
+def check_moved(member: Member, row: np.ndarray, rng: np.random.Generator) -> None:
+    columns = np.repeat(rng.permutation(len(row)), 7)
+    to = np.round(rng.normal(size=len(columns)), 1)
+    rows = np.repeat(row[None], len(columns), axis=0)
+    rows[np.arange(len(columns)), columns] = to
+    np.testing.assert_array_equal(member.moved(row, columns, to), member.scores(rows))
+
+
 def test_who_is_near_the_top_has_nothing_to_change():
     scores = TRAINED.model.score(FEATURES)["trust_score"].to_numpy()
     near, far = int(scores.argmax()), int(scores.argmin())
@@ -124,9 +157,22 @@ def test_a_counterfactual_scores_what_it_says_and_stays_within_the_range_seen(ro
     assert found.trust_score >= model.score(FEATURES[row : row + 1])["trust_score"][0]
 
 
+@pytest.mark.parametrize("row", ROWS)
+def test_less_of_the_last_change_would_not_be_enough(row):
+    model, x = TRAINED.model, TRAINED.model.matrix(FEATURES[row : row + 1])
+    found = nearest_counterfactual(model, x)
+    assert found is not None
+    assert found.reached
+    less, last = x.copy(), found.changes[-1]
+    for change in found.changes:
+        less[0, model.feature_names.index(change.feature)] = change.to
+    for part in np.arange(1, FINE) / FINE:
+        less[0, model.feature_names.index(last.feature)] = last.value + part * (last.to - last.value)
+        assert 100 * (1 - model.probability(less)[0]) < found.asked_for
+
+
 def test_a_counterfactual_leaves_alone_what_nobody_can_change_and_what_is_unknown():
-    given = sorted(GIVEN)[0]
-    renamed = FEATURES.rename({"f0": given})
+    renamed = FEATURES.rename({"f0": sorted(GIVEN)[0]})
     model = train_trust(renamed, LABELS, seed=1, params=FAST).model
     x = np.array([[3.0, 3.0, 0.0, np.nan]])
     found = nearest_counterfactual(model, x)
