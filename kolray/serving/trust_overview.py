@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -51,10 +51,11 @@ class TrustOverview:
         for name, value in (("platform", platform), ("category", category)):
             if value is not None:
                 chosen = chosen & (pl.col(name) == value)
-        everyone = self._everyone.get().filter(chosen)
-        moves = self._moves.get().join(everyone.select("kol_id", "platform"), on="kol_id").sort("change")
+        everyone, (changes, possible_from) = self._everyone.get().filter(chosen), self._moves.get()
+        moves = changes.join(everyone.select("kol_id", "platform"), on="kol_id").sort("change")
         sampled = len(self._reference.get()) > SAMPLE
-        return replace(distribution(everyone, moves, model), sampled=sampled)
+        page = distribution(everyone, moves, model)
+        return replace(page, sampled=sampled, compared=changes.height > 0, moves_from=possible_from)
 
     def _read(self) -> pl.DataFrame:
         rows = self._reference.get()
@@ -64,19 +65,25 @@ class TrustOverview:
         who = pl.DataFrame([rows[kol_id] for kol_id in ids], schema=_WHO)
         return who.join(self._lookup.scored(list(ids), _SCORE), on="kol_id", how="left")
 
-    def _compare(self) -> pl.DataFrame:
-        """``kol_id, before, trust_score, since, change``: newest scores with those a day older, by one model."""
+    def _compare(self) -> tuple[pl.DataFrame, datetime | None]:
+        """``kol_id, before, now, since, change``: newest scores with those a day older, by one model.
+
+        With them when the first such pair can be: a day after the first score of the newest one's model.
+        """
         rows = self._lake.scan("gold.scores")
         newest = rows.select(pl.col("as_of").max()).collect().item()
         if newest is None:
-            return pl.DataFrame(schema=_MOVES)
+            return pl.DataFrame(schema=_MOVES), None
         recent = rows.filter(pl.col("dt") >= (newest - 3 * DAY).date())
         columns = ("kol_id", "model", "as_of", pl.col("trust_score").alias("now"))
         now = recent.select(columns).sort("as_of").unique("kol_id", keep="last")
         old = recent.filter(pl.col("as_of") <= newest - DAY).sort("as_of").unique("kol_id", keep="last")
         before = old.select("kol_id", "model", since="as_of", before="trust_score")
         # Another model judges otherwise: that is no news of the KOL.
-        return now.join(before, on=["kol_id", "model"]).with_columns(change=pl.col("now") - pl.col("before")).collect()
+        pairs = now.join(before, on=["kol_id", "model"]).with_columns(change=pl.col("now") - pl.col("before"))
+        model = recent.filter(pl.col("as_of") == newest).select(pl.col("model").first()).collect().item()
+        first = recent.filter(pl.col("model") == model).select(pl.col("as_of").min()).collect().item()
+        return pairs.collect(), first + DAY
 
 
 def distribution(everyone: pl.DataFrame, moves: pl.DataFrame, model: str | None) -> TrustPage:

@@ -61,7 +61,7 @@ class FakeReports:
         return StreamPage(progress, per_s, [1500 + second * 3 for second in range(120)])
 
     def trust(self, platform: str | None, category: str | None) -> TrustPage:
-        """Of the world's KOLs; two of them changed."""
+        """Of the world's KOLs; some of them changed."""
         names = ("kol_id", "platform", "category", "tier")
         found = [
             {name: getattr(kol, name) for name in names}
@@ -72,8 +72,8 @@ class FakeReports:
         types: dict[str, pl.DataType | type[pl.DataType]] = dict.fromkeys(names, pl.String)
         types |= dict.fromkeys(("trust_score", "lower", "upper"), pl.Float64) | {"as_of": pl.Datetime("ms", "UTC")}
         everyone = pl.DataFrame(found, schema=types)
-        scored = everyone.drop_nulls("trust_score").head(2).select("kol_id", "platform", now="trust_score")
-        change = pl.Series("change", [-12.5, 4.0][: scored.height], pl.Float64)
+        scored = everyone.drop_nulls("trust_score").head(6).select("kol_id", "platform", now="trust_score")
+        change = pl.Series("change", [-12.5, -8.0, -3.0, -1.0, 2.0, 4.0][: scored.height], pl.Float64)
         since = pl.lit(self._now - 25 * HOUR).cast(pl.Datetime("ms", "UTC"))
         moves = scored.with_columns(change, before=pl.col("now") - change, since=since)
         return distribution(everyone, moves, "trust:12" if found else None)

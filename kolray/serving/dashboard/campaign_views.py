@@ -79,13 +79,13 @@ def _lift(t: Translate, lift: LiftAnswer) -> Lift:
 
 
 def signed_percent(value: float) -> str:
-    """``+23 %``, whole from 10 % on.
+    """``+23%``, whole from 10 % on.
 
     >>> signed_percent(0.234), signed_percent(-0.051)
-    ('+23\\u202f%', '−5.1\\u202f%')
+    ('+23%', '−5.1%')
     """
     digits = 0 if abs(value) >= 0.0995 else 1
-    return figures(f"{100 * value:+.{digits}f}") + "\u202f%"
+    return figures(f"{100 * value:+.{digits}f}") + "%"
 
 
 def _money(t: Translate, told: CampaignOfKol, zone: tzinfo) -> list[Figure]:

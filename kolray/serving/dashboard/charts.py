@@ -31,14 +31,19 @@ class Caption:
     desc: str
 
 
-def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
-    """About ``count`` steps of a round size that enclose ``low`` to ``high``."""
+def nice_ticks(low: float, high: float, count: int = 4, *, whole: bool = False) -> list[float]:
+    """About ``count`` steps of a round size that enclose ``low`` to ``high``; ``whole``: of integers only.
+
+    >>> nice_ticks(0, 9), nice_ticks(0, 9, whole=True)
+    ([0.0, 2.5, 5.0, 7.5, 10.0], [0.0, 5.0, 10.0])
+    """
     if not high > low:
         pad = abs(low) * 0.1 or 1.0
         low, high = (low - pad, high + pad) if low < 0 else (max(0.0, low - pad), high + pad)
-    rough = (high - low) / count
+    rough = max((high - low) / count, 1.0 if whole else 0.0)
     magnitude = 10.0 ** math.floor(math.log10(rough))
-    step = next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude >= rough * 0.999)
+    sizes = [m * magnitude for m in (1, 2, 2.5, 5, 10)]
+    step = next(size for size in sizes if size >= rough * 0.999 and (not whole or size.is_integer()))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(k * step, 12) for k in range(first, last + 1)]
 
@@ -68,11 +73,11 @@ def svg(caption: Caption, size: tuple[float, float], css: str, body: Markup) -> 
 
 
 class _Frame:
-    """Maps time and value to the drawing area."""
+    """Maps time and counts to the drawing area."""
 
     def __init__(self, size: tuple[int, int], times: Sequence[datetime], values: Sequence[float]) -> None:
         self.width, self.height = size
-        self.ticks = nice_ticks(min(0.0, *values), max(values))
+        self.ticks = nice_ticks(min(0.0, *values), max(values), whole=True)
         self._start = min(times).timestamp()
         self._span = (max(times).timestamp() - self._start) or 1.0
 

@@ -26,10 +26,10 @@ def histogram(
 ) -> Markup:
     """Counts as bars side by side; ``marks`` stand under their edges, evenly from the first edge to the last."""
     width, height = size
-    ticks = nice_ticks(0.0, max([bar.value for bar in bars] + [1.0]))
+    ticks = nice_ticks(0.0, max([bar.value for bar in bars] + [1.0]), whole=True)
     floor, inner = height - BOTTOM, width - LEFT - RIGHT
     step = inner / len(bars)
-    parts = [_level(t, floor - t / ticks[-1] * (floor - TOP), width, fmt) for t in ticks if t.is_integer()]
+    parts = [_level(t, floor - t / ticks[-1] * (floor - TOP), width, fmt) for t in ticks]
     one = Markup(
         '<rect class="bin {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="1.5"><title>{}</title></rect>'
     )
@@ -77,10 +77,10 @@ class _Scale:
         """Round numbers within."""
         high = self._low + self._span
         if self.log:
-            tens = range(math.ceil(self._low), math.floor(high) + 1)
-            return [10.0**k for k in tens] or [10.0 ** (self._low + self._span / 2)]
-        ticks = [tick for tick in nice_ticks(self._low, high, count) if self._low <= tick <= high]
-        return [tick for tick in ticks if tick.is_integer() or not self._whole]
+            tens = range(math.floor(self._low), math.floor(high) + 1)
+            steps = (1, 2, 5) if self._span < 2.5 else (1,)
+            return [m * 10.0**k for k in tens for m in steps if self._low <= k + math.log10(m) <= high]
+        return [tick for tick in nice_ticks(self._low, high, count, whole=self._whole) if self._low <= tick <= high]
 
 
 def scatter(points: Sequence[Place], best: int, caption: Caption, fmt: Format, size: tuple[int, int]) -> Markup:
@@ -88,8 +88,8 @@ def scatter(points: Sequence[Place], best: int, caption: Caption, fmt: Format, s
     width, height = size
     xs = _Scale([x for x, _ in points], LEFT, width - RIGHT, log=True)
     ys = _Scale([y for _, y in points], height - BOTTOM, TOP)
-    parts = [_level(tick, ys.at(tick), width, fmt) for tick in ys.marks(3)]
-    parts += _under(xs, height, fmt, 3)
+    parts = [_level(tick, ys.at(tick), width, fmt) for tick in ys.marks(4)]
+    parts += _under(xs, height, fmt, 4)
     dot = Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{} → {}</title></circle>')
     order = [i for i in range(len(points)) if i != best] + [best]  # the best lies on top
     for i in order:

@@ -17,8 +17,6 @@ from kolray.serving.dashboard.speech import date, figures, size
 from kolray.serving.dashboard.text import EN, Translate
 
 DASH = "–"
-THIN = "\u202f"
-"""A narrow space that does not break, before a unit."""
 HIGH_TRUST, LOW_TRUST = 70.0, 40.0
 
 
@@ -48,14 +46,14 @@ def number(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A share as ``5.2 %``."""
+    """A share as ``5.2%``."""
     if value is None or _missing(value):
         return DASH
     digits = 0 if abs(value) >= 0.995 or value == 0 else 1
     text = f"{100 * value:.{digits}f}"
     if float(text) == 0:  # neither -0.0 nor 0.0
         text = "0"
-    return f"{figures(text)}{THIN}%"
+    return f"{figures(text)}%"
 
 
 def score(value: float | None) -> str:

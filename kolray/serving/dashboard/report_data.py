@@ -61,6 +61,9 @@ class TrustPage:
     as_of: datetime | None
     sampled: bool = False
     """There are more KOLs than were read: these were taken by chance."""
+    compared: bool = True
+    """There are scores a day apart. Else ``moves_from`` says when the first can be; None: no score is kept yet."""
+    moves_from: datetime | None = None
 
     @property
     def scored(self) -> int:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request, Response
 
+from kolray.errors import ServiceUnavailableError
 from kolray.serving.dashboard.campaign_list_views import STATES, campaigns_view
 from kolray.serving.dashboard.health_views import health_view
 from kolray.serving.dashboard.ranking_pages import PAGE_ROWS, page_number, pages_of
 from kolray.serving.dashboard.report_data import CAMPAIGN_SORTS
-from kolray.serving.dashboard.trust_views import trust_view
+from kolray.serving.dashboard.trust_views import no_moves, trust_view
 from kolray.serving.dashboard.tuning_views import search_view, searches_view
 
 if TYPE_CHECKING:
     from kolray.serving.dashboard.pages import Site
+
+log = logging.getLogger(__name__)
 
 
 def add_report_pages(router: APIRouter, site: Site) -> None:
@@ -32,8 +36,19 @@ def add_report_pages(router: APIRouter, site: Site) -> None:
             platforms=site.data.platforms(),
             category=category,
             categories=site.data.categories(),
-            **trust_view(site.words(request), page),
+            **trust_view(site.words(request), page, site.zone),
         )
+
+    @router.get("/moved")
+    def moved(request: Request) -> Response:
+        """A part of the overview, which asks for it once it is shown: the lake may take its time."""
+        try:
+            page = reports.trust(None, None)
+        except ServiceUnavailableError as error:
+            log.warning("dashboard: %s", error)
+            return site.page(request, "moved.html", fell=(), rose=(), no_moves=site.words(request)("moved_away"))
+        words = no_moves(site.words(request), page, site.zone)
+        return site.page(request, "moved.html", fell=page.fell[:4], rose=page.rose[:3], no_moves=words)
 
     @router.get("/tuning")
     def tuning(request: Request) -> Response:

@@ -23,6 +23,8 @@ EN: Mapping[str, str] = {
     "unknown": "–",
     "zone": "Times are {zone}.",
     "help": "What is this?",
+    "loading": "Loading …",
+    "offline": "Live figures have stopped; the page tries again by itself. What you see may be old.",
     # sign in
     "signin_title": "Sign in",
     "signin_intro": "Use the API token that your administrator gave you.",
@@ -32,9 +34,10 @@ EN: Mapping[str, str] = {
     "signin_empty": "Enter your API token.",
     # trust
     "trust": "Trust",
-    "trust_help": "Trust runs from 0 to 100; higher is more trustworthy. It is the model's chance that the audience "
-    "is real. The band is the 95 % interval: where the score would likely lie if the model had learnt from other "
-    "examples.",
+    "trust_help": "Trust runs from 0 to 100; higher is more trustworthy. It is the model's chance that the "
+    "audience is real. The band is the 95% interval: where the score would likely lie if the model had learnt from "
+    "other examples.",
+    "trust_ranked_help": "Ranked by the lower end of the interval: whoever is little known does not lead by luck.",
     "trust_high": "Trustworthy",
     "trust_mixed": "Mixed signals",
     "trust_low": "Doubtful",

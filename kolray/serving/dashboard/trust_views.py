@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import tzinfo
 from typing import Any
 
 from markupsafe import Markup
@@ -18,15 +19,27 @@ MARKS = ("0", "20", "40", "60", "80", "100")
 FIRM_ENOUGH = 0.5
 
 
-def trust_view(t: Translate, page: TrustPage) -> dict[str, Any]:
+def trust_view(t: Translate, page: TrustPage, zone: tzinfo) -> dict[str, Any]:
     """What the template shows."""
     counts = _verdicts(page)
     return {
         "trust": page,
+        "no_moves": no_moves(t, page, zone),
         "tiles": _tiles(t, page, counts),
         "charts": _charts(t, page, counts) if page.scored else [],
         "groups": [(kind, rows) for kind in ("platform", "category", "tier") if (rows := _of(page.groups, kind))],
     }
+
+
+def no_moves(t: Translate, page: TrustPage, zone: tzinfo) -> str:
+    """Why nobody fell or rose, and when somebody can; empty where somebody did."""
+    if page.fell or page.rose:
+        return ""
+    if page.compared:
+        return t("trust_no_moves")
+    if page.moves_from is None:
+        return t("trust_moves_never")
+    return t("trust_moves_from", at=formats.moment(page.moves_from, zone))
 
 
 def _verdicts(page: TrustPage) -> dict[str, int]:

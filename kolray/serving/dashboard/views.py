@@ -136,7 +136,7 @@ def verdict_words(t: Translate, page: KolPage) -> str:
         return t("trust_none_words")
     chance = 1 - page.trust_score / 100 if page.probability is None else page.probability
     # Exact zeros and ones would promise more than a model can.
-    shown = "<1\u202f%" if chance < 0.005 else ">99\u202f%" if chance > 0.995 else f"{100 * chance:.0f}\u202f%"
+    shown = "<1%" if chance < 0.005 else ">99%" if chance > 0.995 else f"{100 * chance:.0f}%"
     return t(f"trust_words_{verdict}", chance=shown)
 
 

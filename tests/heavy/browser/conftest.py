@@ -63,7 +63,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Watched]]:
     ) -> Watched:
         size = {"width": width, "height": 900}
         context = browser.new_context(viewport=size, locale=lang, color_scheme=theme)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         watched = Watched(context.new_page())
         page = watched.page

@@ -62,6 +62,7 @@ def _take(page: Any, site: Site, screens: dict[str, str], folder: Path, name: st
     page.click("main button")
     for screen, path in screens.items():
         page.goto(site.path(path))
+        page.locator("[data-late] .wait").wait_for(state="detached")
         page.screenshot(path=folder / f"{screen}-{name}.png", full_page=True)
 
 

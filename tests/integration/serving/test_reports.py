@@ -73,6 +73,24 @@ def test_only_scores_of_one_model_are_compared(tmp_path: Any, settings: Settings
     assert [(move.kol_id, move.before, move.now) for move in page.fell] == [("fell", 80.0, 20.0)]
     assert [(move.kol_id, move.before, move.now) for move in page.rose] == [("rose", 40.0, 70.0)]
     assert page.scored == 0
+    assert page.compared
+
+
+@pytest.mark.parametrize(("hours", "first_ago"), [((), None), ((5, 0), 5)])
+def test_without_scores_a_day_apart_it_says_from_when_there_can_be_some(
+    tmp_path: Any, settings: Settings, hours: tuple[int, ...], first_ago: int | None
+) -> None:
+    ats = [NOW - ago * HOUR for ago in hours]
+    scores = [
+        {"kol_id": "a", "model": "trust:2", "as_of": at, "trust_score": 1.0 * n, "dt": at.date()}
+        for n, at in enumerate(ats)
+    ]
+    rows("gold.scores", *scores).write_delta(str(tmp_path / "gold" / "scores"))
+    who = {"a": {"kol_id": "a", "platform": "tiktok"}}
+    store: FeatureStore = open_feature_store(settings.redis)
+    page = TrustOverview(store, LakeTables(str(tmp_path)), Kept(lambda: who, 60)).page(None, None, None)
+    assert not page.compared
+    assert page.moves_from == (None if first_ago is None else NOW + (24 - first_ago) * HOUR)
 
 
 def test_campaigns_come_from_the_newest_batch_with_their_clicks(tmp_path: Any) -> None:

@@ -28,10 +28,10 @@ def test_it_is_well_formed_with_much_and_little(path: str) -> None:
 
 def test_it_says_what_the_campaign_added_and_how_sure_that_is() -> None:
     text = client().get(f"/campaigns/{RUNS}").text
-    assert "+23\u202f% likes, comments and shares, likely between +8.0\u202f% and +41\u202f%, in 48 h." in text
+    assert "+23% likes, comments and shares, likely between +8.0% and +41%, in 48 h." in text
     assert "The whole range lies above zero" in text
     assert "another campaign of the account runs at the same time" in text
-    assert "likely −62\u202f% to +5.0\u202f%" in text
+    assert "likely −62% to +5.0%" in text
     assert "1,000 USD" in text
     assert text.count('class="band"') == 2
     assert "1 h ago" in text or "90 min ago" in text or "2 h ago" in text

@@ -232,13 +232,13 @@ def test_compact(value: float | None, text: str) -> None:
 
 
 def test_numbers_as_people_read_them() -> None:
-    assert formats.percent(0.0523) == "5.2\u202f%"
+    assert formats.percent(0.0523) == "5.2%"
     assert formats.percent(None) == "–"
     assert formats.whole(-1234.4) == "−1,234"
     assert formats.soft("a.b_<c>") == "a.<wbr>b_<wbr>&lt;c&gt;"
     assert formats.signed(-0.5) == "−0.50"
     assert [formats.age(T, s) for s in (-3, 40, 300, 7200, 3 * 86400)] == ["0 s", "40 s", "5 min", "2 h", "3 d"]
     assert formats.moment(datetime(2026, 3, 1, 23, tzinfo=UTC), timezone(timedelta(hours=7))) == "2 Mar 06:00"
-    assert formats.feature_value(T, "comment_repetition", 0.5) == "50.0\u202f%"
+    assert formats.feature_value(T, "comment_repetition", 0.5) == "50.0%"
     assert formats.feature_value(T, "account_age_days", 1840) == "1,840 days"
     assert [formats.verdict(v) for v in (None, 39.4, 39.6, 70)] == ["none", "low", "mixed", "high"]

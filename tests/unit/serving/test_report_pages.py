@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 
@@ -120,6 +121,28 @@ def test_a_store_that_is_away_is_a_page_with_advice() -> None:
     answer = client(data).get("/trust")
     assert answer.status_code == 503
     assert EN["error_title"] in answer.text
+    part = client(data).get("/moved")
+    assert (part.status_code, EN["moved_away"] in part.text) == (200, True)
+
+
+def test_the_overview_asks_for_those_who_moved_and_is_told_when_nobody_could() -> None:
+    data = FakeDashboardData()
+    page = data.reports.trust(None, None)
+    assert 'data-from="/moved" data-late' in client(data).get("/").text
+    text = client(data).get("/moved").text.replace("<wbr>", "")
+    assert all(f'href="/kols/{move.kol_id}"' in text for move in (*page.fell[:4], *page.rose[:3]))
+
+    def told(**changes: Any) -> str:
+        class Still(FakeReports):
+            def trust(self, platform: str | None, category: str | None) -> TrustPage:
+                return replace(page, fell=(), rose=(), **changes)
+
+        data.reports = Still(NOW, list)
+        return unescape(client(data).get("/moved").text)
+
+    assert EN["trust_no_moves"] in told()
+    assert EN["trust_moves_never"] in told(compared=False)
+    assert T("trust_moves_from", at="13 Mar 16:30") in told(compared=False, moves_from=NOW + timedelta(days=1))
 
 
 def test_nothing_of_a_row_is_shown_raw() -> None:
@@ -137,7 +160,7 @@ def test_a_vietnamese_reader_gets_vietnamese_figures_and_dates() -> None:
     assert "18.432" in overview
     assert "<span>1.840</span>" in overview
     kol = browser.get("/kols/an.beauty00", headers=asked).text
-    assert re.search(r"\d,\d\u202f%", kol)
+    assert re.search(r"\d,\d%", kol)
     assert "12/3 16:00" in kol
     months = r"\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b"
     for path in ("/", "/kols/an.beauty00", f"/campaigns/{RUNS}", "/campaigns", "/alerts", "/health", "/tuning"):

@@ -30,8 +30,27 @@ for (const input of document.querySelectorAll("input[data-suggest]")) {
 // Filters apply at once; without this script the button does it.
 for (const button of document.querySelectorAll("button[data-auto]")) {
   button.hidden = true;
-  button.form.addEventListener("change", () => button.form.submit());
+  button.form.addEventListener("change", ({ target }) => {
+    sessionStorage.setItem("changed", target.name);
+    button.form.submit();
+  });
 }
+
+// The page that a filter brought goes on where the keys were: else each arrow would begin at the top again.
+const changed = sessionStorage.getItem("changed");
+if (changed) {
+  sessionStorage.removeItem("changed");
+  const name = CSS.escape(changed);
+  document.querySelector(`.filters :is(select[name=${name}], input[name=${name}]:checked)`)?.focus({ preventScroll: true });
+}
+
+// Says that what is shown grows old, as long as anything that should be live does not come.
+const missing = new Set();
+const comes = (what, well) => {
+  if (well) missing.delete(what);
+  else missing.add(what);
+  document.getElementById("offline").hidden = missing.size === 0;
+};
 
 // Puts what the server shows now in place of what it showed, unless somebody is using it. A part is a fragment of its
 // own (data-from) or an element of the page. False: look again later.
@@ -40,15 +59,28 @@ const renew = async (part) => {
   const from = part.dataset.from;
   try {
     const answer = await fetch(from ?? location.href);
-    if (!answer.ok || answer.redirected) return true;
+    // The session has ended: the page asks for a new one, and comes back here.
+    if (answer.redirected) return location.reload();
+    comes(part, answer.ok);
+    if (!answer.ok) return true;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = from ? page.body : page.getElementById(part.id);
     if (fresh) part.replaceChildren(...fresh.childNodes);
+    fetchLate(part);
   } catch {
-    // The next time tries again; the page stays as it is.
+    comes(part, false); // The next time tries again; the page stays as it is.
   }
   return true;
 };
+
+// Parts that may take their time come once the page is shown, or looked at.
+const fetchLate = (within) => {
+  for (const part of within.querySelectorAll("[data-late]")) {
+    if (document.hidden) document.addEventListener("visibilitychange", () => renew(part), { once: true });
+    else renew(part);
+  }
+};
+fetchLate(document);
 
 // Parts that follow events.
 for (const part of document.querySelectorAll("[data-live]")) {
@@ -61,7 +93,17 @@ for (const part of document.querySelectorAll("[data-live]")) {
   const later = () => (waiting ??= setTimeout(refresh, Number(wait ?? 5000)));
   // A stream that is opened again tells what is now once more.
   const seen = new Map();
-  new EventSource(live).addEventListener(event, ({ data }) => {
+  const source = new EventSource(live);
+  let silent;
+  source.addEventListener("open", () => {
+    clearTimeout(silent);
+    silent = comes(source, true);
+  });
+  source.addEventListener("error", () => {
+    silent ??= setTimeout(() => comes(source, false), 5000); // Most streams are opened again at once.
+    if (source.readyState === EventSource.CLOSED) renew(part); // Refused: has the session ended?
+  });
+  source.addEventListener(event, ({ data }) => {
     const { alert_id, window: kind } = JSON.parse(data);
     const key = alert_id ?? kind;
     const known = seen.get(key);
