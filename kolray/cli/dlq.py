@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from kolray.clock import SystemClock
 from kolray.errors import SchemaError
 from kolray.settings import load_settings
 
@@ -79,6 +80,8 @@ def replay(
     """
     from kolray.connectors.dead_letters import chosen, mend
     from kolray.connectors.dead_letters_run import read_letters, send_mended
+    from kolray.lake.replays import note_replays
+    from kolray.lake.tables import LakeTables
     from kolray.schemas.registry import open_registry
     from kolray.stream.denied import open_deny_list
 
@@ -86,7 +89,11 @@ def replay(
     letters = chosen(read_letters(settings), topic, reason, places or [])
     mended = mend(letters, fixes or [], open_registry(settings.registry.url))
     valid = sum(frame.height for frame in mended.events.values())
-    sent = 0 if dry_run else send_mended(settings, mended, open_deny_list(settings).allowed)
+    sent = 0
+    if not dry_run:
+        sent = send_mended(settings, mended, open_deny_list(settings).allowed)
+        places = [place for events in mended.events.values() for place in events["place"]]
+        note_replays(LakeTables(settings.lake_root), places, SystemClock().now())
     left = mended.left.group_by("reason").len("letters").sort("letters", descending=True)
     if as_json:
         told = {"letters": letters.height, "valid": valid, "sent": sent, "left": mended.left.height}

@@ -6,6 +6,8 @@ import json
 import threading
 import uuid
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -109,14 +111,19 @@ def replay(
 @app.command()
 def deliver() -> None:
     """Send alerts to the webhooks until Ctrl-C, beside ``kolray serve``; one such process is enough."""
-    from kolray.serving.webhooks.delivery import deliver_all
+    from prometheus_client import CollectorRegistry, generate_latest
 
-    settings, stop = load_settings(), threading.Event()
+    from kolray.observability.endpoint import Endpoint, announce
+    from kolray.serving.webhooks.delivery import counted, deliver_all
+
+    settings, stop, registry = load_settings(), threading.Event(), CollectorRegistry()
     if not _held().all():
         raise InvalidInputError("there are no webhooks: `kolray webhooks add NAME URL` makes one")
-    print("delivering alerts  (Ctrl-C to stop)")
+    counts, address = counted(registry), Endpoint(partial(generate_latest, registry), settings.observe.host).address
+    announce(Path(settings.metric_targets), "webhooks", address)
+    print(f"delivering alerts, metrics at http://{address}/metrics  (Ctrl-C to stop)", flush=True)
     try:
-        deliver_all(settings, stop)
+        deliver_all(settings, stop, counts=counts)
     except KeyboardInterrupt:
         stop.set()
 

@@ -8,11 +8,15 @@ from prometheus_client import CollectorRegistry
 
 import kolray
 from kolray.clock import Clock, SystemClock
+from kolray.events import ALERTS_TOPIC, DLQ_TOPIC
 from kolray.exporter.lake import lake_metrics
+from kolray.exporter.letters import letter_metrics
 from kolray.exporter.models import model_metrics
-from kolray.exporter.parts import Parts, Read
+from kolray.exporter.parts import Aside, Parts, Read
 from kolray.exporter.runs import run_metrics
 from kolray.exporter.sources import source_metrics
+from kolray.exporter.topics import Tail
+from kolray.exporter.webhooks import webhook_metrics
 from kolray.lake.tables import LakeTables
 from kolray.observability.catalog import filled
 from kolray.observability.runs import Runs
@@ -25,7 +29,7 @@ def build_registry(settings: Settings, clock: Clock | None = None, keep_s: float
     """Everything that can be read from this home, its lake and its polls.
 
     Args:
-        keep_s: seconds for which what lake and drift told is told again.
+        keep_s: seconds for which what lake, drift and Kafka told is told again.
     """
     clock, tables = clock or SystemClock(), LakeTables(settings.lake_root)
     quick: dict[str, Read] = {
@@ -33,6 +37,11 @@ def build_registry(settings: Settings, clock: Clock | None = None, keep_s: float
         "runs": partial(run_metrics, Runs(settings.home, clock)),
         "sources": partial(source_metrics, settings, clock),
         "exporter": lambda: [filled("kolray_build_info", [((kolray.__version__,), 1.0)])],
+    }
+    letters, alerts = Tail(settings.kafka, DLQ_TOPIC), Tail(settings.kafka, ALERTS_TOPIC)
+    quick |= {
+        "dead_letters": Aside(partial(letter_metrics, letters, tables), keep_s),
+        "webhooks": Aside(partial(webhook_metrics, settings, alerts, clock), keep_s),
     }
     slow: dict[str, Read] = {"lake": partial(lake_metrics, tables), "models": partial(model_metrics, tables)}
     registry = CollectorRegistry()

@@ -84,6 +84,7 @@ TABLES: dict[str, Columns] = {
         "run": pl.String, "step": pl.String, "ok": pl.Boolean, "started_at": TIME, "seconds": pl.Float64,
         "detail": pl.String, "dt": pl.Date,
     },
+    "ops.replays": {"dlq_partition": pl.Int32, "dlq_offset": pl.Int64, "at": TIME, "dt": pl.Date},
     "ops.drift": {
         "at": TIME, "model": pl.String, "kind": pl.String, "name": pl.String, "value": pl.Float64,
         "before": pl.Float64, "p_value": pl.Float64, "drifted": pl.Boolean, "kols": pl.Int64, "dt": pl.Date,

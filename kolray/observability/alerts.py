@@ -50,6 +50,9 @@ STREAM_RULES = (
     Rule("KolrayLateEvents", "warning",
          "sum(increase(kolray_stream_late_total[15m])) > 0.05 * sum(increase(kolray_stream_events_total[15m]))", 300,
          "more than 5 % of the events come later than allowed and are not in their windows"),
+    Rule("KolrayScoresBehind", "warning",
+         "max(kolray_stream_scores_oldest_seconds) > 600 and on () kolray_stream_up == 1", 120,
+         "KOLs whose windows closed have waited {{ $value | humanizeDuration }} for their score"),
 )  # fmt: skip
 SERVING_RULES = (
     Rule("KolrayApiErrors", "critical",
@@ -70,6 +73,29 @@ SERVING_RULES = (
     Rule("KolrayChallengerFails", "warning", "increase(kolray_challenger_failed_total[10m]) > 0", 0,
          "the challenger failed {{ $value | humanize }} times; the champion answered"),
 )  # fmt: skip
+TRACKING_RULES = (
+    Rule(
+        "KolrayTrackingStuck",
+        "critical",
+        "max(kolray_tracking_oldest_seconds) > 120",
+        60,
+        "hits of tracked pages have waited {{ $value | humanizeDuration }} for Kafka",
+    ),
+    Rule(
+        "KolrayTrackingFull",
+        "critical",
+        "kolray_tracking_waiting_bytes > 0.8 * kolray_tracking_room_bytes "
+        'or increase(kolray_tracking_hits_total{outcome="no_room"}[5m]) > 0',
+        0,
+        "the room for hits at {{ $labels.instance }} is full or nearly so; then they are refused",
+    ),
+)
+WEBHOOK_RULES = (
+    Rule("KolrayAlertsUndelivered", "critical", "kolray_webhook_oldest_seconds > 900", 60,
+         "alerts to the webhook {{ $labels.webhook }} have waited {{ $value | humanizeDuration }}"),
+    Rule("KolrayWebhookDead", "warning", "kolray_webhook_dead_alerts > 0", 0,
+         "the webhook {{ $labels.webhook }} did not take {{ $value | humanize }} alerts"),
+)  # fmt: skip
 JOB_RULES = (
     Rule("KolrayDrift", "warning", "max by (model, kind) (kolray_model_drifted_measures) > 0", 0,
          "{{ $value }} measures ({{ $labels.kind }}) of the {{ $labels.model }} champion are beyond their limits"),
@@ -77,6 +103,8 @@ JOB_RULES = (
          "{{ $value | humanize }} units of {{ $labels.platform }}'s quota are left until its reset"),
     Rule("KolrayPollPending", "warning", "kolray_poll_pending_events > 0", 900,
          "{{ $value | humanize }} events read from {{ $labels.platform }} do not reach Kafka"),
+    Rule("KolrayDeadLettersWaiting", "warning", "sum(kolray_dead_letters_waiting) > 1000", 3600,
+         "{{ $value | humanize }} dead letters wait to be mended and replayed"),
     Rule("KolrayRunFailed", "warning", "kolray_run_last_failed == 1", 0, "the last run of {{ $labels.run }} failed"),
     Rule("KolrayNightlyMissing", "warning",
          'time() - kolray_run_success_timestamp_seconds{run="nightly"} > 26 * 3600', 0,
@@ -97,5 +125,8 @@ WATCHING_RULES = (
     Rule("KolrayRayNodeDown", "critical", 'up{job="ray"} == 0', 60,
          "the Ray node at {{ $labels.instance }} does not answer"),
 )  # fmt: skip
-GROUPS = {"stream": STREAM_RULES, "serving": SERVING_RULES, "jobs": JOB_RULES, "watching": WATCHING_RULES}
+GROUPS = {
+    "stream": STREAM_RULES, "serving": SERVING_RULES, "tracking": TRACKING_RULES, "webhooks": WEBHOOK_RULES,
+    "jobs": JOB_RULES, "watching": WATCHING_RULES,
+}  # fmt: skip
 RULES = tuple(rule for rules in GROUPS.values() for rule in rules)

@@ -39,10 +39,17 @@ STREAM: tuple[Row, ...] = (
     ("kolray_stream_denied_total", "counter", "Records of erased KOLs, dropped", ("partition",)),
     ("kolray_stream_windows_total", "counter", "Windows closed", ("partition",)),
     ("kolray_stream_alerts_total", "counter", "Alerts raised about KOLs", ("partition",)),
+    ("kolray_stream_scores_total", "counter", "Trust scores made in batches when windows closed", ("shard",)),
+    ("kolray_stream_scores_failed_total", "counter", "Batches that could not be scored, or wait for a store",
+     ("shard",)),
+    ("kolray_stream_scores_seconds", "histogram", "Time of a batch, features, model and stores together", ("shard",)),
+    ("kolray_stream_scores_waiting_kols", "gauge", "KOLs whose windows closed and who are not scored yet", ("shard",)),
+    ("kolray_stream_scores_oldest_seconds", "gauge", "How long the batch that waits longest has; 0: none", ("shard",)),
 )  # fmt: skip
 SERVING: tuple[Row, ...] = (
     ("kolray_http_request_seconds", "histogram", "Time to answer", ("route", "status")),
     ("kolray_http_cache_total", "counter", "Answers by cache: hit or miss", ("outcome",)),
+    ("kolray_batch_kols_total", "counter", "KOLs of `POST /kol/score/batch`: scored or unknown", ("outcome",)),
     ("kolray_lookup_total", "counter", "Lookups of features: found, unknown or failed", ("source", "outcome")),
     ("kolray_lookup_breaker_open", "gauge", "1 while a failed source of features is left alone", ("source",)),
     ("kolray_trust_score_points", "histogram", "Trust scores as they were made, 0-100", ("model",)),
@@ -52,6 +59,27 @@ SERVING: tuple[Row, ...] = (
     ("kolray_shadow_skipped_total", "counter", "Comparisons left out", ()),
     ("kolray_challenger_failed_total", "counter", "Scores the champion gave instead", ()),
 )
+TRACKING: tuple[Row, ...] = (
+    (
+        "kolray_tracking_hits_total",
+        "counter",
+        "Hits of tracked pages: accepted, bot, repeat, refused (unreadable) or no_room (answered by 503)",
+        ("outcome",),
+    ),
+    ("kolray_tracking_sent_total", "counter", "Hits that Kafka acknowledged", ()),
+    ("kolray_tracking_taken_over_total", "counter", "Of these, hits that a dead process left on disk", ()),
+    ("kolray_tracking_waiting_hits", "gauge", "Hits that Kafka does not have yet", ()),
+    ("kolray_tracking_waiting_bytes", "gauge", "Room on disk that hits of this replica take until Kafka has them", ()),
+    ("kolray_tracking_room_bytes", "gauge", "Room that they may take (KOLRAY_TRACKING__BUFFER_MB)", ()),
+    ("kolray_tracking_oldest_seconds", "gauge", "Age of the oldest hit that Kafka does not have; 0: none", ()),
+)
+WEBHOOKS: tuple[Row, ...] = (
+    ("kolray_webhook_deliveries_total", "counter", "Alerts a webhook took, or that were given up: taken or dead",
+     ("webhook", "outcome")),
+    ("kolray_webhook_waiting_alerts", "gauge", "Alerts not sent to a webhook yet (exporter)", ("webhook",)),
+    ("kolray_webhook_oldest_seconds", "gauge", "Age of the oldest of them; 0: none (exporter)", ("webhook",)),
+    ("kolray_webhook_dead_alerts", "gauge", "Alerts given up and not replayed (exporter)", ("webhook",)),
+)  # fmt: skip
 MODELS: tuple[Row, ...] = (
     ("kolray_model_psi", "gauge", "Population stability index since training; name: feature or score",
      ("model", "kind", "name")),
@@ -75,6 +103,13 @@ SOURCES: tuple[Row, ...] = (
     ("kolray_poll_accounts", "gauge", "Accounts polled so far", ("platform",)),
     ("kolray_poll_pending_events", "gauge", "Events read from a platform and not yet in Kafka", ("platform",)),
     ("kolray_poll_newest_timestamp_seconds", "gauge", "When an account was last polled to its end", ("platform",)),
+    (
+        "kolray_dead_letters_waiting",
+        "gauge",
+        "Records of events.dlq that were not replayed; source: a topic, or files",
+        ("source",),
+    ),
+    ("kolray_dead_letters_oldest_timestamp_seconds", "gauge", "When the oldest of them came", ("source",)),
 )
 RUNS: tuple[Row, ...] = (
     ("kolray_run_total", "counter", "Runs that ended: ok or failed", ("run", "outcome")),
@@ -92,6 +127,7 @@ EXPORTER: tuple[Row, ...] = (
 BUCKETS = {
     "kolray_stream_checkpoint_seconds": LONGER,
     "kolray_stream_sink_write_seconds": LONGER,
+    "kolray_stream_scores_seconds": LONGER,
     "kolray_http_request_seconds": SECONDS,
     "kolray_trust_score_points": POINTS,
     "kolray_shadow_difference": DIFFERENCE,
@@ -100,8 +136,8 @@ BUCKETS = {
 
 def _all() -> Iterator[Metric]:
     parts: dict[Part, tuple[Row, ...]] = {
-        "stream": STREAM, "serving": SERVING, "models": MODELS, "lake": LAKE, "sources": SOURCES, "runs": RUNS,
-        "exporter": EXPORTER,
+        "stream": STREAM, "serving": SERVING, "tracking": TRACKING, "webhooks": WEBHOOKS, "models": MODELS,
+        "lake": LAKE, "sources": SOURCES, "runs": RUNS, "exporter": EXPORTER,
     }  # fmt: skip
     for part, rows in parts.items():
         for name, kind, about, labels in rows:

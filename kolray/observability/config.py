@@ -28,7 +28,7 @@ class Watched:
 
     Args:
         exporter: HOST:PORT of ``kolray observe export``.
-        targets: folder in which serving replicas announce themselves.
+        targets: folder in which serving replicas and who delivers to webhooks announce themselves.
         ray: the file in which Ray's head node lists every node's metrics.
         every_s: seconds between scrapes and evaluations.
         pace: factor of every duration in the alert rules, for drills and tests; 1 in production.
@@ -51,13 +51,15 @@ def prometheus_config(watched: Watched) -> dict[str, Any]:
         "rule_files": ["alerts.yml"],
         "scrape_configs": [
             {"job_name": "kolray", "static_configs": [{"targets": [watched.exporter]}]},
-            {
-                "job_name": "kolray-serving",
-                "file_sd_configs": [{"files": [f"{watched.targets}/*.json"], "refresh_interval": every}],
-            },
-            {"job_name": "ray", "file_sd_configs": [{"files": [watched.ray], "refresh_interval": every}]},
+            _discovered("kolray-serving", f"{watched.targets}/serving-*.json", every),
+            _discovered("kolray-webhooks", f"{watched.targets}/webhooks-*.json", every),
+            _discovered("ray", watched.ray, every),
         ],
     }
+
+
+def _discovered(job: str, files: str, every: str) -> dict[str, Any]:
+    return {"job_name": job, "file_sd_configs": [{"files": [files], "refresh_interval": every}]}
 
 
 def alert_rules(watched: Watched) -> dict[str, Any]:

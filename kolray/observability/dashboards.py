@@ -63,6 +63,16 @@ STREAM = Dashboard("kolray-stream", "kolray: stream", (
                                  "alerts": f"sum(rate(kolray_stream_alerts_total{RATE}))"}, "ops"),
     Panel("State", {"{{partition}}": "kolray_stream_state_bytes"}, "bytes"),
     Panel("Restarts", {"shard {{shard}}": "kolray_stream_restarts_total"}, "none"),
+    Panel("Trust scores beside the stream", {"made": f"sum(rate(kolray_stream_scores_total{RATE}))",
+                                             "failed": f"sum(rate(kolray_stream_scores_failed_total{RATE}))"}, "ops"),
+    Panel("KOLs waiting for their score", {"shard {{shard}}": "kolray_stream_scores_waiting_kols"}),
+    Panel("Longest wait for a score", {"shard {{shard}}": "kolray_stream_scores_oldest_seconds"}, "s"),
+    Panel("Batches of scores took", _percentiles("kolray_stream_scores_seconds"), "s"),
+    Panel("Alerts to webhooks", _rates("webhook, outcome", **{
+        "{{webhook}} {{outcome}}": "kolray_webhook_deliveries_total"}), "ops"),
+    Panel("Alerts that webhooks have not got", {"{{webhook}} waiting": "kolray_webhook_waiting_alerts",
+                                                "{{webhook}} dead": "kolray_webhook_dead_alerts"}),
+    Panel("Oldest alert that waits for a webhook", {"{{webhook}}": "kolray_webhook_oldest_seconds"}, "s"),
     Panel("Age of a shard's status", {"shard {{shard}}": "kolray_stream_status_age_seconds"}, "s"),
 ))  # fmt: skip
 API = Dashboard("kolray-api", "kolray: API", (
@@ -74,6 +84,7 @@ API = Dashboard("kolray-api", "kolray: API", (
                      f" / sum(rate(kolray_http_request_seconds_count{RATE}))"}, "percentunit"),
     Panel("Answers from the cache", {"share": f'sum(rate(kolray_http_cache_total{{outcome="hit"}}{RATE}))'
                                      f" / sum(rate(kolray_http_cache_total{RATE}))"}, "percentunit"),
+    Panel("KOLs scored in batches", _rates("outcome", **{"{{outcome}}": "kolray_batch_kols_total"}), "ops"),
     Panel("Features by source", _rates("source, outcome", **{"{{source}} {{outcome}}": "kolray_lookup_total"}), "ops"),
     Panel("Sources left alone", {"{{source}}": "max by (source) (kolray_lookup_breaker_open)"}, "none"),
     Panel("Replicas", {"up": 'sum(up{job="kolray-serving"})'}, "none", "stat"),
@@ -112,6 +123,16 @@ SOURCES = Dashboard("kolray-sources", "kolray: sources", (
     Panel("Accounts polled", {"{{platform}}": "kolray_poll_accounts"}, "none"),
     Panel("Since an account was polled", {"{{platform}}": "time() - kolray_poll_newest_timestamp_seconds"}, "s"),
     Panel("Not yet in Kafka", {"{{platform}}": "kolray_poll_pending_events"}),
+    Panel("Dead letters not replayed", {"{{source}}": "kolray_dead_letters_waiting"}),
+    Panel("Age of the oldest dead letter", {
+        "{{source}}": "time() - kolray_dead_letters_oldest_timestamp_seconds"}, "s"),
+    Panel("Hits of tracked pages", _rates("outcome", **{"{{outcome}}": "kolray_tracking_hits_total"}), "ops"),
+    Panel("Hits acknowledged by Kafka", {"sent": f"sum(rate(kolray_tracking_sent_total{RATE}))",
+                                         "taken over": f"sum(rate(kolray_tracking_taken_over_total{RATE}))"}, "ops"),
+    Panel("Hits waiting for Kafka", {"{{instance}}": "kolray_tracking_waiting_hits"}),
+    Panel("Oldest hit that waits", {"{{instance}}": "kolray_tracking_oldest_seconds"}, "s"),
+    Panel("Room for hits", {"{{instance}}": "kolray_tracking_waiting_bytes / kolray_tracking_room_bytes"},
+          "percentunit"),
     Panel("Polls and files", {"{{run}} {{outcome}}": 'kolray_run_total{run=~"ingest.*"}'}, "none"),
     Panel("Events and dead letters",
           {"{{run}} {{what}}": f'rate(kolray_run_rows_total{{run=~"ingest.*"}}{RATE})'}, "ops"),

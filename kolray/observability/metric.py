@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 MetricKind = Literal["counter", "gauge", "histogram"]
-Part = Literal["stream", "serving", "models", "lake", "sources", "runs", "exporter"]
+Part = Literal["stream", "serving", "tracking", "webhooks", "models", "lake", "sources", "runs", "exporter"]
 Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 
 

@@ -8,6 +8,8 @@ from kolray.observability.metric import Part
 HEADINGS: dict[Part, str] = {
     "stream": "Stream (from the exporter)",
     "serving": "Serving (each replica's own endpoint, and `/metrics` of the one that answers)",
+    "tracking": "Tracked pages (each replica's own endpoint)",
+    "webhooks": "Webhooks (`kolray webhooks deliver`'s own endpoint, and the exporter)",
     "models": "Models (from the exporter; what the night measured)",
     "lake": "Lake (from the exporter; read from the tables' logs)",
     "sources": "Sources (from the exporter; read from what polls remember)",

@@ -138,7 +138,11 @@ def _scores(app: FastAPI) -> None:
     @app.post("/kol/score/batch", dependencies=[SCORE], responses=ERRORS, tags=["scores"])
     def batch(body: BatchRequest) -> BatchAnswer:
         """Scores of up to 1,000 KOLs; a KOL without one has an error in its place."""
-        return score_batch(app.state.services.graph, body.kol_ids)
+        answered = score_batch(app.state.services.graph, body.kol_ids)
+        kols = app.state.metrics.batch
+        kols.labels("scored").inc(answered.scored)
+        kols.labels("unknown").inc(len(set(body.kol_ids)) - answered.scored)
+        return answered
 
     @app.post(
         "/forecast/predict", response_model=ForecastAnswer, dependencies=[SCORE], responses=ERRORS, tags=["scores"]

@@ -49,7 +49,9 @@ def build(settings: Settings) -> FastAPI:
     given = settings.serving.session_secret
     sessions = Sessions(tokens, given.get_secret_value() if given else kept_secret(settings.home))
     app = build_app(Services(graph, tokens, limiter, loop_redis, settings.serving, sessions.ok))
-    app.router.routes[:0] = open_tracking(settings)  # the most frequent requests are looked up first
+    app.router.routes[:0] = open_tracking(
+        settings, app.state.metrics.registry
+    )  # the most frequent requests are looked up first
     if settings.observe.traces is not None:
         from kolray.serving.traced import trace
 

@@ -113,7 +113,11 @@ class Canary:
 
     def answer_by(self, model: LoadedModel, rows: pl.DataFrame) -> tuple[LoadedModel, pl.DataFrame]:
         """``TrustModel.answer`` of this model, or of the champion where a challenger fails."""
-        return self._by(model, lambda model: model.model.answer(rows))
+        answered_by, scored = self._by(model, lambda model: model.model.answer(rows))
+        points = self._scores.labels(answered_by.label)
+        for score in scored["trust_score"]:
+            points.observe(score)
+        return answered_by, scored
 
     def _by(self, model: LoadedModel, answer: Callable[[LoadedModel], Answered]) -> tuple[LoadedModel, Answered]:
         try:

@@ -37,6 +37,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.seconds = CATALOG["kolray_http_request_seconds"].histogram(self.registry)
         self.cache = CATALOG["kolray_http_cache_total"].counter(self.registry)
+        self.batch = CATALOG["kolray_batch_kols_total"].counter(self.registry)
 
 
 class Observe:

@@ -148,10 +148,14 @@ class BatchFetcher:
 
     def _skip_what_is_gone(self, fresh: list[TopicPartition]) -> None:
         """Who begins with a topic begins with what its retention has left; who goes on must not miss any (``poll``)."""
-        for tp, first in self._consumer.beginning_offsets(fresh).items() if fresh else ():
+        for tp, first in self._first(fresh).items():
             if first > 0:
                 log.warning("%s-%d begins at offset %d: its retention deleted what was before", *tp, first)
                 self._consumer.seek(tp, first)
+
+    def _first(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        found: dict[TopicPartition, int] = self._consumer.beginning_offsets(partitions) if partitions else {}
+        return found
 
     def poll(self, timeout_s: float) -> list[RawBatch]:
         """Batches that arrived, oldest first within a partition; an empty list after ``timeout_s`` without any.
@@ -176,6 +180,10 @@ class BatchFetcher:
     def positions(self) -> dict[tuple[str, int], int]:
         """(topic, partition) → offset of the next record to be polled."""
         return {(tp.topic, tp.partition): int(self._consumer.position(tp)) for tp in self._partitions}
+
+    def begins(self) -> dict[tuple[str, int], int]:
+        """(topic, partition) → the first offset that the broker still has."""
+        return {(tp.topic, tp.partition): int(at) for tp, at in self._first(self._partitions).items()}
 
     def caught_up(self) -> bool:
         """Whether every partition was answered and stands at its log's end (see ``at_end``)."""

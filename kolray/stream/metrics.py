@@ -33,6 +33,12 @@ OF_SHARD = {
     "kolray_stream_checkpoint_age_seconds": "checkpoint_age_s",
     "kolray_stream_checkpoint_duration_seconds": "checkpoint_took_s",
 }
+OF_SCORING = {
+    "kolray_stream_scores_total": "scored",
+    "kolray_stream_scores_failed_total": "failed",
+    "kolray_stream_scores_waiting_kols": "waiting",
+    "kolray_stream_scores_oldest_seconds": "oldest_s",
+}
 TALLIES = {"kolray_stream_checkpoint_seconds": "checkpoints", "kolray_stream_sink_write_seconds": "writes"}
 
 
@@ -66,6 +72,7 @@ class StreamCollector(Collector):
                 name, [((n,), self._steady(name, n, part, key) if counts else part.get(key)) for n, part in parts]
             )
         yield from _meters(shards)
+        yield from _scoring(shards)
 
     def _steady(self, name: str, number: str, part: dict[str, Any], key: str) -> float | None:
         value, checkpoint = part.get(key), part.get("checkpoint", 0)
@@ -81,10 +88,22 @@ def _meters(shards: list[dict[str, Any]]) -> Iterator[Family]:
     measured = [(str(shard["shard"]), shard["meters"]) for shard in shards if shard.get("meters")]
     yield filled("kolray_stream_sink_retries_total", [((shard,), told["retries"]) for shard, told in measured])
     for name, key in TALLIES.items():
-        family = HistogramMetricFamily(name, CATALOG[name].about, labels=CATALOG[name].labels)
-        for shard, told in measured:
-            add_tally(family, (shard,), LONGER, told[key])
-        yield family
+        yield _histogram(name, [(shard, told[key]) for shard, told in measured])
+
+
+def _scoring(shards: list[dict[str, Any]]) -> Iterator[Family]:
+    """Of the threads that score KOLs beside the shards; a shard that starts again counts from 0."""
+    measured = [(str(shard["shard"]), shard["scoring"]) for shard in shards if shard.get("scoring")]
+    for name, key in OF_SCORING.items():
+        yield filled(name, [((shard,), told[key]) for shard, told in measured])
+    yield _histogram("kolray_stream_scores_seconds", [(shard, told["seconds"]) for shard, told in measured])
+
+
+def _histogram(name: str, tallies: list[tuple[str, dict[str, Any]]]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(name, CATALOG[name].about, labels=CATALOG[name].labels)
+    for shard, told in tallies:
+        add_tally(family, (shard,), LONGER, told)
+    return family
 
 
 def prometheus(published: Published | None) -> str:

@@ -6,10 +6,13 @@ import logging
 import time
 from collections.abc import Callable
 from threading import Condition, Thread
+from typing import Any
 
 import polars as pl
 
 from kolray.errors import NotFoundError, ServiceUnavailableError
+from kolray.observability.catalog import LONGER
+from kolray.observability.tally import Tally
 from kolray.protocols import BatchScorer
 from kolray.stores.features import FeatureStore
 from kolray.stores.metrics import SCORE_SCHEMA, MetricsStore
@@ -31,20 +34,26 @@ class Waiting:
     """KOLs to be scored, by partition: one that is waiting already is not added, so this is never longer than them."""
 
     def __init__(self) -> None:
-        self._kols: dict[int, pl.Series] = {}
+        self._kols: dict[int, tuple[pl.Series, float]] = {}
 
-    def add(self, partition: int, kol_ids: pl.Series) -> None:
-        """Behind those that wait."""
-        held = self._kols.get(partition, kol_ids.clear())
-        self._kols[partition] = pl.concat([held, kol_ids]).unique()
+    def add(self, partition: int, kol_ids: pl.Series, since: float | None = None) -> None:
+        """Behind those that wait. ``since``: when they began to, by the monotonic clock; none: now."""
+        now = time.monotonic()
+        held, first = self._kols.get(partition, (kol_ids.clear(), now))
+        self._kols[partition] = pl.concat([held, kol_ids]).unique(), min(first, now if since is None else since)
 
-    def take(self) -> tuple[int, pl.Series]:
-        """All KOLs of the partition that waits longest."""
+    def take(self) -> tuple[int, pl.Series, float]:
+        """All KOLs of the partition that was added first, and since when they wait."""
         partition = next(iter(self._kols))
-        return partition, self._kols.pop(partition)
+        return partition, *self._kols.pop(partition)
+
+    @property
+    def since(self) -> float | None:
+        """When who waits longest began to; None where nobody does."""
+        return min((since for _, since in self._kols.values()), default=None)
 
     def __len__(self) -> int:
-        return sum(map(len, self._kols.values()))
+        return sum(len(kol_ids) for kol_ids, _ in self._kols.values())
 
 
 class Scoring:
@@ -69,10 +78,13 @@ class Scoring:
         self._parts: tuple[BatchScorer, MetricsStore, FeatureStore] | None = None
         self._waiting = Waiting()
         self._turn = Condition()
-        self._busy = self._draining = self._stopping = self._told = False
+        self._draining = self._stopping = self._told = False
+        self._at_work: float | None = None
+        """Since when those wait who are being scored."""
         self._thread: Thread | None = None
-        self.scored = 0
-        """Scores written."""
+        self.scored = self.failed = 0
+        """Scores written, and batches that failed or have to wait for a store."""
+        self._seconds = Tally(LONGER)
 
     def closed(self, partition: int, kol_ids: pl.Series) -> None:
         """Windows of these KOLs closed. Returns at once."""
@@ -88,10 +100,18 @@ class Scoring:
         with self._turn:
             self._draining = True
             self._turn.notify_all()
-            while self._waiting or self._busy:
+            while self._waiting or self._at_work is not None:
                 self._turn.wait(BEAT_S)
                 beat()
             self._draining = False
+
+    def told(self) -> dict[str, Any]:
+        """As a shard's status has it."""
+        with self._turn:
+            waiting, since = len(self._waiting), [self._waiting.since, self._at_work]
+        told = {"scored": self.scored, "failed": self.failed, "seconds": self._seconds.told()}
+        oldest_s = max((time.monotonic() - at for at in since if at is not None), default=0.0)
+        return told | {"waiting": waiting, "oldest_s": round(oldest_s, 1)}
 
     def close(self) -> None:
         """Ends the thread after its batch; who still waits is forgotten."""
@@ -112,15 +132,17 @@ class Scoring:
                 self._turn.wait_for(lambda: self._stopping or self._waiting)
                 if self._stopping:
                     return
-                partition, kol_ids = self._waiting.take()
-                self._busy = True
+                partition, kol_ids, since = self._waiting.take()
+                self._at_work = since
             started = time.monotonic()
             again = self._attempt(kol_ids)
-            pause = RETRY_S if again else max(PAUSE_S, REST * (time.monotonic() - started))
+            took = time.monotonic() - started
+            self._seconds.add(took)
+            pause = RETRY_S if again else max(PAUSE_S, REST * took)
             with self._turn:
                 if again and not self._draining:
-                    self._waiting.add(partition, kol_ids)
-                self._busy = False
+                    self._waiting.add(partition, kol_ids, since)
+                self._at_work = None
                 self._turn.notify_all()
                 self._turn.wait_for(lambda: self._stopping or self._draining, pause)
 
@@ -135,9 +157,11 @@ class Scoring:
             self._told = True
         except ServiceUnavailableError as error:
             log.warning("%d KOLs wait to be scored: %s", len(kol_ids), error)
+            self.failed += 1
             return True
         except Exception:
             log.exception("%d KOLs could not be scored", len(kol_ids))
+            self.failed += 1
         else:
             self._told = False
         return False

@@ -196,6 +196,7 @@ class Shard:
             "finished": self._finished,
             "at": to_ms(self.clock.now()) / 1000,
             "meters": self.meters.told(),
+            "scoring": None if self.scoring is None else self.scoring.told(),
             "checkpoint_at": to_ms(self.clock.now()) / 1000 - (self.clock.monotonic() - self._last_checkpoint),
             "checkpoint_took_s": round(self._checkpoint_took, 3),
             "partitions": {

@@ -43,6 +43,7 @@ def report(watch: Supervision, answers: dict[int, dict[str, Any]], state: str, a
                 "checkpoint_took_s": answer.get("checkpoint_took_s"),
                 "status_age_s": _age(answer.get("at"), at),
                 "meters": answer.get("meters"),
+                "scoring": answer.get("scoring"),
                 "partitions": {
                     str(partition): {k: v for k, v in part.items() if k != "watermark_ms"}
                     | {"watermark_delay_s": _age(part["watermark_ms"] / 1000, at) if part["watermark_ms"] > 0 else None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ from typer.testing import CliRunner
 
 from kolray.cli.main import app
 from kolray.connectors.reading import committed
+from kolray.events import DLQ_TOPIC
+from kolray.exporter.letters import letter_metrics
+from kolray.exporter.topics import Tail
+from kolray.lake.tables import LakeTables
 from kolray.settings import Settings
 
 ROWS = """event_id,kol_id,platform,event_type,event_time,likes
@@ -26,6 +31,12 @@ def ids(settings: Settings) -> list[str]:
     return sorted((message.key() or b"").decode() for message in committed(settings.kafka, places))
 
 
+def waiting(settings: Settings, tail: Tail) -> dict[str, float]:
+    """Letters that were not replayed by source, as the exporter tells them."""
+    counts = next(letter_metrics(tail, LakeTables(settings.lake_root)))
+    return {sample.labels["source"]: sample.value for sample in counts.samples}
+
+
 def test_letters_are_mended_and_sent_again(embedded: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOLRAY_HOME", str(embedded.home))
     file, run = tmp_path / "rows.csv", CliRunner().invoke
@@ -39,14 +50,17 @@ def test_letters_are_mended_and_sent_again(embedded: Settings, tmp_path: Path, m
     assert '"event_id": "b1"' in shown
 
     assert ids(embedded) == ["k1"]
-    fix = ["--fix", "likes = abs(likes)"]
-    dry = json.loads(run(app, ["dlq", "replay", *fix, "--dry-run", "--json"]).stdout)
-    assert dry == {
-        "letters": 3, "valid": 1, "sent": 0, "left": 2,
-        "reasons": {"out of range: event_time": 1, "unknown: event_type": 1},
-    }  # fmt: skip
-    assert "1 sent" in run(app, ["dlq", "replay", *fix]).stdout
-    seconds = ["--reason", "event_time", "--fix", "event_time = event_time * 1000"]
-    assert json.loads(run(app, ["dlq", "replay", *seconds, "--json"]).stdout)["sent"] == 1
-    assert ids(embedded) == ["k1", "k1", "k2"]
+    with closing(Tail(embedded.kafka, DLQ_TOPIC)) as tail:
+        assert waiting(embedded, tail) == {"files": 3}
+        fix = ["--fix", "likes = abs(likes)"]
+        dry = json.loads(run(app, ["dlq", "replay", *fix, "--dry-run", "--json"]).stdout)
+        assert dry == {
+            "letters": 3, "valid": 1, "sent": 0, "left": 2,
+            "reasons": {"out of range: event_time": 1, "unknown: event_type": 1},
+        }  # fmt: skip
+        assert "1 sent" in run(app, ["dlq", "replay", *fix]).stdout
+        seconds = ["--reason", "event_time", "--fix", "event_time = event_time * 1000"]
+        assert json.loads(run(app, ["dlq", "replay", *seconds, "--json"]).stdout)["sent"] == 1
+        assert ids(embedded) == ["k1", "k1", "k2"]
+        assert waiting(embedded, tail) == {"files": 1}
     assert "still refused: 1 unknown: event_type" in run(app, ["dlq", "replay", "--reason", "unknown"]).stdout

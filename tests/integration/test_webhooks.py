@@ -6,6 +6,7 @@ import json
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,13 +14,17 @@ from typing import Any
 
 import polars as pl
 import pytest
+from prometheus_client import CollectorRegistry
 from standardwebhooks.webhooks import Webhook
 
 from kolray.clock import SystemClock
 from kolray.connectors.producer import EventProducer
 from kolray.errors import InvalidInputError, NotFoundError
+from kolray.events import ALERTS_TOPIC
+from kolray.exporter.topics import Tail
+from kolray.exporter.webhooks import webhook_metrics
 from kolray.schemas.registry import open_registry
-from kolray.serving.webhooks.delivery import Deliverer, deliverer, replay, replay_dead
+from kolray.serving.webhooks.delivery import Deliverer, counted, deliverer, replay, replay_dead
 from kolray.serving.webhooks.endpoints import Endpoints
 from kolray.serving.webhooks.sending import NotDeliveredError, Sender
 from kolray.settings import Settings
@@ -128,6 +133,32 @@ def test_alerts_arrive_signed_tried_again_and_in_spite_of_restarts(settings: Set
     assert all(replay(second, store, NOW))
     assert sorted(receiver.ids()) == ["a1", "a2", "b1", "b2", "b3", "before it was added"]
     second.close()
+
+
+def exported(settings: Settings, tail: Tail) -> dict[str, float]:
+    """Metric → value of the one endpoint there is."""
+    families = webhook_metrics(settings, tail, SystemClock())
+    return {sample.name: sample.value for family in families for sample in family.samples}
+
+
+@pytest.mark.embedded
+def test_alerts_that_wait_and_those_given_up_are_measured(settings: Settings, receiver: Receiver) -> None:
+    endpoints = Endpoints.of(settings)
+    endpoint, registry = endpoints.add("desk", receiver.url), CollectorRegistry()
+    made = deliverer(settings, endpoint, endpoints, Sender(settings.serving, first_wait_s=0.01), counted(registry))
+    raised(settings, alerts("a1", "a2", "a3"))
+    desk = {"webhook": "desk"}
+    with closing(Tail(settings.kafka, ALERTS_TOPIC)) as tail:
+        assert exported(settings, tail)["kolray_webhook_waiting_alerts"] == 3
+        receiver.answers = [204, 410]
+        stepped(made, 3)
+        made.close()
+        found = exported(settings, tail)
+    assert found == {
+        "kolray_webhook_waiting_alerts": 0, "kolray_webhook_oldest_seconds": 0, "kolray_webhook_dead_alerts": 1
+    }  # fmt: skip
+    assert registry.get_sample_value("kolray_webhook_deliveries_total", desk | {"outcome": "taken"}) == 2
+    assert registry.get_sample_value("kolray_webhook_deliveries_total", desk | {"outcome": "dead"}) == 1
 
 
 def test_endpoints_are_kept_for_their_owner_and_never_say_their_secret(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 
 import polars as pl
+from prometheus_client import CollectorRegistry
 from starlette.routing import Route
 
 from kolray.clock import SystemClock
@@ -12,6 +13,7 @@ from kolray.connectors.producer import EventProducer
 from kolray.errors import KolrayError
 from kolray.schemas.registry import open_registry
 from kolray.serving.sessions import kept_secret
+from kolray.serving.tracking.collected import TrackingCollector
 from kolray.serving.tracking.journal import Journal
 from kolray.serving.tracking.links import Links
 from kolray.serving.tracking.outbox import Outbox
@@ -47,11 +49,12 @@ def secret_of(settings: Settings) -> str:
     return given.get_secret_value() if given else kept_secret(settings.home, "tracking.key")
 
 
-def open_tracking(settings: Settings) -> list[Route]:
-    """The routes of tracked pages on the Kafka that the settings name."""
+def open_tracking(settings: Settings, metrics: CollectorRegistry) -> list[Route]:
+    """The routes of tracked pages on the Kafka that the settings name, measured in ``metrics``."""
     journal = Journal(settings.home / "tracking", settings.tracking.buffer_mb << 20)
     outbox = Outbox(journal, KafkaSender(settings))
     atexit.register(outbox.close)
     secret = secret_of(settings)
     tracker = Tracker(outbox, secret.encode(), SystemClock())
+    metrics.register(TrackingCollector(tracker))
     return tracking_routes(tracker, Links(secret), settings.tracking.proxies)

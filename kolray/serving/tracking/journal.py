@@ -44,12 +44,17 @@ class Journal:
     """
 
     def __init__(self, root: Path, limit_bytes: int) -> None:
-        self._root, self._limit, self._held, self._open_size = root, limit_bytes, 0, 0
+        self._root, self.limit_bytes, self._held, self._open_size = root, limit_bytes, 0, 0
         self._folder = root / secrets.token_hex(8)
         self._folder.mkdir(parents=True)
         self._lock = _locked(self._folder)
         self._number = 0
         self._begin()
+
+    @property
+    def held_bytes(self) -> int:
+        """Of the hits that Kafka does not have yet."""
+        return self._held
 
     def append(self, rows: Rows) -> None:
         """Keeps hits.
@@ -58,7 +63,7 @@ class Journal:
             ServiceUnavailableError: there is no more room; nothing of them was kept.
         """
         lines = b"".join(json.dumps(row | {"event_time": to_ms(row["event_time"])}).encode() + b"\n" for row in rows)
-        if self._held + len(lines) > self._limit:
+        if self._held + len(lines) > self.limit_bytes:
             raise ServiceUnavailableError("tracking", str(self._folder), "Kafka is away and the room for hits is full")
         written = os.write(self._descriptor, lines)
         if written != len(lines):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import NamedTuple
 
 import polars as pl
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_when_event_set
 
-from kolray.errors import KolrayError
+from kolray.clock import Clock, SystemClock, to_ms
+from kolray.errors import KolrayError, ServiceUnavailableError
 from kolray.events import SCHEMAS
 from kolray.serving.tracking.journal import Journal, Rows
 
@@ -25,11 +28,24 @@ Send = Callable[[pl.DataFrame], None]
 """Events of ``SCHEMAS["web"]`` to Kafka; returns when it has them, else raises ``KolrayError``."""
 
 
-class Outbox:
-    """Takes hits from any thread; a future tells when Kafka has them. At least once: ids make it once."""
+class Waiting(NamedTuple):
+    """Hits that Kafka does not have yet, and when the oldest came (seconds since the epoch; None: there is none)."""
 
-    def __init__(self, journal: Journal, send: Send) -> None:
-        self._journal, self._send = journal, send
+    hits: int
+    since_s: float | None
+
+
+class Outbox:
+    """Takes hits from any thread; a future tells when Kafka has them. At least once: ids make it once.
+
+    ``counts``: hits so far by ``sent, taken_over`` (those of the sent that a dead process left) and ``no_room``.
+    """
+
+    def __init__(self, journal: Journal, send: Send, clock: Clock | None = None) -> None:
+        self.journal, self._send, self._clock = journal, send, clock or SystemClock()
+        self.counts: Counter[str] = Counter()
+        self._first_s: float | None = None
+        self._sending = Waiting(0, None)
         self._lock, self._filled, self._closing = threading.Lock(), threading.Event(), threading.Event()
         self._rows: Rows = []
         self._waiting: list[Future[None]] = []
@@ -44,7 +60,13 @@ class Outbox:
         """
         sent: Future[None] = Future()
         with self._lock:
-            self._journal.append(rows)
+            try:
+                self.journal.append(rows)
+            except ServiceUnavailableError:
+                self.counts["no_room"] += len(rows)
+                raise
+            if not self._rows:
+                self._first_s = to_ms(self._clock.now()) / 1000
             self._rows += rows
             self._waiting.append(sent)
         self._filled.set()
@@ -55,7 +77,16 @@ class Outbox:
         self._closing.set()
         self._filled.set()
         self._thread.join(wait_s)
-        self._journal.close()
+        self.journal.close()
+
+    @property
+    def waiting(self) -> Waiting:
+        """What is on its way, those of dead processes too once their turn has come."""
+        with self._lock:
+            return Waiting(
+                len(self._rows) + self._sending.hits,
+                self._first_s if self._sending.since_s is None else self._sending.since_s,
+            )
 
     @property
     def alive(self) -> bool:
@@ -82,8 +113,9 @@ class Outbox:
 
     def _next_batch(self) -> None:
         with self._lock:
-            taken = self._journal.rotate() if self._rows else None
+            taken = self.journal.rotate() if self._rows else None
             rows, waiting, self._rows, self._waiting = self._rows, self._waiting, [], []
+            self._sending, self._first_s = Waiting(len(rows), self._first_s), None
             self._filled.clear()
         if taken is None:
             return
@@ -94,13 +126,18 @@ class Outbox:
         if self._deliver(rows):
             for sent in waiting:
                 sent.set_result(None)
-            self._journal.done(taken.path)
+            self.journal.done(taken.path)
 
     def _take_over(self) -> None:
-        for segment, rows in self._journal.orphans():
+        for segment, rows in self.journal.orphans():
             log.warning("taking over %d hits that a dead process left in %s", len(rows), segment)
-            if rows and not self._deliver(rows):
+            if not rows:
+                continue
+            with self._lock:
+                self._sending = Waiting(len(rows), segment.stat().st_mtime)
+            if not self._deliver(rows):
                 return
+            self.counts["taken_over"] += len(rows)
 
     def _deliver(self, rows: Rows) -> bool:
         """Tries until the broker has them; False where this process ends before: they stay on disk."""
@@ -117,6 +154,9 @@ class Outbox:
             attempts(self._send, frame)
         except KolrayError:
             return False
+        self.counts["sent"] += len(rows)
+        with self._lock:
+            self._sending = Waiting(0, None)
         return True
 
 

@@ -16,10 +16,12 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
+from prometheus_client import CollectorRegistry, Counter
 
 from kolray.clock import to_ms
 from kolray.errors import SchemaError, ServiceUnavailableError
 from kolray.events import ALERTS_TOPIC
+from kolray.observability.catalog import CATALOG
 from kolray.schemas.registry import Registry, open_registry
 from kolray.schemas.wire import decode_value, schema_id_of
 from kolray.serving.webhooks.endpoints import Endpoint, Endpoints, since
@@ -44,15 +46,29 @@ def alert_data(row: dict[str, Any]) -> dict[str, Any]:
     return row | times | {"evidence": json.loads(row["evidence"])}
 
 
+def group_of(endpoint: Endpoint) -> str:
+    """The consumer group whose offsets are an endpoint's place; one that is made anew begins anew."""
+    return f"kolray-webhook-{endpoint.name}-{to_ms(since(endpoint))}"
+
+
+def counted(registry: CollectorRegistry) -> Counter:
+    """Deliveries by endpoint and outcome, for ``deliver_all``."""
+    return CATALOG["kolray_webhook_deliveries_total"].counter(registry)
+
+
 class Deliverer:
-    """Sends what one endpoint has not got yet."""
+    """Sends what one endpoint has not got yet.
+
+    Args:
+        counts: what ``counted`` made; none: nobody wants to know.
+    """
 
     def __init__(
         self, endpoint: Endpoint, endpoints: Endpoints, sender: Sender, kafka: KafkaSettings, registry: Registry,
-        denied: DenyList,
+        denied: DenyList, counts: Counter | None = None,
     ) -> None:  # fmt: skip
         self.endpoint, self._endpoints, self._sender = endpoint, endpoints, sender
-        self._kafka, self._registry, self._denied = kafka, registry, denied
+        self._kafka, self._registry, self._denied, self._counts = kafka, registry, denied, counts
         self._consumer: Any = None
 
     def step(self) -> int:
@@ -75,7 +91,7 @@ class Deliverer:
         if self._consumer is None:
             self._consumer = KafkaConsumer(
                 **for_kafka_python(self._kafka),
-                group_id=f"kolray-webhook-{self.endpoint.name}-{to_ms(since(self.endpoint))}",
+                group_id=group_of(self.endpoint),
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 isolation_level="read_committed" if self._kafka.transactions else "read_uncommitted",
@@ -109,15 +125,23 @@ class Deliverer:
         except NotDeliveredError as error:
             log.warning("webhook %s did not take alert %s: %s", self.endpoint.name, alert["alert_id"], error)
             self._endpoints.bury(self.endpoint.name, alert, str(error), self._sender.tries)
+            self._count("dead")
             return False
+        self._count("taken")
         return True
+
+    def _count(self, outcome: str) -> None:
+        if self._counts is not None:
+            self._counts.labels(self.endpoint.name, outcome).inc()
 
     def close(self) -> None:
         if self._consumer is not None:
             self._consumer.close()
 
 
-def deliver_all(settings: Settings, stop: threading.Event, sender: Sender | None = None) -> None:
+def deliver_all(
+    settings: Settings, stop: threading.Event, sender: Sender | None = None, counts: Counter | None = None
+) -> None:
     """Delivers until ``stop``: a thread an endpoint, looked for every few seconds."""
     endpoints = Endpoints.of(settings)
     threads: dict[Endpoint, tuple[threading.Thread, threading.Event]] = {}
@@ -127,7 +151,7 @@ def deliver_all(settings: Settings, stop: threading.Event, sender: Sender | None
             threads.pop(gone)[1].set()
         for endpoint in wanted - set(threads):
             ended = threading.Event()
-            made = deliverer(settings, endpoint, endpoints, sender)
+            made = deliverer(settings, endpoint, endpoints, sender, counts)
             thread = threading.Thread(target=_run, args=(made, ended), name=f"webhook-{endpoint.name}", daemon=True)
             threads[endpoint] = thread, ended
             thread.start()
@@ -137,7 +161,11 @@ def deliver_all(settings: Settings, stop: threading.Event, sender: Sender | None
 
 
 def deliverer(
-    settings: Settings, endpoint: Endpoint, endpoints: Endpoints | None = None, sender: Sender | None = None
+    settings: Settings,
+    endpoint: Endpoint,
+    endpoints: Endpoints | None = None,
+    sender: Sender | None = None,
+    counts: Counter | None = None,
 ) -> Deliverer:
     """On the servers the settings name."""
     return Deliverer(
@@ -147,6 +175,7 @@ def deliverer(
         settings.kafka,
         open_registry(settings.registry.url),
         open_deny_list(settings),
+        counts,
     )
 
 

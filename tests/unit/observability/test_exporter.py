@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from kolray.clock import from_ms
 from kolray.connectors.poll_run import quota_of, state_file
 from kolray.connectors.quota import Meter
 from kolray.connectors.state import PollState
+from kolray.errors import ServiceUnavailableError
+from kolray.events import TIME
 from kolray.exporter.build import build_registry
-from kolray.exporter.parts import Parts
+from kolray.exporter.letters import waiting
+from kolray.exporter.parts import Aside, Parts
+from kolray.exporter.topics import SCHEMA
+from kolray.exporter.webhooks import waiting as undelivered
+from kolray.lake.tables import TABLES
+from kolray.local.ports import choose_port
 from kolray.observability.catalog import CATALOG, filled
-from kolray.settings import Settings
+from kolray.observability.metric import Family
+from kolray.serving.webhooks.endpoints import Endpoint
+from kolray.settings import KafkaSettings, Settings
 from kolray.testing.clock import FakeClock
 
 NIGHT = datetime(2026, 1, 2, 3, tzinfo=UTC)
@@ -30,7 +42,8 @@ def _drift(root: Path, night: datetime, psi: float) -> None:
     ).write_delta(str(root / "ops" / "drift"), mode="append")
 
 
-def test_lake_polls_and_drift_are_read_from_what_they_left(tmp_path: Path) -> None:
+def test_lake_polls_and_drift_are_read_from_what_they_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kolray.exporter.topics.ASK_S", 0.1)
     settings, clock = Settings(home=tmp_path), FakeClock()
     _drift(tmp_path / "lake", NIGHT.replace(day=1), 0.1)
     _drift(tmp_path / "lake", NIGHT, 0.4)
@@ -49,13 +62,66 @@ def test_lake_polls_and_drift_are_read_from_what_they_left(tmp_path: Path) -> No
     assert "kolray_stream_up 0.0" in lines
 
 
-def test_a_home_with_nothing_in_it_has_no_failed_part(tmp_path: Path) -> None:
-    text = generate_latest(build_registry(Settings(home=tmp_path))).decode()
-    assert text.count("kolray_export_failed{") == 6
-    assert '"} 1.0' not in "\n".join(line for line in text.splitlines() if "export_failed" in line)
+def test_of_a_home_with_nothing_in_it_only_kafka_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kolray.exporter.topics.ASK_S", 0.1)
+    nowhere = KafkaSettings(bootstrap=f"127.0.0.1:{choose_port('nowhere')}")
+    text = generate_latest(build_registry(Settings(home=tmp_path, kafka=nowhere))).decode()
+    failed = [line for line in text.splitlines() if line.startswith("kolray_export_failed{")]
+    assert len(failed) == 8
+    assert [line for line in failed if line.endswith(" 1.0")] == ['kolray_export_failed{part="dead_letters"} 1.0']
     given = {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")}
-    exported = {m.name for m in CATALOG.values() if m.part != "serving"}
-    assert exported <= given, exported - given
+    elsewhere = {m.name for m in CATALOG.values() if m.part in {"serving", "tracking"}}
+    elsewhere |= {"kolray_webhook_deliveries_total", *(name for name in CATALOG if "dead_letters_" in name)}
+    assert set(CATALOG) - elsewhere <= given, set(CATALOG) - elsewhere - given
+
+
+def test_what_is_read_aside_makes_no_scrape_wait() -> None:
+    gate, answers = (
+        threading.Event(),
+        [[filled("kolray_stream_up", [((), 1.0)])], ServiceUnavailableError("a", "b", "c")],
+    )
+
+    def read() -> list[Family]:
+        gate.wait(20)
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    aside = Aside(read, first_s=0.01)
+    with pytest.raises(TimeoutError, match="no answer"):
+        aside()
+    gate.set()
+    aside._thread.submit(lambda: None).result(20)
+    first = aside()
+    assert first == aside(), "while the next read is on its way, or has only now failed, the last one is told"
+    aside._thread.submit(lambda: None).result(20)
+    with pytest.raises(ServiceUnavailableError):
+        aside()
+
+
+def test_letters_that_were_replayed_do_not_wait() -> None:
+    rows = [(0, 5, 1000, b"events.social.raw-3"), (0, 6, 1000, b"file:a-b.csv-0"), (1, 5, 3000, b"events.web.raw-1")]
+    letters = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    at = pl.Series("at", [from_ms(2000)] * 2, dtype=TIME)
+    replayed = pl.DataFrame(
+        {"dlq_partition": [0, 1], "dlq_offset": [5, 5]}, schema_overrides={"dlq_partition": pl.Int32}
+    )
+    left = waiting(letters, replayed.with_columns(at))
+    assert left.select("source", "offset").rows() == [("files", 6), ("events.web.raw", 5)]
+    none = pl.DataFrame(schema=TABLES["ops.replays"]).drop("dt")
+    assert set(waiting(letters, none)["source"]) == {"events.social.raw", "files", "events.web.raw"}
+
+
+def test_alerts_behind_a_webhooks_place_wait() -> None:
+    rows = [(0, 0, 900, None), (0, 1, 2000, None), (0, 2, 3000, None), (1, 0, 4000, None)]
+    alerts = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    endpoint = Endpoint("desk", "http://x", (), from_ms(1000).isoformat(), "secret")
+    assert undelivered(alerts, endpoint, {}).to_list() == [2000, 3000, 4000], "what was before it was added never waits"
+    assert undelivered(alerts, endpoint, {0: 2}).to_list() == [3000, 4000]
+    assert undelivered(alerts.clear(), endpoint, {}).to_list() == []
 
 
 def test_a_part_that_cannot_be_read_is_told_and_takes_no_other_with_it() -> None:

@@ -145,7 +145,9 @@ def test_the_partition_that_waits_longest_comes_first() -> None:
     waiting.add(0, pl.Series(["b"]))
     waiting.add(1, pl.Series(["c", "a"]))
     assert len(waiting) == 3
-    partition, kols = waiting.take()
+    partition, kols, since = waiting.take()
     assert (partition, sorted(kols)) == (1, ["a", "c"])
+    assert waiting.since is not None
+    assert since <= waiting.since
     assert waiting.take()[0] == 0
     assert not waiting

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from kolray.clock import to_ms
+from kolray.observability.catalog import LONGER
+from kolray.observability.tally import Tally
 from kolray.stream.meters import Meters
 from kolray.stream.metrics import StreamCollector, prometheus
 from kolray.stream.status import StatusFile, report
@@ -97,6 +99,19 @@ def test_what_writes_took_is_a_histogram() -> None:
     assert 'kolray_stream_sink_write_seconds_bucket{le="0.025",shard="0"} 1.0' in lines
     assert 'kolray_stream_sink_write_seconds_bucket{le="60.0",shard="0"} 2.0' in lines
     assert 'kolray_stream_sink_write_seconds_count{shard="0"} 3.0' in lines
+
+
+def test_who_waits_for_a_score_is_told() -> None:
+    published = _published()
+    seconds = Tally(LONGER)
+    seconds.add(0.3)
+    told = {"scored": 40, "failed": 1, "waiting": 7, "oldest_s": 12.5, "seconds": seconds.told()}
+    published["shards"][0]["scoring"] = told
+    lines = prometheus(published).splitlines()
+    assert 'kolray_stream_scores_total{shard="0"} 40.0' in lines
+    assert 'kolray_stream_scores_waiting_kols{shard="0"} 7.0' in lines
+    assert 'kolray_stream_scores_oldest_seconds{shard="0"} 12.5' in lines
+    assert 'kolray_stream_scores_seconds_count{shard="0"} 1.0' in lines
 
 
 def test_a_shard_that_restarts_from_its_checkpoint_lowers_no_counter() -> None:

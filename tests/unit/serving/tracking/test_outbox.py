@@ -9,11 +9,15 @@ from typing import Any
 
 import polars as pl
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from kolray.errors import ServiceUnavailableError
 from kolray.events import SCHEMAS
+from kolray.serving.tracking.collected import TrackingCollector
 from kolray.serving.tracking.journal import Journal, read_segment
 from kolray.serving.tracking.outbox import Outbox
+from kolray.serving.tracking.tracker import Tracker
+from kolray.testing.clock import FakeClock
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ROOM = 1 << 20
@@ -57,6 +61,7 @@ def test_what_a_broker_did_not_take_is_kept_and_taken_over(tmp_path: Path) -> No
     waiting = outbox.put([row(1), row(2)])
     assert broker.tried.wait(10)
     outbox.put([row(3)])
+    assert (outbox.waiting.hits, outbox.journal.held_bytes > 0, outbox.counts["sent"]) == (3, True, 0)
     outbox.close()
     assert not waiting.done()
     kept = [one["event_id"] for segment in sorted(tmp_path.rglob("*.hits")) for one in read_segment(segment)]
@@ -66,6 +71,9 @@ def test_what_a_broker_did_not_take_is_kept_and_taken_over(tmp_path: Path) -> No
     following.put([row(4)]).result(10)
     following.close()
     assert sorted(back.ids) == ["e1", "e2", "e3", "e4"]
+    assert (following.counts["sent"], following.counts["taken_over"]) == (4, 3)
+    assert following.waiting == (0, None)
+    assert following.journal.held_bytes == 0
 
 
 def test_a_broker_that_comes_back_gets_everything(tmp_path: Path) -> None:
@@ -89,6 +97,23 @@ def test_beyond_the_room_nothing_is_taken(tmp_path: Path) -> None:
     journal.done(segment)
     journal.append([row(2)])
     journal.close()
+
+
+def test_a_scrape_tells_what_waits_and_what_was_refused(tmp_path: Path) -> None:
+    clock, broker = FakeClock(), Broker(away=True)
+    outbox = Outbox(Journal(tmp_path, 600), broker, clock)
+    outbox.put([row(1)])
+    with pytest.raises(ServiceUnavailableError):
+        outbox.put([row(n) for n in range(9)])
+    clock.advance(90)
+    registry = CollectorRegistry()
+    registry.register(TrackingCollector(Tracker(outbox, b"salt", clock)))
+    lines = generate_latest(registry).decode().splitlines()
+    assert 'kolray_tracking_hits_total{outcome="no_room"} 9.0' in lines
+    assert "kolray_tracking_waiting_hits 1.0" in lines
+    assert "kolray_tracking_oldest_seconds 90.0" in lines
+    assert "kolray_tracking_room_bytes 600.0" in lines
+    outbox.close()
 
 
 def test_a_torn_line_is_none_and_the_living_are_left_alone(tmp_path: Path) -> None:
