@@ -16,7 +16,7 @@ FROM python:3.11.13-slim-bookworm
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home --home-dir /home/kolray kolray \
-    && mkdir -p /var/lib/kolray /tmp/ray && chown kolray:kolray /var/lib/kolray /tmp/ray
+    && mkdir -p /var/lib/kolray/metrics/targets /tmp/ray && chown -R kolray:kolray /var/lib/kolray /tmp/ray
 COPY --from=build /opt/kolray/.venv /opt/kolray/.venv
 COPY jobs /opt/kolray/jobs
 COPY tuning /opt/kolray/tuning

@@ -257,6 +257,7 @@ class ObserveSettings(_Part):
 
     host: str = Field("127.0.0.1", description="address metrics are served on; beyond loopback is your decision")
     port: int = Field(9470, ge=0, le=65_535, description="port of `kolray observe export`; 0 chooses a free one")
+    exporter: bool = Field(default=True, description="`kolray up` starts the exporter; false: it does not")
     targets: str | None = Field(
         None,
         description="folder where serving replicas say where their metrics are, seen by all nodes and by Prometheus; "

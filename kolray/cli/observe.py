@@ -62,10 +62,12 @@ def config(
     runbooks: str = typer.Option("docs/runbooks", help="where the runbooks are, for the alerts' links"),
 ) -> None:
     """Write Prometheus' scrape configuration and alert rules and Grafana's dashboards, for this home."""
+    from kolray.local import exporter_address
     from kolray.observability.config import Watched, write_config
 
     settings = load_settings()
-    exporter, folder = f"127.0.0.1:{settings.observe.port}", targets or settings.metric_targets
+    exporter = exporter_address(settings.home) or f"127.0.0.1:{settings.observe.port}"
+    folder = targets or settings.metric_targets
     watched = Watched(exporter, folder, every_s=every_s, pace=pace, runbooks=runbooks)
     for file in write_config(out, watched):
         print(file)

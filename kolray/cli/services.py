@@ -16,14 +16,21 @@ from kolray.settings import load_settings
 def up(
     profile: str = typer.Option("embedded", help="embedded (Python only) or local (Kafka, Cassandra, Redis)"),
 ) -> None:
-    """Start the servers of a profile on loopback and make topics and schemas; they run until `kolray down`."""
+    """Start the servers of a profile and the metrics' exporter on loopback, make topics and schemas.
+
+    They run until `kolray down`. Without the exporter: KOLRAY_OBSERVE__EXPORTER=false.
+    """
     home = load_settings().home
     with Console(stderr=True).status(f"starting the {profile} profile …"):
         local.up(profile, home)
     init()
+    settings = load_settings()
+    if settings.observe.exporter:
+        with Console(stderr=True).status("starting the exporter …"):
+            local.start_exporter(home, settings.observe)
     for service in local.status(home):
         print(f"{service.name} on {service.address}")
-    if not load_settings().kafka.transactions:
+    if not settings.kafka.transactions:
         print("note: this broker's transactions do not isolate readers; alerts are de-duplicated by identity instead")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from kolray.errors import KolrayError, SettingsError
 from kolray.local import servers
 from kolray.local.cassandra import cassandra
+from kolray.local.exporter import NAME as EXPORTER
 from kolray.local.kafka import kafka
 from kolray.local.ports import accepts
 from kolray.local.process import RunFolder, wait_until
@@ -22,7 +23,9 @@ PROFILES: dict[str, tuple[Callable[[Path], Server], ...]] = {
     "embedded": (servers.tansu, servers.redis),
     "local": (kafka, cassandra, servers.redis),
 }
-ASIDE = (TRINO,)
+KEPT = (TRINO,)
+"""Servers that need no other: a profile that is started again leaves them alone."""
+ASIDE = (*KEPT, EXPORTER)
 """Servers that belong to no profile: they are started by themselves."""
 SERVICES_FILE = "services.toml"
 
@@ -54,7 +57,7 @@ def up(profile: str, home: Path, owner_pid: int | None = None) -> None:
         if read_profile(home) != profile:
             raise SettingsError(f"profile {read_profile(home)} runs in {home}; stop it with `kolray down` first")
         return
-    down(home, keep=ASIDE)
+    down(home, keep=KEPT)
     home.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {"profile": profile}
     try:
@@ -63,7 +66,7 @@ def up(profile: str, home: Path, owner_pid: int | None = None) -> None:
             _start(server, home, owner_pid)
             settings |= server.settings
     except BaseException:  # Ctrl-C too leaves nothing behind
-        down(home, keep=ASIDE)
+        down(home, keep=KEPT)
         raise
     (home / SERVICES_FILE).write_text(_toml(settings))
 

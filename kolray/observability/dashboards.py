@@ -96,7 +96,7 @@ MODELS = Dashboard("kolray-models", "kolray: models", (
     Panel("Drift (PSI since training)", {"{{model}} {{name}}": "kolray_model_psi"}, "none"),
     Panel("Measures beyond their limits", {"{{model}} {{kind}}": "kolray_model_drifted_measures"}, "none"),
     Panel("AUC", {"{{model}} {{name}}": "kolray_model_auc_ratio"}, "none"),
-    Panel("Forecasts that were served", {"{{model}} {{name}}": "kolray_forecast_figure"}, "none"),
+    Panel("Forecasts of the day before, judged", {"{{model}} {{name}}": "kolray_forecast_figure"}, "none"),
     Panel("Last measured", {"{{model}}": "kolray_model_measured_timestamp_seconds * 1000"}, "dateTimeFromNow", "stat"),
     Panel("Canary", {"share of the KOLs": "max(kolray_canary_percent) / 100"}, "percentunit", "stat"),
     Panel("Challenger against champion", _percentiles("kolray_shadow_difference"), "none"),

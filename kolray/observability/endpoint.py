@@ -1,7 +1,8 @@
 """A process's own ``/metrics``, and the file by which Prometheus finds it (file-based service discovery).
 
 A proxy in front of several replicas answers for any of them, so each has a port of its own, on loopback unless told
-otherwise. The file is named after the process: what a killed one left is removed by the next one on its machine.
+otherwise. The file is named after the process: what a killed one left is removed by the others, at once on its machine,
+after five minutes of silence on another.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ from pathlib import Path
 import psutil
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from kolray.clock import SystemClock, to_ms
+
 log = logging.getLogger(__name__)
+BEAT_S = 30.0
+SILENT_S = 300.0
+"""Ten beats: by then whoever watches has seen that the process does not answer."""
 
 
 class Endpoint:
@@ -65,7 +71,7 @@ class Endpoint:
 
 
 def announce(folder: Path, process: str, address: str) -> Path:
-    """Writes the file of this process, which goes with it; returns it.
+    """Writes the file of this process, which goes with it and is touched while it lives; returns it.
 
     Args:
         process: what it is, e.g. ``serving``; a label of its series.
@@ -76,18 +82,51 @@ def announce(folder: Path, process: str, address: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     forget_dead(folder, process)
     file = folder / f"{process}-{socket.gethostname()}-{os.getpid()}.json"
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps([{"targets": [address], "labels": {"process": process, "pid": str(os.getpid())}}]))
-    temporary.replace(file)
-    atexit.register(file.unlink, missing_ok=True)
+    told = json.dumps([{"targets": [address], "labels": {"process": process, "pid": str(os.getpid())}}])
+    _write(file, told)
+    ended = threading.Event()
+    threading.Thread(target=_stay, args=(file, told, process, ended), name="announced", daemon=True).start()
+    atexit.register(_leave, file, ended)
     return file
 
 
 def forget_dead(folder: Path, process: str) -> list[str]:
-    """Removes what processes of this machine that are gone left; returns the files' names."""
+    """Removes what processes of this machine that are gone left, and of others that said nothing for ``SILENT_S``.
+
+    Returns:
+        the files' names.
+    """
     gone = []
-    for file in folder.glob(f"{process}-{socket.gethostname()}-*.json"):
-        if not psutil.pid_exists(int(file.stem.rpartition("-")[2])):
-            file.unlink(missing_ok=True)
-            gone.append(file.name)
+    for file in folder.glob(f"{process}-*.json"):
+        host, pid = file.stem.removeprefix(f"{process}-").rsplit("-", 1)
+        with suppress(FileNotFoundError):  # another process was quicker
+            here = host == socket.gethostname()
+            if (here and not psutil.pid_exists(int(pid))) or (not here and _silent_s(file) > SILENT_S):
+                file.unlink()
+                gone.append(file.name)
     return gone
+
+
+def _silent_s(file: Path) -> float:
+    return to_ms(SystemClock().now()) / 1000 - file.stat().st_mtime
+
+
+def _write(file: Path, told: str) -> None:
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(told)
+    temporary.replace(file)
+
+
+def _stay(file: Path, told: str, process: str, ended: threading.Event) -> None:
+    """A node that dies takes nobody along who could remove its files: those that live do."""
+    while not ended.wait(BEAT_S):
+        with suppress(OSError):  # a folder that is away for a while
+            if not file.exists():
+                _write(file, told)
+            file.touch()
+            forget_dead(file.parent, process)
+
+
+def _leave(file: Path, ended: threading.Event) -> None:
+    ended.set()
+    file.unlink(missing_ok=True)

@@ -7,11 +7,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
+import polars as pl
 import pytest
+from deltalake import write_deltalake
 
+from kolray.lake.tables import LakeTables, arrow_ready
 from kolray.local.ports import choose_port
 from kolray.observability.config import Watched
 from kolray.observability.dashboards import DASHBOARDS, RATE
@@ -23,14 +27,11 @@ from tests.prometheus import Prometheus, exporter, needs_prometheus, prometheus,
 pytestmark = [pytest.mark.heavy, needs_prometheus]
 ROOT = Path(__file__).parents[2]
 KOLRAY = str(Path(sys.executable).with_name("kolray"))
-A_DAY_LATER = "Forecasts that were served"
-"""They are judged when their hours have passed, so on the night after the first."""
 QUERIES = {
     f"{board.title} / {panel.title} / {legend}": query.replace(RATE, "[8s]").replace("[1h]", "[8s]")
     for board in DASHBOARDS
     for panel in board.panels
     for legend, query in panel.queries.items()
-    if panel.title != A_DAY_LATER
 }
 
 
@@ -59,7 +60,16 @@ def _ask(url: str, token: str) -> None:
     with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=20) as client:
         for number in range(20):
             client.post("/kol/score", json={"kol_id": f"kol_{number // 2:06d}"}).raise_for_status()
+        client.post("/kol/score/batch", json={"kol_ids": ["kol_000001", "nobody"]}).raise_for_status()
         client.get("/rankings").raise_for_status()
+
+
+def _a_day_ago(home: Path) -> None:
+    """The forecasts once more, made a day before: what is judged when its hours have passed, on a second night."""
+    name, day = "gold.forecasts", timedelta(days=1)
+    tables = LakeTables(str(home / "lake"))
+    rows = tables.scan(name).with_columns(pl.col("origin", "at") - day, pl.col("dt") - day).collect()
+    write_deltalake(tables.path(name).url, arrow_ready(rows, name).to_arrow(), mode="append", partition_by=["dt"])
 
 
 def _poll_and_measure(home: Path) -> None:
@@ -69,6 +79,19 @@ def _poll_and_measure(home: Path) -> None:
         subprocess.run(command, env=env | {"KOLRAY_WEIBO__BASE_URL": url}, check=True, capture_output=True, cwd=home)
     night = [sys.executable, str(ROOT / "jobs" / "nightly.py"), "2026-01-31", "drift"]
     subprocess.run(night, env=env, check=True, capture_output=True, cwd=home)
+
+
+@contextmanager
+def _deliverer(home: Path) -> Iterator[None]:
+    """A webhook, and who delivers to it."""
+    env = os.environ | {"KOLRAY_HOME": str(home)}
+    command = [KOLRAY, "webhooks", "add", "desk", "http://127.0.0.1:9/"]
+    subprocess.run(command, env=env, check=True, capture_output=True)
+    with subprocess.Popen([KOLRAY, "webhooks", "deliver"], env=env, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+        process.terminate()
 
 
 def _empty(server: Prometheus, told: list[str]) -> bool:
@@ -81,7 +104,8 @@ def test_every_panel_has_data_after_the_demo(tmp_path: Path) -> None:
     home, port = tmp_path / "demo", choose_port("exporter")
     with _demo(tmp_path) as (url, token):
         watched = Watched(f"127.0.0.1:{port}", f"{home}/metrics/targets", str(tmp_path / "no-ray.json"), every_s=1)
-        with exporter(home, port), prometheus(tmp_path / "prometheus", watched) as server:
+        with exporter(home, port), _deliverer(home), prometheus(tmp_path / "prometheus", watched) as server:
+            _a_day_ago(home)
             _poll_and_measure(home)
             _ask(url, token)
             empty: list[str] = []

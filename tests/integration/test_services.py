@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ import pytest
 
 from kolray import local
 from kolray.errors import SettingsError
+from kolray.local.ports import LOOPBACK
+from kolray.settings import ObserveSettings
 
 OWNER = """
 import os, sys, time
@@ -48,6 +51,19 @@ def test_two_homes_run_side_by_side_and_up_twice_changes_nothing(tmp_path: Path)
         local.down(two)
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in gone)
     assert local.down(one) == []
+
+
+def test_an_exporter_beside_the_servers_is_known_to_status_and_down(tmp_path: Path) -> None:
+    with socket.create_server((LOOPBACK, 0)) as other:
+        observe = ObserveSettings(port=other.getsockname()[1])
+        address = local.start_exporter(tmp_path, observe, os.getpid())
+    try:
+        assert not address.endswith(f":{observe.port}"), "the port is another process'"
+        assert local.start_exporter(tmp_path, observe) == local.exporter_address(tmp_path) == address
+        assert [(service.name, service.running) for service in local.status(tmp_path)] == [("exporter", True)]
+    finally:
+        assert local.down(tmp_path) == ["exporter"]
+    assert local.exporter_address(tmp_path) is None
 
 
 def test_servers_end_when_their_owner_is_killed(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from kolray.stream.denied import DenyList, open_deny_list
 
 log = logging.getLogger(__name__)
 ALERT = "alert.raised"
+OUTCOMES = ("taken", "dead")
 POLL_MS = 500
 MOST = 100_000
 """Alerts one replay sends."""
@@ -70,6 +71,9 @@ class Deliverer:
         self.endpoint, self._endpoints, self._sender = endpoint, endpoints, sender
         self._kafka, self._registry, self._denied, self._counts = kafka, registry, denied, counts
         self._consumer: Any = None
+        if counts is not None:
+            for outcome in OUTCOMES:  # a series that begins with its first failure shows no increase
+                counts.labels(endpoint.name, outcome)
 
     def step(self) -> int:
         """Sends the alerts that are there; returns how many were taken or kept as dead.

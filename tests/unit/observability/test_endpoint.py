@@ -10,7 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from kolray.observability.endpoint import Endpoint, announce, forget_dead
+from kolray.clock import SystemClock, to_ms
+from kolray.observability.endpoint import SILENT_S, Endpoint, announce, forget_dead
+from tests.prometheus import wait
 
 
 def test_each_scrape_asks_anew_and_other_paths_are_refused() -> None:
@@ -29,6 +31,28 @@ def test_a_port_that_is_taken_is_an_error() -> None:
     with pytest.raises(OSError, match="in use"):
         Endpoint(lambda: b"", "127.0.0.1", int(endpoint.address.partition(":")[2]))
     endpoint.close()
+
+
+def test_what_a_machine_that_is_gone_announced_goes_after_a_while(tmp_path: Path) -> None:
+    quiet, lately = (tmp_path / f"serving-{host}-4711.json" for host in ("node-2", "node-3"))
+    for file, seconds in ((quiet, SILENT_S + 10), (lately, SILENT_S - 60)):
+        file.write_text("[]")
+        at = to_ms(SystemClock().now()) / 1000 - seconds
+        os.utime(file, (at, at))
+    assert forget_dead(tmp_path, "serving") == [quiet.name]
+    assert list(tmp_path.iterdir()) == [lately]
+
+
+def test_who_lives_says_so_again_and_clears_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kolray.observability.endpoint.BEAT_S", 0.02)
+    mine = announce(tmp_path, "serving", "127.0.0.1:4000")
+    quiet = tmp_path / "serving-node-2-4711.json"
+    quiet.write_text("[]")
+    os.utime(quiet, (0, 0))
+    os.utime(mine, (0, 0))
+    wait(lambda: not quiet.exists() and mine.stat().st_mtime > 0, 20)
+    mine.unlink()
+    wait(mine.exists, 20)
 
 
 def test_what_a_dead_process_announced_goes_with_the_next_one(tmp_path: Path) -> None:

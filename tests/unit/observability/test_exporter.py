@@ -78,13 +78,11 @@ def test_of_a_home_with_nothing_in_it_only_kafka_cannot_be_read(
 
 
 def test_what_is_read_aside_makes_no_scrape_wait() -> None:
-    gate, answers = (
-        threading.Event(),
-        [[filled("kolray_stream_up", [((), 1.0)])], ServiceUnavailableError("a", "b", "c")],
-    )
+    gate, up = threading.Event(), filled("kolray_stream_up", [((), 1.0)])
+    answers: list[list[Family] | Exception] = [[up], ServiceUnavailableError("a", "b", "c")]
 
     def read() -> list[Family]:
-        gate.wait(20)
+        assert gate.wait(20)
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -95,8 +93,10 @@ def test_what_is_read_aside_makes_no_scrape_wait() -> None:
         aside()
     gate.set()
     aside._thread.submit(lambda: None).result(20)
-    first = aside()
-    assert first == aside(), "while the next read is on its way, or has only now failed, the last one is told"
+    gate.clear()
+    assert aside() == [up]
+    assert aside() == [up], "while the next read is on its way, the last one is told"
+    gate.set()
     aside._thread.submit(lambda: None).result(20)
     with pytest.raises(ServiceUnavailableError):
         aside()

@@ -18,6 +18,7 @@ COMPOSE = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONCE = {"buckets", "deploy"}
 """Services that do something and end."""
+NODES = ("ray-head", "ray-worker")
 SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|AUTH$")
 
 
@@ -72,6 +73,22 @@ def test_kolray_knows_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert settings.profile == "cluster"
     assert settings.metrics_url == "cassandra://cassandra:9042/kolray"
     assert settings.lake_root.remote
+
+
+def test_prometheus_finds_the_replicas_of_every_node() -> None:
+    mounts = {name: dict(m.split(":")[:2] for m in SERVICES[name]["volumes"]) for name in (*NODES, "prometheus")}
+    folder = mounts["prometheus"]["targets"]
+    assert [mounts[node]["targets"] for node in NODES] == [folder] * len(NODES)
+    for node in NODES:
+        said = _environment(node)
+        assert said["KOLRAY_OBSERVE__TARGETS"] == folder
+        assert said["KOLRAY_OBSERVE__HOST"] == "0.0.0.0"  # noqa: S104 - it is only read
+    scraped = yaml.safe_load((ROOT / "ops" / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    files = {job["job_name"]: job["file_sd_configs"][0]["files"][0] for job in scraped if "file_sd_configs" in job}
+    assert {Path(files[job]).parent for job in ("kolray-serving", "kolray-webhooks")} == {Path(folder)}
+    assert Path(files["ray"]).is_relative_to(mounts["prometheus"]["ray"]), "Ray's own list of its nodes"
+    image = (ROOT / "Dockerfile").read_text()
+    assert f"mkdir -p {folder}" in image, "a volume takes over who owns the folder in the image"
 
 
 def test_trino_gets_the_catalog_that_kolray_writes() -> None:
