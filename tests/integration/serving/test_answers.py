@@ -17,6 +17,8 @@ from kolray.events import TIME
 from kolray.lake.tables import LakeTables
 from kolray.models.forecasts import RANKED
 from kolray.models.lifecycle import complete_hours
+from kolray.models.registry import LoadedModel
+from kolray.serving.scoring import ScoringGraph
 from kolray.settings import Settings
 from kolray.stores.open import open_feature_store
 from tests.campaigns import put_rows
@@ -70,20 +72,47 @@ def test_the_quick_way_answers_as_the_ordinary_one(
     services, header = app.app.state.services, token("score")  # type: ignore[attr-defined]
     graph = services.graph
     kols = sorted(graph.lookup.get_forecasts([f"kol-{n:04d}" for n in range(240)], RANKED))[-40:]
-    graph.lookup.cache_drop(kols)
-    features = graph.lake.scan("gold.features").filter(pl.col("kol_id").is_in(kols)).drop("dt", strict=False)
-    graph.lookup.put_features(features.with_columns(as_of=pl.lit(graph.clock.now()).cast(TIME)).collect())
+    hold_fresh(graph, kols)
     assert app.post("/kol/score", json={"kol_id": KOL}, headers=header).is_success  # the token is known from here on
     monkeypatch.setattr(services.tokens, "_next_look", float("inf"))
     monkeypatch.setattr(graph._denied, "_next", float("inf"))
-    ordinary = {kol_id: graph.score(kol_id) for kol_id in kols}
+    ordinary = {(kol_id, explain): graph.score(kol_id, explain=explain) for kol_id in kols for explain in (False, True)}
     monkeypatch.delattr(type(graph), "score")
     for _ in ("made", "kept"):
-        for kol_id in kols:
-            quick = app.post("/kol/score", json={"kol_id": kol_id}, headers=header)
-            assert _timeless(quick.json()) == _timeless(ordinary[kol_id].model_dump(mode="json"))
+        for (kol_id, explain), answer in ordinary.items():
+            quick = app.post("/kol/score", json={"kol_id": kol_id, "explain": explain}, headers=header)
+            assert _timeless(quick.json()) == _timeless(answer.model_dump(mode="json"))
             assert quick.headers["RateLimit-Limit"] == "10000"
             assert quick.headers["Cache-Control"] == "no-store"
+
+
+def hold_fresh(graph: ScoringGraph, kols: list[str]) -> None:
+    """Redis has features of now, and no answers."""
+    graph.lookup.cache_drop(kols)
+    features = graph.lake.scan("gold.features").filter(pl.col("kol_id").is_in(kols)).drop("dt", strict=False)
+    graph.lookup.put_features(features.with_columns(as_of=pl.lit(graph.clock.now()).cast(TIME)).collect())
+
+
+@pytest.mark.parametrize("content", ["application/json", "application/json; charset=utf-8"], ids=["quick", "ordinary"])
+@pytest.mark.parametrize("explain", [True, False])
+def test_an_answer_by_another_model_than_was_asked_for_is_not_kept(
+    app: TestClient, token: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch, content: str, *, explain: bool
+) -> None:
+    """a trial ends ─┐
+    asked: trust:1 ──┴── answered by: trust:7"""
+    graph, header = app.app.state.services.graph, token("score") | {"Content-Type": content}  # type: ignore[attr-defined]
+    hold_fresh(graph, [KOL])
+    champion, answer = graph.champions.get("trust"), graph.canary.answer
+    other = LoadedModel(champion.model, "trust", 7)
+
+    def by() -> str:
+        body = f'{{"kol_id": "{KOL}", "explain": {str(explain).lower()}}}'
+        return app.post("/kol/score", content=body, headers=header).json()["model"]
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(graph.canary, "answer", lambda *asked: (other, answer(*asked)[1]))
+        assert by() == "trust:7"
+    assert by() == "trust:1"
 
 
 def _timeless(answer: dict[str, Any]) -> dict[str, Any]:
