@@ -96,7 +96,11 @@ def hold_fresh(graph: ScoringGraph, kols: list[str]) -> None:
 @pytest.mark.parametrize("content", ["application/json", "application/json; charset=utf-8"], ids=["quick", "ordinary"])
 @pytest.mark.parametrize("explain", [True, False])
 def test_an_answer_by_another_model_than_was_asked_for_is_not_kept(
-    app: TestClient, token: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch, content: str, *, explain: bool
+    app: TestClient,
+    token: Callable[..., dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    content: str,
+    explain: bool,
 ) -> None:
     """a trial ends ─┐
     asked: trust:1 ──┴── answered by: trust:7"""
