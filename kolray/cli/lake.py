@@ -62,7 +62,9 @@ def _follow(settings: Settings, interval: float | None) -> dict[str, int]:
     stop = threading.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, lambda *_: stop.set())
-    with Console(stderr=True).status("following …") as status:
+    console = Console(stderr=True)
+    console.print("following the topics  (Ctrl-C to stop)")  # a log has no status line
+    with console.status("following …") as status:
         return run_follow(
             settings.model_copy(update={"lake": lake}),
             stop,

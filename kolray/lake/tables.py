@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import polars as pl
 from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from kolray.clock import to_ms
 from kolray.errors import NotFoundError
@@ -145,12 +145,22 @@ class LakeTables:
     def scan(self, name: str, version: int | None = None) -> pl.LazyFrame:
         """Its rows, at the newest or a given version: ``read_schema``, then ``added_columns``. Null where an older
         version did not write a column; an empty frame where nothing was written yet.
+
+        Raises:
+            NotFoundError: it has no such version, or no longer.
         """
         declared = read_schema(name)
         if not self.exists(name):
             return pl.LazyFrame(schema=declared)
         rows = scan_table(self.path(name), version)
-        held = rows.collect_schema()
+        try:
+            held = rows.collect_schema()
+        except DeltaError as error:
+            if version is None:
+                raise
+            raise NotFoundError(
+                f"{name} has no version {version}, or no longer: maintenance and erasures take old ones"
+            ) from error
         return rows.with_columns(pl.lit(None, dtype).alias(c) for c, dtype in declared.items() if c not in held)
 
     def added_columns(self, name: str) -> Columns:

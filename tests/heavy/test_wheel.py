@@ -60,6 +60,23 @@ def test_the_wheel_works_where_nothing_else_is(clean: Path, tmp_path: Path) -> N
     assert "--kols" in made
 
 
+def test_a_release_publishes_its_files_with_its_part_of_the_changelog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = tmp_path / "gh"  # stands in for GitHub's own: keeps what it is told to publish
+    hub.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > "$0.asked"\ncat > "$0.notes"\n')
+    hub.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    _run("make", "-s", "release")
+    asked = (tmp_path / "gh.asked").read_text().splitlines()
+    assert asked[:3] == ["release", "create", f"v{kolray.__version__}"]
+    kinds = {name.partition(kolray.__version__)[2] for name in asked if name.startswith("dist/")}
+    assert kinds >= {"-py3-none-any.whl", ".tar.gz", ".cdx.json"}
+    notes = (tmp_path / "gh.notes").read_text()
+    assert notes.startswith(f"## [{kolray.__version__}]")
+    assert notes.count("\n## [") == 0
+
+
 def test_the_bill_of_materials_names_what_is_installed() -> None:
     parts = json.loads((ROOT / _run("make", "-s", "sbom").strip()).read_text())
     assert parts["metadata"]["component"]["name"] == "kolray"

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
+from kolray.errors import NotFoundError
 from kolray.events import TIME
 from kolray.lake.erasure.purge import delete_abandoned, purge
 from kolray.lake.erasure.rows import count_rows, erase_rows
@@ -98,6 +99,8 @@ def test_the_log_begins_with_the_purged_version_and_goes_on(lake: LakeTables) ->
     version = lake.table(name).version()
     log = sorted(file.name for file in (Path(lake.path(name)) / "_delta_log").iterdir())
     assert log == [f"{version:020}.checkpoint.parquet", f"{version:020}.json", "_last_checkpoint"]
+    with pytest.raises(NotFoundError, match=r"no version 0, or no longer"):
+        lake.scan(name, 0)
     rows = lake.scan(name).collect()
     add(lake, name, rows.head(3).with_columns(pl.col(pl.Datetime).cast(TIME)))
     assert lake.scan(name).collect().height == rows.height + 3
