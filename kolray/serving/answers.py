@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 from prometheus_client import Counter
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from kolray.errors import ServiceUnavailableError
+from kolray.serving.contracts import ForecastAnswer, ScoreAnswer
 from kolray.serving.single_flight import SingleFlight
-from kolray.stores.features import Cached, FeatureStore
+from kolray.stores.features import FeatureStore
 
 
 def as_json(answer: BaseModel) -> bytes:
@@ -24,39 +26,57 @@ def json_response(body: bytes) -> Response:
     return Response(body, media_type="application/json")
 
 
+class Key(NamedTuple):
+    """Under which an answer about a KOL is kept: ``what`` it is, and the model it has to be by."""
+
+    kol_id: str
+    what: str
+    model: str
+
+    @property
+    def rest(self) -> str:
+        """Its name among the answers about its KOL."""
+        return f"{self.what}:{self.model}"
+
+
+Answer = ScoreAnswer | ForecastAnswer
+
+
 class AnswerCache:
     """Asks Redis first. Who asks for an answer that is being made in this process waits for that one.
 
     ``FeatureStore.cache_drop`` forgets a KOL's answers when a final window or a score of it arrives
     (``stream/sinks.py``, ``put_scores``): in Redis, so at once for all replicas, and after what caused it was written.
-    An answer that was begun before is not kept. What stays possible: one that is on its way to its client meanwhile;
-    and, where Redis was out of the writer's reach alone, answers of at most ``keep_s`` seconds.
+    An answer that was begun before is not kept, nor one by another model than was asked for: a trial may end, or a
+    challenger fail, meanwhile. What stays possible: one that is on its way to its client meanwhile; and, where Redis
+    was out of the writer's reach alone, answers of at most ``keep_s`` seconds.
     """
 
     def __init__(self, store: FeatureStore, keep_s: int, outcomes: Counter) -> None:
         self._store, self._keep_s, self._outcomes = store, keep_s, outcomes
         self._flights = SingleFlight()
 
-    def get(self, kol_id: str, rest: str, make: Callable[[], BaseModel]) -> bytes:
+    def get(self, key: Key, make: Callable[[], Answer]) -> bytes:
         """A kept answer, or one made now and kept, as JSON; errors are not kept."""
-        held = self._held(kol_id, rest)
-        found = held is not None and held.answer is not None
-        self._outcomes.labels("hit" if found else "miss").inc()
-        if held is None:
-            return self._flights.run((kol_id, rest, None), lambda: as_json(make()))
-        if held.answer is not None:
-            return held.answer
-        lease = held.lease  # part of the key: what was begun before a drop is not for who asks after it
-        return self._flights.run((kol_id, rest, lease), lambda: self._made(kol_id, rest, lease, make))
+        answer, lease = self._held(key)
+        self._outcomes.labels("miss" if answer is None else "hit").inc()
+        return self.made(key, lease, make) if answer is None else answer
 
-    def _made(self, kol_id: str, rest: str, lease: bytes, make: Callable[[], BaseModel]) -> bytes:
-        answer = as_json(make())
-        with suppress(ServiceUnavailableError):
-            self._store.cache_put(kol_id, rest, answer, self._keep_s, lease)
-        return answer
+    def made(self, key: Key, lease: bytes | None, make: Callable[[], Answer]) -> bytes:
+        """An answer made now, as JSON, and kept where there is a lease."""
+        # the lease is part of the key: what was begun before a drop is not for who asks after it
+        return self._flights.run((key, lease), lambda: self._kept(key, lease, make()))
 
-    def _held(self, kol_id: str, rest: str) -> Cached | None:
+    def _kept(self, key: Key, lease: bytes | None, answer: Answer) -> bytes:
+        body = as_json(answer)
+        if lease is not None and answer.model == key.model:
+            with suppress(ServiceUnavailableError):
+                self._store.cache_put(key.kol_id, key.rest, body, self._keep_s, lease)
+        return body
+
+    def _held(self, key: Key) -> tuple[bytes | None, bytes | None]:
+        """An answer, or a lease to keep one by, or neither."""
         if self._keep_s:
             with suppress(ServiceUnavailableError):
-                return self._store.cache_get(kol_id, rest, self._keep_s)
-        return None
+                return self._store.cache_get(key.kol_id, key.rest, self._keep_s)
+        return None, None

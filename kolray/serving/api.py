@@ -15,7 +15,7 @@ from fastapi.middleware.cors import CORSMiddleware
 import kolray
 from kolray.serving import problems
 from kolray.serving.access import needs
-from kolray.serving.answers import AnswerCache, as_json, json_response
+from kolray.serving.answers import AnswerCache, Key, as_json, json_response
 from kolray.serving.batch import score_batch
 from kolray.serving.campaigns import CampaignDesk, add_campaigns
 from kolray.serving.conditional import Conditional
@@ -121,8 +121,7 @@ def _scores(app: FastAPI) -> None:
         graph.refuse_erased(body.kol_id)  # before the cache is asked
         if body.as_of is not None or body.events is not None:
             return json_response(as_json(_score(graph, body)))
-        key = score_key(graph.canary.model(body.kol_id), explain=body.explain)
-        return json_response(app.state.answers.get(body.kol_id, key, lambda: _score(graph, body)))
+        return json_response(app.state.answers.get(score_key(graph, body), lambda: _score(graph, body)))
 
     app.router.add_api_route(
         "/kol/score",
@@ -155,9 +154,9 @@ def _scores(app: FastAPI) -> None:
             desk = app.state.services.campaigns
             return json_response(as_json(desk.forecast(body.campaign_id, body.kol_id, body.metric, body.horizon_h)))
         model = graph.forecasting.canary.model(body.kol_id).label
-        key = f"forecast:{body.metric}:{body.horizon_h}:{model}"
+        key = Key(body.kol_id, f"forecast:{body.metric}:{body.horizon_h}", model)
         make = partial(graph.forecast, body.kol_id, body.metric, body.horizon_h)
-        return json_response(app.state.answers.get(body.kol_id, key, make))
+        return json_response(app.state.answers.get(key, make))
 
 
 def _score(graph: ScoringGraph, body: ScoreRequest) -> ScoreAnswer:

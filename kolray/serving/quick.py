@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from fastapi import Request, Response
@@ -14,11 +15,11 @@ from starlette.concurrency import run_in_threadpool
 
 from kolray.errors import ServiceUnavailableError
 from kolray.models.forecasts import RANKED
-from kolray.models.registry import LoadedModel
 from kolray.serving.access import authorize, remember
-from kolray.serving.answers import as_json, json_response
+from kolray.serving.answers import Key, as_json, json_response
 from kolray.serving.contracts import ScoreRequest
 from kolray.serving.feature_sources import Features
+from kolray.serving.scoring import ScoringGraph
 from kolray.stores.score_reads import ScoreReads, keep_command
 
 JSON = "application/json"
@@ -38,7 +39,7 @@ class QuickRoute(APIRoute):
 
 
 async def _quick(request: Request, endpoint: Callable[[ScoreRequest], Response]) -> Response | None:
-    """The newest score, unexplained, for a token that is known; None where it is not that, and nothing was counted.
+    """The newest score, for a token that is known; None where it is not that, and nothing was counted.
 
     Where Redis has not all it takes, or is away, ``endpoint`` looks further, in a thread.
 
@@ -52,18 +53,22 @@ async def _quick(request: Request, endpoint: Callable[[ScoreRequest], Response])
     graph, keep_s = services.graph, services.serving.cache_s
     if graph.erasures_due() or graph.champions.held("trust") is None:
         return None
-    model = graph.canary.model(asked.kol_id)
-    reads = ScoreReads.commands(asked.kol_id, RANKED, score_key(model, explain=False), keep_s)
+    key = score_key(graph, asked)
+    reads = ScoreReads.commands(asked.kol_id, RANKED, key.rest, keep_s)
     _, granted = await authorize(services.tokens, services.limiter, text, "score", *reads)
     remember(request, granted)
     graph.refuse_erased(asked.kol_id)
-    answer = None if granted.replies is None else await _answer(request, asked.kol_id, model, granted.replies)
+    answer = None if granted.replies is None else await _answer(request, asked, key, ScoreReads.of(granted.replies))
     return await run_in_threadpool(endpoint, asked) if answer is None else json_response(answer)
 
 
-def score_key(model: LoadedModel, *, explain: bool) -> str:
-    """Under which a KOL's score is kept."""
-    return f"score:{explain}:{model.label}"
+def score_key(graph: ScoringGraph, asked: ScoreRequest) -> Key:
+    """Under which a KOL's score is kept.
+
+    Raises:
+        NotFoundError: no model yet.
+    """
+    return Key(asked.kol_id, f"score:{asked.explain}", graph.canary.model(asked.kol_id).label)
 
 
 async def _asked(request: Request) -> ScoreRequest | None:
@@ -73,13 +78,13 @@ async def _asked(request: Request) -> ScoreRequest | None:
         asked = ScoreRequest.model_validate_json(await request.body())
     except ValidationError:  # FastAPI says what is wrong
         return None
-    return None if asked.explain or asked.as_of is not None or asked.events is not None else asked
+    return None if asked.as_of is not None or asked.events is not None else asked
 
 
-async def _answer(request: Request, kol_id: str, model: LoadedModel, replies: list[Any]) -> bytes | None:
+async def _answer(request: Request, asked: ScoreRequest, key: Key, held: ScoreReads) -> bytes | None:
+    """What is kept or made of what Redis holds; an explanation takes long enough to be made in a thread."""
     state = request.app.state
     graph, keep_s = state.services.graph, state.services.serving.cache_s
-    held = ScoreReads.of(replies)
     if held.kept is not None and held.kept.answer is not None:
         state.metrics.cache.labels("hit").inc()
         return held.kept.answer
@@ -88,9 +93,13 @@ async def _answer(request: Request, kol_id: str, model: LoadedModel, replies: li
     state.metrics.cache.labels("miss").inc()
     graph.sources.counted("redis")
     features = Features(held.features.values, held.features.as_of, "redis")
-    answer = as_json(graph.score_on(kol_id, features, held.forecast.total))
-    if held.kept is not None:
+    make = partial(graph.score_on, asked.kol_id, features, held.forecast.total, explain=asked.explain)
+    lease = None if held.kept is None else held.kept.lease
+    if asked.explain:
+        return await run_in_threadpool(state.answers.made, key, lease, make)
+    answer = make()
+    body = as_json(answer)
+    if lease is not None and answer.model == key.model:
         with suppress(ServiceUnavailableError):
-            key = score_key(model, explain=False)
-            await state.services.redis.ask(keep_command(kol_id, key, answer, keep_s, held.kept.lease))
-    return answer
+            await state.services.redis.ask(keep_command(key.kol_id, key.rest, body, keep_s, lease))
+    return body

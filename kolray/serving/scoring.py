@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -76,22 +78,32 @@ class ScoringGraph:
         self.refuse_erased(kol_id)
         if as_of is not None and given is None:
             trust, features = self._known(kol_id, as_of, self.champions.get("trust"))
-            scored = trust.model.answer_one(kol_id, features.values)
-        else:
-            features = given or self.features(kol_id)
-            trust, scored = self.canary.answer(kol_id, features.values)
-        more = explained(trust.model, features.values) if explain else {}
+            return self._said(trust, trust.model.answer_one(kol_id, features.values), features, None, as_of, explain)
+        features = given or self.features(kol_id)
         expected = self.forecasting.expected(kol_id) if as_of is None else None
-        return score_answer(scored, features, trust.label, expected, self.clock.now(), as_of, **more)
+        trust, scored = self.canary.answer(kol_id, features.values)
+        return self._said(trust, scored, features, expected, as_of, explain)
 
-    def score_on(self, kol_id: str, features: Features, expected: float | None) -> ScoreAnswer:
+    def score_on(self, kol_id: str, features: Features, expected: float | None, *, explain: bool) -> ScoreAnswer:
         """``score`` of what was looked up already, ``success_forecast`` too.
 
         Raises:
             NotFoundError: no model yet.
         """
         trust, scored = self.canary.answer(kol_id, features.values)
-        return score_answer(scored, features, trust.label, expected, self.clock.now())
+        return self._said(trust, scored, features, expected, None, explain)
+
+    def _said(
+        self,
+        trust: LoadedModel,
+        scored: Mapping[str, Any],
+        features: Features,
+        expected: float | None,
+        as_of: datetime | None,
+        explain: bool,
+    ) -> ScoreAnswer:
+        more = explained(trust.model, features.values) if explain else {}
+        return score_answer(scored, features, trust.label, expected, self.clock.now(), as_of, **more)
 
     def fresh(self, as_of: datetime) -> bool:
         """Whether features of then are as new as they are kept for."""
