@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
@@ -11,6 +11,7 @@ from typing import Annotated
 
 from fastapi import FastAPI, Query, Response
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 import kolray
 from kolray.serving import problems
@@ -46,6 +47,7 @@ from kolray.serving.quick import QuickRoute, score_key
 from kolray.serving.reference import add_reference
 from kolray.serving.scoring import ScoringGraph
 from kolray.serving.tokens import Tokens
+from kolray.serving.tracking.front import Front
 from kolray.settings import ServingSettings
 from kolray.stores.rankings import RankBy
 from kolray.stores.redis_loop import LoopRedis
@@ -71,8 +73,8 @@ class Services:
         return CampaignDesk(self.graph.lake, self.graph.clock, self.graph.erased)
 
 
-def build_app(services: Services) -> FastAPI:
-    """The application with every endpoint of the contract."""
+def build_app(services: Services, tracked: Sequence[Route] = ()) -> FastAPI:
+    """The application with every endpoint of the contract; ``tracked``: those of tracked pages."""
     app = FastAPI(
         title="kolray",
         version=kolray.__version__,
@@ -85,7 +87,7 @@ def build_app(services: Services) -> FastAPI:
     app.state.services, app.state.metrics, app.state.canary = services, metrics, services.graph.canary
     app.state.answers = AnswerCache(services.graph.lookup, serving.cache_s, metrics.cache)
     problems.install(app)
-    _around(app, metrics, serving)
+    _around(app, metrics, serving, tracked)
     _scores(app)  # first, as routes are tried one after the other
     add_health(app)
     add_reference(app)
@@ -93,10 +95,11 @@ def build_app(services: Services) -> FastAPI:
     add_live(app)
     add_campaigns(app)
     describe(app)
+    app.router.routes += tracked
     return app
 
 
-def _around(app: FastAPI, metrics: Metrics, serving: ServingSettings) -> None:
+def _around(app: FastAPI, metrics: Metrics, serving: ServingSettings, tracked: Sequence[Route]) -> None:
     """The middleware; the last one added is the outermost."""
     app.add_middleware(Conditional)
     app.add_middleware(Limits, limit=Limit(serving.ongoing, serving.timeout_s, serving.body_mb << 20))
@@ -108,6 +111,7 @@ def _around(app: FastAPI, metrics: Metrics, serving: ServingSettings) -> None:
             allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Request-Id"],
             expose_headers=["ETag", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "X-Request-Id"],
         )
+    app.add_middleware(Front, routes=tracked)
     app.add_middleware(Observe, metrics=metrics)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -48,10 +52,11 @@ def build(settings: Settings) -> FastAPI:
     limiter = RateLimiter(RateWindow(loop_redis, WINDOW_S))
     given = settings.serving.session_secret
     sessions = Sessions(tokens, given.get_secret_value() if given else kept_secret(settings.home))
-    app = build_app(Services(graph, tokens, limiter, loop_redis, settings.serving, sessions.ok))
-    app.router.routes[:0] = open_tracking(
-        settings, app.state.metrics.registry
-    )  # the most frequent requests are looked up first
+    tracking = open_tracking(settings)
+    services = Services(graph, tokens, limiter, loop_redis, settings.serving, sessions.ok)
+    app = build_app(services, tracking.routes)
+    app.state.metrics.registry.register(tracking.metrics)
+    app.router.lifespan_context = _ends_with(tracking.close)
     if settings.observe.traces is not None:
         from kolray.serving.traced import trace
 
@@ -59,6 +64,17 @@ def build(settings: Settings) -> FastAPI:
     data, zone = LivePageData(settings, graph), settings.serving.time_zone
     mount_dashboard(app, build_dashboard(data, sessions.sign_in, sessions.ok, zone))
     return app
+
+
+def _ends_with(close: Callable[[], None]) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """A lifespan that closes when the server has answered its last request: Ray kills a replica right after it."""
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(close)
+
+    return lifespan
 
 
 def build_server(settings: Settings) -> FastAPI:

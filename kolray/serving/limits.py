@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kolray.serving.problems import Problem, problem_response
+from kolray.serving.problems import Problem, problem_of
 
 log = logging.getLogger(__name__)
 ALWAYS = ("/healthz", "/readyz", "/-/")
@@ -51,8 +51,7 @@ class Limits:
         else:
             problem = await self._answer(scope, _Counted(receive, self._limit.body), send)
         if problem is not None:
-            told = problem_response(Request(scope), problem.status, problem.title, problem.detail, problem.headers)
-            await told(scope, receive, send)
+            await problem_of(Request(scope), problem)(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
         begun = False

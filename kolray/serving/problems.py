@@ -56,12 +56,17 @@ def problem_response(
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
 
 
+def problem_of(request: Request, problem: Problem) -> JSONResponse:
+    """The answer that a ``Problem`` is."""
+    return problem_response(request, problem.status, problem.title, problem.detail, problem.headers)
+
+
 def install(app: FastAPI) -> None:
     """Turns every exception into a problem."""
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> JSONResponse:
-        return problem_response(request, error.status, error.title, error.detail, error.headers)
+        return problem_of(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -13,7 +13,8 @@ pytestmark = pytest.mark.heavy
 
 @pytest.mark.skipif(shutil.which("mvn") is None, reason="real Kafka comes by Maven")
 def test_nothing_that_is_sent_is_lost_or_doubled() -> None:
-    figures = run(Plan(events=60_000, rows=20_000, rate=50, away_s=5), lambda _: None)
+    """Pixels are answered by Ray Serve, which is stopped before they are looked for."""
+    figures = run(Plan(events=60_000, rows=20_000, rate=50, away_s=5, server="ray"), lambda _: None)
     assert figures["problems"] == 0
     assert {
         "produce_events_per_s",

@@ -40,10 +40,10 @@ def pixels(settings: Settings, kind: str, rate: float, seconds: float, most: int
     requests = [_hit(kind, number) for number in range(WARM + n + most)]
     with running(kind, str(settings.home), {}) as port:
         cpu_s = _cpu_s()
-        steady, fastest = asyncio.run(_ask(port, requests, rate, n))
+        warm, steady, fastest = asyncio.run(_ask(port, requests, rate, n))
         cpu_s = _cpu_s() - cpu_s
-    held = _wait(settings, before.n_unique() + len(requests) - steady.errors - fastest.errors)
-    accepted = len(requests) - steady.errors - fastest.errors
+    accepted = len(requests) - warm.errors - steady.errors - fastest.errors
+    held = _wait(settings, before.n_unique() + accepted)
     return Pixels(steady, fastest, accepted - (held - before.n_unique()), round(cpu_s * 1e6 / len(requests), 1))
 
 
@@ -55,11 +55,12 @@ def _cpu_s() -> float:
     return sum(times.user + times.system for times in (one.cpu_times() for one in served))
 
 
-async def _ask(port: int, requests: list[bytes], rate: float, n: int) -> tuple[Outcome, Outcome]:
+async def _ask(port: int, requests: list[bytes], rate: float, n: int) -> tuple[Outcome, Outcome, Outcome]:
+    """What came of the first, which warm it up (some may be refused), of those at the rate, and of the others."""
     load = Load(LOOPBACK, port)
-    await load.at_rate(requests[:WARM], rate / 3)
+    warm = await load.at_rate(requests[:WARM], rate / 3)
     steady = await load.at_rate(requests[WARM : WARM + n], rate)
-    return steady, await load.at_most(requests[WARM + n :], CLIENTS)
+    return warm, steady, await load.at_most(requests[WARM + n :], CLIENTS)
 
 
 def _hit(kind: str, number: int) -> bytes:

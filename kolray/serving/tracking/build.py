@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
+from collections.abc import Callable
+from typing import NamedTuple
 
 import polars as pl
-from prometheus_client import CollectorRegistry
 from starlette.routing import Route
 
 from kolray.clock import SystemClock
@@ -22,6 +22,14 @@ from kolray.serving.tracking.tracker import Tracker
 from kolray.settings import Settings
 
 ACKNOWLEDGED_S = 30.0
+
+
+class Tracking(NamedTuple):
+    """Its routes, its metrics, and what sends the last hits when the server ends."""
+
+    routes: list[Route]
+    metrics: TrackingCollector
+    close: Callable[[], None]
 
 
 class KafkaSender:
@@ -49,12 +57,11 @@ def secret_of(settings: Settings) -> str:
     return given.get_secret_value() if given else kept_secret(settings.home, "tracking.key")
 
 
-def open_tracking(settings: Settings, metrics: CollectorRegistry) -> list[Route]:
-    """The routes of tracked pages on the Kafka that the settings name, measured in ``metrics``."""
+def open_tracking(settings: Settings) -> Tracking:
+    """Tracked pages on the Kafka that the settings name."""
     journal = Journal(settings.home / "tracking", settings.tracking.buffer_mb << 20)
     outbox = Outbox(journal, KafkaSender(settings))
-    atexit.register(outbox.close)
     secret = secret_of(settings)
     tracker = Tracker(outbox, secret.encode(), SystemClock())
-    metrics.register(TrackingCollector(tracker))
-    return tracking_routes(tracker, Links(secret), settings.tracking.proxies)
+    routes = tracking_routes(tracker, Links(secret), settings.tracking.proxies)
+    return Tracking(routes, TrackingCollector(tracker), outbox.close)

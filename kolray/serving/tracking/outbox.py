@@ -56,10 +56,12 @@ class Outbox:
         """Keeps hits on disk, then returns; the future is done when Kafka has them.
 
         Raises:
-            ServiceUnavailableError: no room is left on the disk or in the journal.
+            ServiceUnavailableError: no room is left on the disk or in the journal, or this process is ending.
         """
         sent: Future[None] = Future()
         with self._lock:
+            if self._closing.is_set():
+                raise ServiceUnavailableError("tracking", "this process", "it is ending; another takes hits")
             try:
                 self.journal.append(rows)
             except ServiceUnavailableError:

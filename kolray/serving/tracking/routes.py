@@ -8,7 +8,7 @@ import json
 from importlib import resources
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -22,6 +22,8 @@ GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7
 MAX_BATCH = 100
 MAX_BYTES = 256 << 10
 ACK_S = 20.0
+BODY_S = 10.0
+"""Seconds a body may take to come."""
 ANYONE = {
     "Access-Control-Allow-Origin": "*",
     "Cache-Control": "no-store",
@@ -106,11 +108,17 @@ async def _acknowledged(taken: Taken, asked: str | None) -> None:
 
 async def _body(request: Request) -> bytes:
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BYTES:
-            raise Problem(413, "Too much at once", f"at most {MAX_BYTES >> 10} KiB a request", ANYONE)
-        parts.append(part)
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for part in request.stream():
+                size += len(part)
+                if size > MAX_BYTES:
+                    raise Problem(413, "Too much at once", f"at most {MAX_BYTES >> 10} KiB a request", ANYONE)
+                parts.append(part)
+    except TimeoutError as error:
+        raise Problem(408, "Took too long", f"the body was not there within {BODY_S:g} s", ANYONE) from error
+    except ClientDisconnect as error:
+        raise Problem(400, "Not whole", "the connection ended within the body", ANYONE) from error
     return b"".join(parts)
 
 

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from kolray.clock import SystemClock
 from kolray.errors import InvalidInputError
 from kolray.serving.problems import install
+from kolray.serving.tracking.front import Front
 from kolray.serving.tracking.journal import Journal
 from kolray.serving.tracking.links import Link, Links
 from kolray.serving.tracking.outbox import Outbox
@@ -32,7 +33,9 @@ class Site:
         self.outbox = Outbox(Journal(folder, 1 << 20), self.sent.append)
         self.tracker = Tracker(self.outbox, b"secret", SystemClock())
         self.links = Links("secret")
-        app = FastAPI(routes=tracking_routes(self.tracker, self.links, 0))
+        routes = tracking_routes(self.tracker, self.links, 0)
+        app = FastAPI(routes=routes)
+        app.add_middleware(Front, routes=routes)
         install(app)
         self.client = TestClient(app, headers=BROWSER, follow_redirects=False)
 
