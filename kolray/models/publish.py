@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import polars as pl
 
 from kolray.clock import Clock, SystemClock
 from kolray.lake.reference import current
-from kolray.lake.tables import Root
+from kolray.lake.tables import LakeTables, Root
 from kolray.lake.turns import lake_job
 from kolray.models.lifecycle import complete_hours, newest_features
 from kolray.models.registry import LoadedModel, ModelRegistry
@@ -14,7 +16,7 @@ from kolray.models.success.series import METRICS
 from kolray.stores.features import FeatureStore
 from kolray.stores.metrics import SCORE_SCHEMA, MetricsStore
 
-DAY = pl.duration(hours=24)
+DAY = timedelta(days=1)
 SEGMENTS = ("kol_id", "platform", "category")
 """Of ``ref.kols``: by what rankings are filtered."""
 
@@ -22,19 +24,32 @@ SEGMENTS = ("kol_id", "platform", "category")
 def publish_scores(lake_root: Root, registry: ModelRegistry, store: MetricsStore, lookup: FeatureStore) -> int:
     """Scores the newest features of every KOL with the champion; returns how many.
 
-    Scores go to the metrics store and Redis, with the trust rankings; the features go to Redis.
+    Scores go to the metrics store and Redis, with the trust rankings; the features go to Redis. A champion that is new
+    also scores what was known a day before, for the metrics store alone: who moved can be told from its first day on,
+    as scores of two models cannot be compared.
     """
     with lake_job(lake_root):
         return _publish_scores(lake_root, registry, store, lookup)
 
 
 def _publish_scores(lake_root: Root, registry: ModelRegistry, store: MetricsStore, lookup: FeatureStore) -> int:
-    features = newest_features(lake_root)
-    scores = score_all(features, registry.load("trust"), SystemClock())
+    features, trust, clock = newest_features(lake_root), registry.load("trust"), SystemClock()
+    scores = score_all(features, trust, clock)
     store.upsert_scores(scores)
+    before = _unscored_before(LakeTables(lake_root), features["as_of"].max(), trust.label)  # type: ignore[arg-type]
+    if before.height:
+        store.upsert_scores(score_all(before, trust, clock))
     lookup.put_features(features)
     lookup.put_scores(scores, current(lake_root, "kols").select(SEGMENTS))
     return scores.height
+
+
+def _unscored_before(tables: LakeTables, newest: datetime, model: str) -> pl.DataFrame:
+    """Features of each KOL a day before the newest ones, or somewhat older, that a model has not scored yet."""
+    recent = (pl.col("dt") >= (newest - 3 * DAY).date()) & (pl.col("as_of") <= newest - DAY)
+    rows = tables.scan("gold.features").filter(recent).sort("as_of").unique("kol_id", keep="last")
+    scored = tables.scan("gold.scores").filter(recent, pl.col("model") == model).select("kol_id", "as_of")
+    return rows.join(scored, on=["kol_id", "as_of"], how="anti").drop("dt").sort("kol_id").collect()
 
 
 def publish_rankings(lake_root: Root, lookup: FeatureStore) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,8 @@ from kolray.stores.rankings import RankBy
 KEEP_S = 30
 """Seconds the reference table is kept in memory."""
 DAY = timedelta(days=1)
+FOUND = 20
+"""Names that a search shows."""
 
 
 class LivePageData:
@@ -42,6 +44,7 @@ class LivePageData:
         self._graph, self._campaigns = graph, CampaignPages(graph)
         kols = Kept(lambda: {row["kol_id"]: row for row in current(graph.lake.root, "kols").to_dicts()}, KEEP_S)
         self._reference = kols.get
+        self._names = Kept(lambda: account_names(kols.get()), KEEP_S)
         self.reports = LiveReports(settings, graph, kols)
 
     def overview(self) -> Overview:
@@ -152,9 +155,26 @@ class LivePageData:
             for at, severity, rule, kol_id, evidence in rows.select(columns).iter_rows()
         ]
 
-    def search(self, prefix: str) -> list[str]:
-        """Ids that begin with the prefix."""
-        return sorted(kol_id for kol_id in self._reference() if kol_id.startswith(prefix))[:20]
+    def search(self, part: str) -> list[str]:
+        """Ids that hold the part, small letters or large: first those that begin with it."""
+        return names_with(self._names.get(), part)
+
+
+def account_names(ids: Iterable[str]) -> pl.DataFrame:
+    """``kol_id`` in order, and ``small``, which a search looks through."""
+    return (
+        pl.DataFrame({"kol_id": list(ids)}, schema={"kol_id": pl.String})
+        .sort("kol_id")
+        .with_columns(small=pl.col("kol_id").str.to_lowercase())
+    )
+
+
+def names_with(names: pl.DataFrame, part: str) -> list[str]:
+    """At most ``FOUND`` of them, first those that begin with the part."""
+    small = part.lower()
+    held = names.filter(pl.col("small").str.contains(small, literal=True))
+    begins = pl.col("small").str.starts_with(small)
+    return held.sort(begins, descending=True, maintain_order=True)["kol_id"].head(FOUND).to_list()
 
 
 def _beyond(score: ScoreAnswer | None) -> dict[str, Any]:

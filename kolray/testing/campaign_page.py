@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from kolray.serving.campaign_contracts import CampaignOfKol, CountAnswer, Expected, LiftAnswer, ReturnAnswer
 from kolray.serving.campaigns import NOTES
 from kolray.serving.dashboard.campaign_data import CampaignPage
-from kolray.serving.dashboard.data import ForecastPoint, KolPage
+from kolray.serving.dashboard.data import KolPage
 
 RUNS, BLANK = "tet.2026", "blank"
 HOUR = timedelta(hours=1)
@@ -17,9 +17,7 @@ COUNTS = ("impressions", "clicks", "conversions", "revenue", "engagement", "reac
 def campaign_page(campaign_id: str, kol: KolPage, others: list[str], now: datetime) -> CampaignPage:
     """``RUNS`` since two days and for one more; any other has neither dates nor budget."""
     told = running(kol.kol_id, now) if campaign_id == RUNS else blank(kol.kol_id)
-    forecast = [
-        ForecastPoint(now + h * HOUR, 90.0 + h, 40.0, 150.0 + h) for h in range(24 if campaign_id == RUNS else 0)
-    ]
+    forecast = [p._replace(at=p.at + HOUR) for p in kol.forecast] if campaign_id == RUNS else []
     return CampaignPage(campaign_id, told, others, now, 5400.0, kol.hourly, forecast)
 
 

@@ -117,9 +117,10 @@ class FakeDashboardData:
         rows = [alert for page in self._kols.values() for alert in page.alerts]
         return sorted(rows, key=lambda a: a.at, reverse=True)[:limit]
 
-    def search(self, prefix: str) -> list[str]:
+    def search(self, part: str) -> list[str]:
         """At most 20 ids."""
-        return sorted(k for k in self._kols if k.startswith(prefix))[:20]
+        small = part.lower()
+        return sorted((k for k in self._kols if small in k), key=lambda k: (not k.startswith(small), k))[:20]
 
 
 def _kol(rng: random.Random, i: int) -> KolPage:

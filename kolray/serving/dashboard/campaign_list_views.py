@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from kolray.serving.dashboard import formats
-from kolray.serving.dashboard.campaign_views import Figure, signed_percent
+from kolray.serving.dashboard.campaign_views import Figure
 from kolray.serving.dashboard.charts import Caption, line_chart, spark_bars
 from kolray.serving.dashboard.charts_of_numbers import zero_bar
 from kolray.serving.dashboard.data import ForecastPoint
@@ -54,7 +54,7 @@ def campaigns_view(t: Translate, page: CampaignsPage, zone: tzinfo) -> dict[str,
 
 
 def _row(t: Translate, row: CampaignRow, most: float, zone: tzinfo) -> Row:
-    when = t("campaign_state_undated")
+    when = ""
     if row.start is not None:
         end = formats.day(row.end, zone) if row.end else t("campaign_open_end")
         when = t("campaign_from_to", start=formats.day(row.start, zone), end=end)
@@ -68,7 +68,7 @@ def _row(t: Translate, row: CampaignRow, most: float, zone: tzinfo) -> Row:
         when=when,
         lift=lift,
         lift_bar=bar,
-        roi=formats.DASH if row.roi is None else signed_percent(row.roi),
+        roi=formats.DASH if row.roi is None else formats.signed_percent(row.roi),
         engagement=Figure("", formats.compact(came), more),
         budget=money or formats.DASH,
         clicks=_clicks(t, row.clicks),
@@ -78,7 +78,7 @@ def _row(t: Translate, row: CampaignRow, most: float, zone: tzinfo) -> Row:
 def _lift(t: Translate, row: CampaignRow, most: float) -> tuple[str, Markup]:
     if row.lift is None or row.lift_lower is None or row.lift_upper is None:
         return formats.DASH, Markup("")
-    value, lower, upper = (signed_percent(part) for part in (row.lift, row.lift_lower, row.lift_upper))
+    value, lower, upper = (formats.signed_percent(part) for part in (row.lift, row.lift_lower, row.lift_upper))
     tone = "high" if row.lift_lower > 0 else "low" if row.lift_upper < 0 else "mixed"
     caption = Caption(
         t("campaigns_lift_of", campaign=row.campaign_id), t("campaigns_lift_desc", lift=value, lower=lower, upper=upper)

@@ -70,22 +70,12 @@ def _lift(t: Translate, lift: LiftAnswer) -> Lift:
     if lift.lift is None or lift.lower is None or lift.upper is None:
         why = t(f"campaign_why_{lift.why_not or 'no_baseline'}")
         return Lift(label, formats.DASH, t("campaign_lift_none", why=why), "none")
-    bounds = {"lower": signed_percent(lift.lower), "upper": signed_percent(lift.upper)}
+    bounds = {"lower": formats.signed_percent(lift.lower), "upper": formats.signed_percent(lift.upper)}
     name = label[:1].lower() + label[1:]
-    words = t("campaign_lift_words", lift=signed_percent(lift.lift), metric=name, hours=lift.hours, **bounds)
+    words = t("campaign_lift_words", lift=formats.signed_percent(lift.lift), metric=name, hours=lift.hours, **bounds)
     sure = lift.lower > 0
     sentence = f"{words} {t('campaign_lift_sure' if sure else 'campaign_lift_unsure')}"
-    return Lift(label, signed_percent(lift.lift), sentence, "high" if sure else "mixed")
-
-
-def signed_percent(value: float) -> str:
-    """``+23%``, whole from 10 % on.
-
-    >>> signed_percent(0.234), signed_percent(-0.051)
-    ('+23%', '−5.1%')
-    """
-    digits = 0 if abs(value) >= 0.0995 else 1
-    return figures(f"{100 * value:+.{digits}f}") + "%"
+    return Lift(label, formats.signed_percent(lift.lift), sentence, "high" if sure else "mixed")
 
 
 def _money(t: Translate, told: CampaignOfKol, zone: tzinfo) -> list[Figure]:
@@ -99,12 +89,12 @@ def _money(t: Translate, told: CampaignOfKol, zone: tzinfo) -> list[Figure]:
     if revenue is not None and revenue.actual is not None:
         figures.append(Figure(t("campaign_revenue"), _amount(revenue.actual, told.paid_in)))
     if told.roi is not None and told.roi.actual is not None:
-        figures.append(Figure(t("campaign_roi_now"), signed_percent(told.roi.actual)))
+        figures.append(Figure(t("campaign_roi_now"), formats.signed_percent(told.roi.actual)))
     if told.roi is not None and told.roi.total is not None and told.state != "ended":
         total = told.roi.total
-        bounds = {"lower": signed_percent(total.lower), "upper": signed_percent(total.upper)}
+        bounds = {"lower": formats.signed_percent(total.lower), "upper": formats.signed_percent(total.upper)}
         label = _until(t, told, zone, "campaign_roi")
-        figures.append(Figure(label, signed_percent(total.value), t("campaign_likely", **bounds)))
+        figures.append(Figure(label, formats.signed_percent(total.value), t("campaign_likely", **bounds)))
     return figures
 
 

@@ -177,6 +177,6 @@ class DashboardData(Protocol):
         """The newest alerts first."""
         ...
 
-    def search(self, prefix: str) -> list[str]:
-        """KOL ids that begin with ``prefix``, a short list."""
+    def search(self, part: str) -> list[str]:
+        """KOL ids that hold ``part``, a short list; those that begin with it first, small letters or large."""
         ...

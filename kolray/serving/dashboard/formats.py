@@ -56,6 +56,16 @@ def percent(value: float | None) -> str:
     return f"{figures(text)}%"
 
 
+def signed_percent(value: float) -> str:
+    """``+23%``, whole from 10 % on.
+
+    >>> signed_percent(0.234), signed_percent(-0.051)
+    ('+23%', '−5.1%')
+    """
+    digits = 0 if abs(value) >= 0.0995 else 1
+    return figures(f"{100 * value:+.{digits}f}") + "%"
+
+
 def score(value: float | None) -> str:
     """Trust without decimals: the interval is wider than a point anyway."""
     return DASH if value is None or _missing(value) else f"{value:.0f}"

@@ -35,8 +35,9 @@ def add_ranking_page(router: APIRouter, site: Site) -> None:
         query = q.strip()[:200]
         found = site.data.search(query) if query else []
         base = request.scope.get("root_path", "").rstrip("/")
-        if found == [query]:
-            return RedirectResponse(f"{base}/kols/{quote(query, safe='')}", 303)
+        exact = [name for name in found if name.lower() == query.lower()]
+        if len(exact) == 1:
+            return RedirectResponse(f"{base}/kols/{quote(exact[0], safe='')}", 303)
         first = (page_number(page) - 1) * PAGE_ROWS
         held = (
             _found(site, found, chosen)

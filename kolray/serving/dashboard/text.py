@@ -27,6 +27,7 @@ EN: Mapping[str, str] = {
     "offline": "Live figures have stopped; the page tries again by itself. What you see may be old.",
     # sign in
     "signin_title": "Sign in",
+    "signin_next": "Sign in to see that page.",
     "signin_intro": "Use the API token that your administrator gave you.",
     "signin_token": "API token",
     "signin_button": "Sign in",
@@ -56,6 +57,7 @@ EN: Mapping[str, str] = {
     "trust_thin": "Little is known of this account yet: do not rely on the interval.",
     "trust_share": "About {share} of its followers are no real audience, likely between {lower} and {upper}.",
     "trust_none_words": "The model has not seen enough of this account. A score appears once features are computed.",
+    "trust_nobody": "Scores appear here once a trust model is trained and scored everyone, as the nightly run does.",
     # overview
     "overview_title": "Overview",
     "tile_kols": "Influencers followed",
@@ -104,7 +106,9 @@ EN: Mapping[str, str] = {
     "kol": "Influencer",
     "rank": "Rank",
     "kols_empty_title": "No influencer matches",
-    "kols_empty_search": "No account name begins with “{q}”.",
+    "kols_empty_search": "No account name holds “{q}”.",
+    "kols_nobody_title": "Nobody is ranked yet",
+    "kols_nobody": "The ranking by {by} fills by itself once there is something to rank by.",
     "kols_empty": "Nobody is ranked by {by} here yet. Try another ranking or all platforms.",
     "clear": "Clear the filters",
     "clear_search": "Back to all influencers",
@@ -128,7 +132,7 @@ EN: Mapping[str, str] = {
     "chart_desc_history": "Last known hour {last}; highest hour {most}. No forecast.",
     "chart_expected": "Expected in these {hours} h",
     "chart_best_hour": "Best hour",
-    "chart_best_range": "{value}, likely {lower}–{upper}",
+    "chart_best_range": "{value}, likely {lower}\u2060–\u2060{upper}",
     "chart_now": "Last hour",
     "chart_interactions": "interactions",
     "chart_legend_history": "measured",
@@ -202,6 +206,7 @@ EN: Mapping[str, str] = {
     "error": "The dashboard works, but the store behind it did not answer. Nothing is lost. Try again in a moment; if "
     "it stays, tell your administrator.",
     "error_retry": "Try again",
+    "error_health": "See what does not answer",
     "broken_title": "This page could not be made",
     "broken": "An error on our side. It is in the log; tell your administrator if it stays.",
     # names of things

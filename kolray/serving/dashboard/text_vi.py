@@ -21,6 +21,7 @@ VI: Mapping[str, str] = {
     "offline": "Số liệu trực tiếp tạm dừng; trang đang tự kết nối lại. Số liệu hiển thị có thể đã cũ.",
     # sign in
     "signin_title": "Đăng nhập",
+    "signin_next": "Hãy đăng nhập để xem trang này.",
     "signin_intro": "Dùng API token do quản trị viên cấp cho bạn.",
     "signin_token": "API token",
     "signin_button": "Đăng nhập",
@@ -52,6 +53,7 @@ VI: Mapping[str, str] = {
     "trust_thin": "Còn ít dữ liệu về tài khoản này: chưa nên dựa vào khoảng tin cậy.",
     "trust_share": "Khoảng {share} người theo dõi có thể là ảo, nhiều khả năng từ {lower} đến {upper}.",
     "trust_none_words": "Mô hình chưa có đủ dữ liệu về tài khoản này. Điểm sẽ có sau lần tính chỉ số tiếp theo.",
+    "trust_nobody": "Điểm sẽ hiện ở đây khi mô hình đã được huấn luyện và chấm điểm; lượt chạy đêm làm việc này.",
     # overview
     "overview_title": "Tổng quan",
     "tile_kols": "KOL đang theo dõi",
@@ -100,7 +102,9 @@ VI: Mapping[str, str] = {
     "kol": "KOL",
     "rank": "Hạng",
     "kols_empty_title": "Không có KOL nào phù hợp",
-    "kols_empty_search": "Không có tên tài khoản nào bắt đầu bằng “{q}”.",
+    "kols_empty_search": "Không có tên tài khoản nào chứa “{q}”.",
+    "kols_nobody_title": "Chưa có xếp hạng",
+    "kols_nobody": "Bảng xếp hạng theo {by} sẽ tự đầy khi có dữ liệu để xếp.",
     "kols_empty": "Chưa có KOL nào được xếp theo {by} ở đây. Hãy thử cách xếp khác hoặc bỏ bộ lọc.",
     "clear": "Xóa bộ lọc",
     "clear_search": "Về danh sách đầy đủ",
@@ -124,7 +128,7 @@ VI: Mapping[str, str] = {
     "chart_desc_history": "Giờ gần nhất {last}; giờ cao nhất {most}. Chưa có dự báo.",
     "chart_expected": "Dự kiến trong {hours} giờ này",
     "chart_best_hour": "Giờ cao điểm",
-    "chart_best_range": "{value}, nhiều khả năng {lower}–{upper}",
+    "chart_best_range": "{value}, nhiều khả năng {lower}\u2060–\u2060{upper}",
     "chart_now": "Giờ gần nhất",
     "chart_interactions": "tương tác",
     "chart_legend_history": "thực tế",
@@ -198,6 +202,7 @@ VI: Mapping[str, str] = {
     "error": "Trang vẫn hoạt động, nhưng kho dữ liệu phía sau không trả lời. Dữ liệu không bị mất. Hãy thử lại "
     "sau giây lát; nếu vẫn vậy, hãy báo quản trị viên.",
     "error_retry": "Thử lại",
+    "error_health": "Xem thành phần nào không trả lời",
     "broken_title": "Không tải được trang này",
     "broken": "Lỗi do hệ thống và đã được ghi lại; nếu còn lặp lại, hãy báo quản trị viên.",
     "category_beauty": "Làm đẹp",

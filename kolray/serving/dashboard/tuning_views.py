@@ -15,7 +15,7 @@ from kolray.serving.dashboard.charts_of_numbers import curves, scatter
 from kolray.serving.dashboard.formats import DASH, number, percent, whole
 from kolray.serving.dashboard.report_data import SearchPage
 from kolray.serving.dashboard.stream_views import Tile
-from kolray.serving.dashboard.text import Translate
+from kolray.serving.dashboard.text import Translate, name_of
 
 SILENT = timedelta(minutes=10)
 """A search that told nothing for so long was stopped, or hangs."""
@@ -44,7 +44,7 @@ def search_view(t: Translate, page: SearchPage, now: datetime) -> dict[str, Any]
         "search": page.row,
         "state": state_of(page.row, now),
         "tiles": _tiles(t, page),
-        "judged": _judged(page),
+        "judged": _judged(t, page),
         "progress": [], "learning": [], "panels": [], "ranked": [], "names": [],
     }  # fmt: skip
     if not trials:
@@ -75,12 +75,12 @@ def _tiles(t: Translate, page: SearchPage) -> list[Tile]:
     return tiles
 
 
-def _judged(page: SearchPage) -> list[tuple[str, str, str]]:
+def _judged(t: Translate, page: SearchPage) -> list[tuple[str, str, str]]:
     """(figure, with the defaults, tuned) on what the search never saw."""
     names = sorted({name.rpartition("_")[0] for name in page.figures if name.startswith("test_")})
     return [
         (
-            name.removeprefix("test_").replace("_", " "),
+            name_of(t, "figure", name.removeprefix("test_")),
             number(page.figures.get(f"{name}_defaults")),
             number(page.figures.get(f"{name}_tuned")),
         )

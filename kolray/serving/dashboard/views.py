@@ -51,6 +51,7 @@ def environment(language: str = "en") -> Environment:
         compact=formats.compact,
         number=formats.number,
         percent=formats.percent,
+        signed_percent=formats.signed_percent,
         score=formats.score,
         soft=formats.soft,
         verdict=formats.verdict,
@@ -166,13 +167,18 @@ def what_if(t: Translate, page: KolPage) -> str:
     changes = [
         t(
             "what_if_change",
-            label=name_of(t, "feature", feature),
+            label=_within(name_of(t, "feature", feature)),
             value=formats.feature_value(t, feature, value),
             to=formats.feature_value(t, feature, to),
         )
         for feature, value, to in page.what_if.changes
     ]
     return t("what_if", score=formats.score(page.what_if.trust_score), changes=", ".join(changes))
+
+
+def _within(name: str) -> str:
+    """A name in the middle of a sentence."""
+    return name[:1].lower() + name[1:]
 
 
 def source_words(t: Translate, page: KolPage) -> str:

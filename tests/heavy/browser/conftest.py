@@ -16,7 +16,8 @@ from kolray.local.profiles import one_server
 from kolray.serving.build import build
 from kolray.settings import Settings, load_settings
 from kolray.stores.open import open_metrics_store
-from tests.heavy.browser.sites import Site, fake_app, serve
+from kolray.testing.dashboard import FakeDashboardData
+from tests.heavy.browser.sites import WORLDS, Site, fake_app, serve
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -100,8 +101,16 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.fixture(scope="package")
 def site(settings: Settings) -> Iterator[Site]:
     """The dashboard over the fake world."""
-    with serve(fake_app(settings), settings) as site:
+    with serve(fake_app(settings, FakeDashboardData()), settings) as site:
         yield site
+
+
+@pytest.fixture(params=WORLDS)
+def world(request: pytest.FixtureRequest, settings: Settings) -> Iterator[tuple[Site, dict[str, str]]]:
+    """Each fake world with its screens."""
+    data, screens = WORLDS[request.param]
+    with serve(fake_app(settings, data()), settings) as site:
+        yield site, screens
 
 
 @pytest.fixture(scope="package")

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta, timezone
+from urllib.parse import quote
 
 import uvicorn
 from fastapi import FastAPI
 
+from kolray.errors import ServiceUnavailableError
 from kolray.local.ports import choose_port
 from kolray.serving.build import build
+from kolray.serving.dashboard.data import DashboardData, KolPage, Overview
 from kolray.serving.dashboard.pages import AT, build_dashboard, mount_dashboard
+from kolray.serving.dashboard.report_data import StreamPage, TrustPage
 from kolray.serving.sessions import Sessions, kept_secret
 from kolray.serving.tokens import Tokens
 from kolray.settings import Settings
 from kolray.testing.campaign_page import BLANK, RUNS
-from kolray.testing.dashboard import HOSTILE, NEW, FakeDashboardData
-from kolray.testing.reports import JUDGED, LIVE
+from kolray.testing.dashboard import HOSTILE, NEW, NOW, FakeDashboardData
+from kolray.testing.reports import JUDGED, LIVE, FakeReports
 from tests.unit.serving.pages import KOL, StillClock
 
 SCREENS = {
@@ -38,11 +42,50 @@ SCREENS = {
     "search-live": f"/tuning/{LIVE}",
     "search": f"/tuning/{JUDGED}",
     "health": "/health",
+    "kol-named-like-code": f"/kols/{quote(HOSTILE, safe='')}",
     "missing": "/kols/nobody",
+    "missing-campaign": "/campaigns/nothing",
+    "missing-search": "/tuning/nothing",
+    "missing-page": "/nothing",
 }
 """Name → path below the dashboard, of each page and its states."""
+PAGES = ("overview", "kols", "campaigns", "trust", "alerts", "tuning", "health")
+EMPTY = {f"empty-{name}": SCREENS[name] for name in PAGES}
+AWAY = {"away": "/", "away-trust": "/trust", "broken": f"/kols/{KOL}"}
+
+
+class AwayReports(FakeReports):
+    """Without Redis."""
+
+    def stream(self) -> StreamPage | None:
+        return None
+
+    def trust(self, platform: str | None, category: str | None) -> TrustPage:
+        raise ServiceUnavailableError("Redis", "redis://10.0.0.6:6379/0", "start it")
+
+
+class AwayData(FakeDashboardData):
+    """Redis is away, and the page of a KOL cannot be made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reports = AwayReports(NOW, list)
+
+    def overview(self) -> Overview:
+        raise ServiceUnavailableError("Redis", "redis://10.0.0.6:6379/0", "start it")
+
+    def kol(self, kol_id: str) -> KolPage | None:
+        raise RuntimeError(kol_id)
+
+
+WORLDS: dict[str, tuple[Callable[[], DashboardData], dict[str, str]]] = {
+    "full": (FakeDashboardData, SCREENS),
+    "empty": (lambda: FakeDashboardData(n=0), EMPTY),
+    "away": (AwayData, AWAY),
+}
+"""What a dashboard shows, and its screens."""
 ZONE = timezone(timedelta(hours=7), "+07")
-__all__ = ["HOSTILE", "KOL", "SCREENS", "Site", "fake_app", "serve"]
+__all__ = ["HOSTILE", "KOL", "WORLDS", "Site", "fake_app", "serve"]
 
 
 @dataclass(frozen=True)
@@ -57,12 +100,12 @@ class Site:
         return f"{self.url}{AT}{path}"
 
 
-def fake_app(settings: Settings) -> FastAPI:
-    """The API over real parts, its dashboard over the fake world."""
+def fake_app(settings: Settings, data: DashboardData) -> FastAPI:
+    """The API over real parts, its dashboard over a fake world."""
     app = build(settings)
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) != AT]
     sessions = Sessions(Tokens.of(settings), kept_secret(settings.home))
-    pages = build_dashboard(FakeDashboardData(), sessions.sign_in, sessions.ok, ZONE, StillClock())
+    pages = build_dashboard(data, sessions.sign_in, sessions.ok, ZONE, StillClock())
     mount_dashboard(app, pages, root=False)
     return app
 

@@ -54,6 +54,41 @@ def test_in_search_sort_filter_read_and_out_again(open_page: Open, site: Site) -
     assert "/signin" in page.url
 
 
+def test_arrows_go_through_rankings_and_filters_where_they_left_off(open_page: Open, site: Site) -> None:
+    page = open_page(site, "/kols").page
+    page.get_by_role("radio", name="Trust").focus()
+    for by in ("success", "engagement", "growth"):
+        with page.expect_navigation():
+            page.keyboard.press("ArrowRight")
+        page.wait_for_url(f"**by={by}**")
+        assert page.evaluate("document.activeElement.value") == by
+    page.keyboard.press("Tab")
+    with page.expect_navigation():
+        page.keyboard.press("ArrowDown")
+    assert page.evaluate("[document.activeElement.name, document.activeElement.value]") == ["platform", "facebook"]
+    assert page.locator("th[aria-sort]").inner_text().startswith("Followers")
+    page.goto(site.path("/kols"))
+    assert page.evaluate("document.activeElement.tagName") == "BODY", "another visit begins at the top"
+
+
+def test_a_session_that_ends_asks_to_sign_in_and_comes_back(open_page: Open, site: Site) -> None:
+    page = open_page(site, "/health").page
+    page.context.clear_cookies()
+    page.wait_for_url("**/signin?next=/health")
+    assert page.get_by_text("Sign in to see that page.").is_visible()
+    page.fill("#token", site.token)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/health")
+
+
+def test_a_server_that_is_lost_is_said_and_found_again(open_page: Open, site: Site) -> None:
+    page = open_page(site, "/health").page
+    page.context.set_offline(True)
+    page.get_by_text("Live figures have stopped").wait_for()
+    page.context.set_offline(False)
+    page.get_by_text("Live figures have stopped").wait_for(state="hidden")
+
+
 def test_pages_lead_to_each_other(open_page: Open, site: Site) -> None:
     watched = open_page(site)
     page = watched.page

@@ -71,7 +71,7 @@ def test_a_reader_gets_the_browsers_language_until_it_chooses_another() -> None:
     for target in ("//evil.example", "https://evil.example"):
         assert browser.get("/language", params={"to": "vi", "following": target}).headers["location"] == "/"
     assert set(EN) - set(LANGUAGES["vi"]) <= {
-        key for key in EN if key.startswith(("platform_", "tier_", "brand", "unknown"))
+        key for key in EN if key.startswith(("platform_", "tier_", "figure_", "brand", "unknown"))
     }
     for key, text in LANGUAGES["vi"].items():
         assert set(re.findall(r"{(\w+)}", text)) == set(re.findall(r"{(\w+)}", EN[key])), key
@@ -114,6 +114,14 @@ def test_search_lists_or_goes_straight_to_the_only_one() -> None:
     assert EN["trust_none"] in unranked
     assert browser.get("/suggest?q=dung").json() == FakeDashboardData().search("dung")[:10]
     assert browser.get("/suggest").json() == []
+
+
+def test_a_ranking_without_anybody_blames_no_filter_that_nobody_set() -> None:
+    empty = client(FakeDashboardData(n=0))
+    assert EN["kols_nobody_title"] in empty.get("/kols").text
+    assert EN["clear"] not in empty.get("/kols").text
+    assert EN["clear"] in empty.get("/kols?platform=tiktok").text
+    assert EN["trust_nobody"] in empty.get("/trust").text
 
 
 def test_a_kol_page_explains_the_score_in_words() -> None:
