@@ -175,8 +175,18 @@ def publish_forecasts(tables: LakeTables, origin: datetime, lookup: FeatureStore
 
 def rank_by_success(tables: LakeTables, origin: datetime, lookup: FeatureStore) -> None:
     """Ranks every KOL by the engagement of its next 24 hours."""
-    expected = _of_origin(tables, origin).filter(metric=RANKED).group_by("kol_id").agg(pl.col("value").sum())
-    lookup.put_ranking("success", expected.collect(), whole=True)
+    lookup.put_ranking("success", expected_day(tables, origin).collect(), whole=True)
+
+
+def newest_origin(tables: LakeTables) -> datetime | None:
+    """Of the newest batch in the lake."""
+    origin: datetime | None = tables.scan(NAME).select(pl.col("origin").max()).collect().item()
+    return origin
+
+
+def expected_day(tables: LakeTables, origin: datetime) -> pl.LazyFrame:
+    """``kol_id, value``: interactions that a batch expects of each KOL in its 24 hours."""
+    return _of_origin(tables, origin).filter(metric=RANKED).group_by("kol_id").agg(pl.col("value").sum())
 
 
 def _of_origin(tables: LakeTables, origin: datetime) -> pl.LazyFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -63,18 +63,25 @@ def newest_features(lake_root: Root, version: int | None = None) -> pl.DataFrame
     return rows.drop("dt", strict=False).sort("kol_id")
 
 
-def complete_hours(lake_root: Root, versions: Mapping[str, int] = MappingProxyType({})) -> pl.DataFrame:
-    """``gold.kpi_hourly`` without the hour that was still open when gold last ran.
+def complete_hours(
+    lake_root: Root, versions: Mapping[str, int] = MappingProxyType({}), newest: timedelta | None = None
+) -> pl.DataFrame:
+    """``gold.kpi_hourly`` without the hour that was still open when gold last ran; ``newest``: of so long at its end.
 
     Raises:
         NotFoundError: there is none yet.
     """
     tables = LakeTables(lake_root)
-    rows = tables.scan("gold.kpi_hourly", versions.get("gold.kpi_hourly")).collect()
-    if not rows.height:
-        raise NotFoundError(f"the lake at {lake_root} holds no hourly KPIs; run `kolray lake gold`")
+    rows = tables.scan("gold.kpi_hourly", versions.get("gold.kpi_hourly"))
     as_of = tables.scan("gold.features", versions.get("gold.features")).select(pl.col("as_of").max()).collect().item()
-    return rows if as_of is None else rows.filter(pl.col("hour") + HOUR <= as_of)
+    whole = rows if as_of is None else rows.filter(pl.col("hour") + HOUR <= as_of)
+    last: datetime | None = whole.select(pl.col("hour").max()).collect().item()
+    if last is None:
+        raise NotFoundError(f"the lake at {lake_root} holds no whole hour of KPIs; run `kolray lake gold`")
+    if newest is not None:
+        since = last - newest
+        whole = whole.filter(pl.col("dt") >= since.date(), pl.col("hour") > since)
+    return whole.collect()
 
 
 def train(

@@ -58,13 +58,21 @@ def publish_rankings(lake_root: Root, lookup: FeatureStore) -> int:
     ``success``, the next 24 hours, is ranked with the forecasts (``forecast_pipeline``).
     """
     with lake_job(lake_root):
-        hours = complete_hours(lake_root)
-        newest = hours.filter(pl.col("hour") > pl.col("hour").max() - DAY)
+        newest = last_day(lake_root)
         lookup.place(current(lake_root, "kols").select(SEGMENTS))
-        lookup.put_hours(_over_platforms(newest))
+        lookup.put_hours(newest)
         while lookup.sweep_rankings():
             pass  # those who were silent for a day, and where no stream runs
         return newest["kol_id"].n_unique()
+
+
+def last_day(lake_root: Root) -> pl.DataFrame:
+    """The last 24 complete hours of each KOL, as the stream's windows have them.
+
+    Raises:
+        NotFoundError: there are none yet.
+    """
+    return _over_platforms(complete_hours(lake_root, newest=DAY))
 
 
 def _over_platforms(kpis: pl.DataFrame) -> pl.DataFrame:

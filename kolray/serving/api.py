@@ -29,14 +29,13 @@ from kolray.serving.contracts import (
     ForecastRequest,
     MetricsAnswer,
     Moment,
-    Ranked,
-    RankingAnswer,
     ScoreAnswer,
     ScoreRequest,
     Window,
 )
 from kolray.serving.given import features_given
 from kolray.serving.health import add_health
+from kolray.serving.lake_rankings import LakeRankings
 from kolray.serving.limiter import RateLimiter
 from kolray.serving.limits import Limit, Limits
 from kolray.serving.live import add_live
@@ -44,12 +43,12 @@ from kolray.serving.observe import Metrics, Observe
 from kolray.serving.openapi import describe
 from kolray.serving.problems import ERRORS
 from kolray.serving.quick import QuickRoute, score_key
+from kolray.serving.rankings import add_rankings
 from kolray.serving.reference import add_reference
 from kolray.serving.scoring import ScoringGraph
 from kolray.serving.tokens import Tokens
 from kolray.serving.tracking.front import Front
 from kolray.settings import ServingSettings
-from kolray.stores.rankings import RankBy
 from kolray.stores.redis_loop import LoopRedis
 
 PAGE = 5_000
@@ -72,6 +71,11 @@ class Services:
         """Over the graph's lake."""
         return CampaignDesk(self.graph.lake, self.graph.clock, self.graph.erased)
 
+    @cached_property
+    def lake_rankings(self) -> LakeRankings:
+        """Over the graph's lake."""
+        return LakeRankings(self.graph.lake, self.graph.clock, self.serving.lake_timeout_s)
+
 
 def build_app(services: Services, tracked: Sequence[Route] = ()) -> FastAPI:
     """The application with every endpoint of the contract; ``tracked``: those of tracked pages."""
@@ -92,6 +96,7 @@ def build_app(services: Services, tracked: Sequence[Route] = ()) -> FastAPI:
     add_health(app)
     add_reference(app)
     _lists(app)
+    add_rankings(app)
     add_live(app)
     add_campaigns(app)
     describe(app)
@@ -189,28 +194,6 @@ def _lists(app: FastAPI) -> None:
         page = rows.head(limit).drop("kol_id", "window").to_dicts()
         following = rows["window_start"][limit] if rows.height > limit else None
         return MetricsAnswer(kol_id=kol_id, window=window, windows=page, next=following)
-
-    @app.get("/rankings", dependencies=[READ], responses=ERRORS, tags=["metrics"])
-    def rankings(
-        by: RankBy = "trust",
-        platform: Annotated[str | None, Query(max_length=64, examples=["tiktok"])] = None,
-        category: Annotated[str | None, Query(max_length=64, examples=["beauty"])] = None,
-        limit: Annotated[int, Query(ge=1, le=1000)] = 20,
-        offset: Annotated[int, Query(ge=0, le=10_000_000, description="places to leave out")] = 0,
-    ) -> RankingAnswer:
-        """The best KOLs; trust is ranked by the lower bound of its interval. Pages of a live ranking may shift."""
-        graph = app.state.services.graph
-        held = graph.lookup.rankings(by, platform or None, limit, category or None, offset)
-        places = enumerate(held.rows, start=offset + 1)
-        following = offset + limit
-        return RankingAnswer(
-            by=by,
-            platform=platform,
-            category=category,
-            total=held.total,
-            ranking=[Ranked(rank=rank, **row._asdict()) for rank, row in places if not graph.erased(row.kol_id)],
-            next=following if following < held.total else None,
-        )
 
     @app.get("/alerts", dependencies=[READ], responses=ERRORS, tags=["metrics"])
     def alerts(

@@ -241,6 +241,8 @@ class RankingAnswer(BaseModel):
     total: int = Field(description="KOLs in this ranking")
     ranking: list[Ranked]
     next: int | None
+    source: Literal["redis", "lake"] = Field("redis", description="redis: live; lake: its tables, while Redis is away")
+    age_s: float | None = Field(None, description="seconds since the time that the lake's tables describe; null: live")
 
 
 class Alert(BaseModel):

@@ -103,6 +103,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "total": 18250,
         "ranking": [{"rank": 1, "kol_id": _KOL, "value": 93.1, "platform": "tiktok", "category": "food"}],
         "next": 20,
+        "source": "redis",
+        "age_s": None,
     },
     "AlertsAnswer": {"alerts": [_ALERT]},
     "Delivery": {"type": "alert.raised", "timestamp": "2026-03-02T09:05:07Z", "data": _ALERT},

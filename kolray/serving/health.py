@@ -39,7 +39,7 @@ def add_health(app: FastAPI) -> None:
         responses={503: NOT_READY},
     )
     def readyz() -> JSONResponse:
-        """A model is loaded, and the stores answer. Without Redis answers come more slowly, rankings not at all."""
+        """A model is loaded, and the stores answer. Without Redis answers come more slowly, rankings from the lake."""
         graph = app.state.services.graph
         state: dict[str, Any] = {"models": graph.champions.loaded()}
         for name, part in (("metrics_store", graph.store), ("redis", graph.lookup)):

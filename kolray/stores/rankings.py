@@ -25,12 +25,32 @@ RankBy = Literal["trust", "success", "engagement", "growth"]
 of the last 24 complete hours. ``growth``: followers gained in these over those at their start, a share (0.05 is 5 %).
 """
 BYS: tuple[RankBy, ...] = get_args(RankBy)
-SPLIT = "\x1f"
+SEGMENTS, SPLIT = "ranking:segments", "\x1f"
 HOUR_MS = 3_600_000
 SWEEP, SWEEPS = 200, 50
 """KOLs whose oldest hour is over that one script ranks anew (milliseconds of Redis), and how many scripts a call runs.
 """
 _INTERACTIONS = ("likes", "comments", "shares")
+
+
+class Asked(NamedTuple):
+    """Places of a ranking: ``limit`` of them from ``offset`` (0 = the best) on, of a platform, a category, or both."""
+
+    by: RankBy
+    platform: str | None = None
+    category: str | None = None
+    limit: int = 20
+    offset: int = 0
+
+    @property
+    def key(self) -> str:
+        """The sorted set of the KOLs that are asked for."""
+        everyone = f"rank:{self.by}"
+        if self.platform and self.category:
+            return f"{everyone}:pc:{self.platform}{SPLIT}{self.category}"
+        if self.platform or self.category:
+            return f"{everyone}:p:{self.platform}" if self.platform else f"{everyone}:c:{self.category}"
+        return everyone
 
 
 class Ranked(NamedTuple):
@@ -119,17 +139,14 @@ class Rankings(RedisClient):
         self, by: RankBy, platform: str | None = None, limit: int = 20, category: str | None = None, offset: int = 0
     ) -> RankingPage:
         """The places from ``offset`` (0 = the best) on, at most ``limit``."""
-        key = _key(by, platform, category)
+        key = Asked(by, platform, category).key
         with self._asking():
             pipe = self._redis.pipeline(transaction=False)
             pipe.zcard(key)
             pipe.zrevrange(key, offset, offset + limit - 1, withscores=True)
             total, held = pipe.execute()
-            segments = self._redis.hmget("ranking:segments", [kol for kol, _ in held]) if held else []
-        pairs = zip(held, segments, strict=True)
-        return RankingPage(
-            total, [Ranked(kol.decode(), float(value), *_of(segment)) for (kol, value), segment in pairs]
-        )
+            segments = self._redis.hmget(SEGMENTS, [kol for kol, _ in held]) if held else []
+        return page_of(total, held, segments)
 
     def _members(self, by: RankBy) -> list[str]:
         with self._asking():
@@ -137,22 +154,20 @@ class Rankings(RedisClient):
 
     def _forget_ranks(self, kol_id: str) -> int:
         ranked = sum(self._redis.zrem(key, kol_id) for key in self._ranking_keys())
-        return int(ranked) + int(self._redis.hdel("ranking:segments", kol_id))
+        return int(ranked) + int(self._redis.hdel(SEGMENTS, kol_id))
 
     def _rank_traces(self, kol_id: str) -> int:
         ranked = sum(self._redis.zscore(key, kol_id) is not None for key in self._ranking_keys())
-        return int(ranked) + int(self._redis.hexists("ranking:segments", kol_id))
+        return int(ranked) + int(self._redis.hexists(SEGMENTS, kol_id))
 
     def _ranking_keys(self) -> list[bytes]:
         return [*self._redis.scan_iter("rank:*", count=PIPELINE), b"ranking:due"]
 
 
-def _key(by: RankBy, platform: str | None, category: str | None) -> str:
-    if platform and category:
-        return f"rank:{by}:pc:{platform}{SPLIT}{category}"
-    if platform or category:
-        return f"rank:{by}:p:{platform}" if platform else f"rank:{by}:c:{category}"
-    return f"rank:{by}"
+def page_of(total: int, held: list[tuple[bytes, bytes | float]], segments: list[bytes | None]) -> RankingPage:
+    """Of ids with their values, as Redis gives them, and what ``SEGMENTS`` says of each."""
+    pairs = zip(held, segments, strict=True)
+    return RankingPage(total, [Ranked(kol.decode(), float(value), *_of(segment)) for (kol, value), segment in pairs])
 
 
 def _of(segment: bytes | None) -> tuple[str | None, str | None]:

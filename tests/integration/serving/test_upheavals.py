@@ -14,6 +14,8 @@ from kolray import local
 from kolray.clock import SystemClock
 from kolray.connectors.reading import committed
 from kolray.lake.erasure.trace import Trace
+from kolray.lake.scores import copy_scores
+from kolray.lake.tables import LakeTables
 from kolray.models.forget import forget
 from kolray.models.lifecycle import submit
 from kolray.models.lifecycle import train as fit
@@ -21,6 +23,8 @@ from kolray.models.registry import ModelRegistry
 from kolray.schemas.registry import FileRegistry
 from kolray.schemas.wire import decode_value, schema_id_of
 from kolray.settings import Settings
+from kolray.stores.open import open_metrics_store
+from kolray.stores.rankings import BYS
 from kolray.stream import denied
 from tests.served import CLOSED, FIVE, KOL, window_rows
 
@@ -73,10 +77,12 @@ def test_an_erased_kol_is_unknown_and_reports_of_older_versions_name_nobody(
     assert ask("/kol/score", {"kol_id": other})["kol_id"] == other
 
 
-def test_without_redis_scores_come_from_the_lake_and_rankings_say_what_is_missing(
+def test_without_redis_scores_and_rankings_come_from_other_stores_and_say_so(
     settings: Settings, app: TestClient, ask: Callable[..., Any], token: Any
 ) -> None:
     strict = token("read", rate=4)
+    copy_scores(LakeTables(settings.lake_root), open_metrics_store(settings))
+    live = {by: ask(f"/rankings?by={by}&limit=1000") for by in BYS}
     redis = next(s for s in local.status(settings.home) if s.name == "redis")
     for server in psutil.Process(redis.pid).children():
         server.kill()
@@ -84,9 +90,14 @@ def test_without_redis_scores_come_from_the_lake_and_rankings_say_what_is_missin
     score = ask("/kol/score", {"kol_id": KOL})
     assert score["features"]["source"] == "metrics_store"
     assert len(window_rows(ask, "5m", CLOSED - FIVE, CLOSED)) == 1
-    ranking = app.get("/rankings", headers=strict)
-    assert (ranking.status_code, ranking.headers["Retry-After"]) == (503, "2")
-    assert "Redis" in ranking.json()["detail"]
+    for by, before in live.items():
+        held = ask(f"/rankings?by={by}&limit=1000")
+        assert (before["source"], held["source"]) == ("redis", "lake")
+        assert held["age_s"] > 0
+        ranked = [row["kol_id"] for row in before["ranking"]]
+        assert [row["kol_id"] for row in held["ranking"] if row["kol_id"] in ranked] == ranked
+    alone = app.get("/kol/nobody/metrics", headers=strict)
+    assert alone.headers["RateLimit-Limit"] == "1"
     assert app.get("/alerts", headers=strict).status_code == 429, "a replica alone grants a quarter of the rate"
     assert app.get("/readyz").status_code == 503
     assert datetime.fromisoformat(score["timestamp"]).tzinfo == UTC
