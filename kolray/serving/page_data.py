@@ -24,6 +24,7 @@ from kolray.serving.dashboard.data import (
     RankedRows,
     WhatIf,
 )
+from kolray.serving.dashboard.parts import unless_away
 from kolray.serving.kept import Kept
 from kolray.serving.reports import LiveReports
 from kolray.serving.scoring import ScoringGraph
@@ -48,18 +49,22 @@ class LivePageData:
         self.reports = LiveReports(settings, graph, kols)
 
     def overview(self) -> Overview:
-        """Counts, the model in use, the newest score."""
-        graph = self._graph
-        since = graph.clock.now() - DAY
-        scored = graph.lookup.rankings("trust", limit=1).rows
-        newest = graph.lookup.get_score(scored[0].kol_id) if scored else None
+        """Counts, the model in use, the newest score; None for what does not answer."""
         return Overview(
             kols=len(self._reference()),
-            alerts_24h=graph.store.alerts(since, None, 100_000).height,
+            alerts_24h=unless_away(self._alerts_of_a_day),
             windows=None,
-            model=graph.champions.loaded().get("trust"),
-            updated_at=newest["as_of"] if newest else None,
+            model=self._graph.champions.loaded().get("trust"),
+            updated_at=unless_away(self._newest_score),
         )
+
+    def _alerts_of_a_day(self) -> int:
+        return self._graph.store.alerts(self._graph.clock.now() - DAY, None, 100_000).height
+
+    def _newest_score(self) -> datetime | None:
+        scored = self._graph.lookup.rankings("trust", limit=1).rows
+        newest = self._graph.lookup.get_score(scored[0].kol_id) if scored else None
+        return newest["as_of"] if newest else None
 
     def rankings(
         self, by: RankBy, platform: str | None, limit: int, category: str | None = None, offset: int = 0

@@ -37,14 +37,8 @@ class LiveReports:
         self._health = SystemHealth(settings, graph)
 
     def stream(self) -> StreamPage | None:
-        """From Redis; None while it is away."""
-        return _page(self._now())
-
-    def _now(self) -> StreamNow | None:
-        try:
-            return stream_now(self._graph.lookup, self._graph.clock)
-        except ServiceUnavailableError:
-            return None
+        """From Redis."""
+        return _page(stream_now(self._graph.lookup, self._graph.clock))
 
     def trust(self, platform: str | None, category: str | None) -> TrustPage:
         """Scores as Redis has them."""
@@ -65,7 +59,10 @@ class LiveReports:
 
     def health(self) -> HealthPage:
         """Asked now."""
-        now = self._now()
+        try:
+            now = stream_now(self._graph.lookup, self._graph.clock)
+        except ServiceUnavailableError:
+            now = None
         return self._health.page(_page(now), now)
 
 

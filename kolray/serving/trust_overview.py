@@ -12,6 +12,7 @@ import polars as pl
 
 from kolray.events import TIME, Columns
 from kolray.lake.tables import LakeTables
+from kolray.serving.dashboard.data import RankedKol
 from kolray.serving.dashboard.formats import HIGH_TRUST, LOW_TRUST
 from kolray.serving.dashboard.report_data import BIN, BINS, Moved, TrustGroup, TrustPage
 from kolray.serving.kept import Kept
@@ -22,6 +23,7 @@ MOVES_S = 300
 SAMPLE = 100_000
 """KOLs read at most: of more, as many by chance."""
 MOVES = 8
+LOWEST = 5
 DAY = timedelta(days=1)
 _WHO: Columns = {"kol_id": pl.String, "platform": pl.String, "category": pl.String, "tier": pl.String}
 _SCORE: Columns = {"trust_score": pl.Float64, "lower": pl.Float64, "upper": pl.Float64}
@@ -108,7 +110,16 @@ def distribution(everyone: pl.DataFrame, moves: pl.DataFrame, model: str | None)
         rose=_moved(moves.filter(pl.col("change") >= 1).reverse().head(MOVES)),
         model=model,
         as_of=scored["as_of"].max(),  # type: ignore[arg-type]
+        lowest=_lowest(scored),
     )
+
+
+def _lowest(scored: pl.DataFrame) -> list[RankedKol]:
+    rows = scored.bottom_k(LOWEST, by="trust_score").sort("trust_score", "kol_id").select(
+        "kol_id", pl.col("platform").fill_null(""), "category", "tier",
+        trust="trust_score", lower="lower", upper="upper", value="trust_score",
+    )  # fmt: skip
+    return [RankedKol(**row) for row in rows.iter_rows(named=True)]
 
 
 def _verdict(name: str) -> pl.Expr:

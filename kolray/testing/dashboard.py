@@ -141,7 +141,7 @@ def _kol(rng: random.Random, i: int) -> KolPage:
         trust_upper=100 * (1 - low),
         probability=probability,
         model="trust:12",
-        features_source="online" if i % 7 else "offline",
+        features_source="redis" if i % 7 else "lake",
         features_age_s=rng.uniform(20, 200) if i % 7 else 19_000.0,
         contributions=_contributions(rng, bought),
         windows=[_window(rng, NOW - k * timedelta(minutes=5), hourly[-1][1] / 12) for k in range(1, 13)],

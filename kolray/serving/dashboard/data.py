@@ -23,7 +23,8 @@ class Overview:
     """The counts on the first page."""
 
     kols: int
-    alerts_24h: int
+    alerts_24h: int | None
+    """None where the metrics store is away."""
     windows: int | None
     """Windows of the last 24 hours; None where the store cannot count them cheaply."""
     model: str | None
@@ -117,7 +118,7 @@ class KolPage:
     """That the audience is bought, 0-1."""
     model: str | None
     features_source: str | None
-    """Where the features came from: ``online``, ``offline`` or another name, shown as it is."""
+    """Where the features came from: ``redis``, ``metrics_store``, ``lake`` or ``trino``; another is shown as it is."""
     features_age_s: float | None
     contributions: list[Contribution]
     windows: list[Mapping[str, Any]]
@@ -151,10 +152,7 @@ class DashboardData(Protocol):
     def rankings(
         self, by: RankBy, platform: str | None, limit: int, category: str | None = None, offset: int = 0
     ) -> RankedRows:
-        """The best KOLs first, by trust by the lower bound; ``platform`` and ``category`` None mean all.
-
-        The overview asks for up to 10,000 by trust, to show the last of them too.
-        """
+        """The best KOLs first, by trust by the lower bound; ``platform`` and ``category`` None mean all."""
         ...
 
     def platforms(self) -> list[str]:

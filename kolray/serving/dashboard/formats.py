@@ -119,7 +119,8 @@ def feature_value(t: Translate, name: str, value: float | None) -> str:
         return DASH
     unit = _units().get(name, "")
     if unit.startswith("share"):
-        return percent(value) + unit.removeprefix("share").replace("/", " / ")
+        per = unit.removeprefix("share/")
+        return percent(value) + ("" if per == unit else t(f"unit_per_{per}"))
     if unit == "days":
         return t("unit_days", n=whole(value))
     if unit == "s":

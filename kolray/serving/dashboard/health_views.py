@@ -41,6 +41,7 @@ def health_view(t: Translate, page: HealthPage, now: datetime) -> dict[str, Any]
         "troubles": troubles(t, page, now),
         "parts_rows": [_row(t, part) for part in page.parts],
         "tiles": stream_tiles(t, page.stream),
+        "stream_away": any(part.name == "redis" and part.state == "away" for part in page.parts),
         "late_s": LATE_S,
         "old_s": OLD_S,
     }

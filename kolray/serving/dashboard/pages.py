@@ -22,8 +22,9 @@ from kolray.serving.dashboard.campaign_pages import add_campaign_page
 from kolray.serving.dashboard.data import DashboardData
 from kolray.serving.dashboard.formats import moment
 from kolray.serving.dashboard.language import add_language, language_of, others
-from kolray.serving.dashboard.ranking_pages import EVERYONE, add_ranking_page
-from kolray.serving.dashboard.report_pages import add_report_pages
+from kolray.serving.dashboard.parts import unless_away
+from kolray.serving.dashboard.ranking_pages import PAGE_ROWS, add_ranking_page, page_number, pages_of
+from kolray.serving.dashboard.report_pages import BEST, add_report_pages, best_shown
 from kolray.serving.dashboard.speech import speaking
 from kolray.serving.dashboard.stream_views import stream_tiles
 from kolray.serving.dashboard.text import Translate, translator
@@ -36,7 +37,9 @@ SessionOk = Callable[[str], bool]
 COOKIE = "kolray_session"
 AT = "/dashboard"
 """Where the dashboard is mounted, beside the API's own paths."""
-ALERT_ROWS = 100
+NEWEST_ALERTS = 6
+ALERT_PAGES = 20
+"""Older ones are in the lake (``bronze.alerts``)."""
 FORM_BYTES = 8_192
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -248,27 +251,24 @@ async def _form(request: Request) -> dict[str, str]:
 def _overview(router: APIRouter, site: Site) -> None:
     @router.get("/")
     def overview(request: Request) -> Response:
-        ranked = site.data.rankings("trust", None, EVERYONE).rows
-        # With few KOLs the two lists would show the same ones.
-        shown = min(5, (len(ranked) + 1) // 2)
-        # A full answer was cut off: its end is not the least trusted.
-        rest = ranked[shown:] if len(ranked) < EVERYONE else []
-        # By the score shown, not by the lower bound that ranks: many of those are next to 0.
-        worst = sorted(rest, key=lambda kol: kol.value)[:5]
+        best = unless_away(lambda: site.data.rankings("trust", None, BEST))
         return site.page(
             request,
             "overview.html",
             overview=site.data.overview(),
-            best=ranked[:shown],
-            worst=worst,
-            alerts=site.data.alerts(6),
-            tiles=stream_tiles(site.words(request), site.data.reports.stream()),
+            best=None if best is None else best.rows[: best_shown(best.total)],
+            alerts=unless_away(lambda: site.data.alerts(NEWEST_ALERTS)),
+            **_pulse(site, request),
         )
 
     @router.get("/pulse")
     def pulse(request: Request) -> Response:
-        tiles = stream_tiles(site.words(request), site.data.reports.stream())
-        return site.page(request, "pulse.html", tiles=tiles)
+        return site.page(request, "pulse.html", **_pulse(site, request))
+
+
+def _pulse(site: Site, request: Request) -> dict[str, Any]:
+    told = unless_away(lambda: (site.data.reports.stream(),))
+    return {"tiles": stream_tiles(site.words(request), told[0]) if told else [], "stream_away": told is None}
 
 
 def _kol(router: APIRouter, site: Site) -> None:
@@ -283,5 +283,8 @@ def _kol(router: APIRouter, site: Site) -> None:
 
 def _alerts(router: APIRouter, site: Site) -> None:
     @router.get("/alerts")
-    def alerts(request: Request) -> Response:
-        return site.page(request, "alerts.html", alerts=site.data.alerts(ALERT_ROWS))
+    def alerts(request: Request, page: str = "1") -> Response:
+        first = (min(page_number(page), ALERT_PAGES) - 1) * PAGE_ROWS
+        found = site.data.alerts(first + PAGE_ROWS + 1)  # one more tells whether there is another page
+        pages = pages_of(min(len(found), ALERT_PAGES * PAGE_ROWS), first, {})
+        return site.page(request, "alerts.html", alerts=found[first : first + PAGE_ROWS], pages=pages)

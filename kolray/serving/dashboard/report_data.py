@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from kolray.models.searches import Search, Trial
 from kolray.serving.contracts import StreamProgress
+from kolray.serving.dashboard.data import RankedKol
 
 BIN = 5
 """Points of trust in a bar of the distribution."""
@@ -64,6 +65,8 @@ class TrustPage:
     compared: bool = True
     """There are scores a day apart. Else ``moves_from`` says when the first can be; None: no score is kept yet."""
     moves_from: datetime | None = None
+    lowest: Sequence[RankedKol] = ()
+    """The lowest scores first."""
 
     @property
     def scored(self) -> int:
@@ -187,7 +190,11 @@ class ReportData(Protocol):
     """Where these pages get their data; called from a thread pool, so implementations may block but not hang."""
 
     def stream(self) -> StreamPage | None:
-        """None where no stream has told anything, or nobody knows, as Redis is away."""
+        """None where no stream has told anything.
+
+        Raises:
+            ServiceUnavailableError: nobody knows, as Redis is away.
+        """
         ...
 
     def trust(self, platform: str | None, category: str | None) -> TrustPage:

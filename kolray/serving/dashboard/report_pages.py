@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request, Response
 
-from kolray.errors import ServiceUnavailableError
 from kolray.serving.dashboard.campaign_list_views import STATES, campaigns_view
 from kolray.serving.dashboard.health_views import health_view
+from kolray.serving.dashboard.parts import unless_away
 from kolray.serving.dashboard.ranking_pages import PAGE_ROWS, page_number, pages_of
 from kolray.serving.dashboard.report_data import CAMPAIGN_SORTS
 from kolray.serving.dashboard.trust_views import no_moves, trust_view
@@ -18,7 +17,8 @@ from kolray.serving.dashboard.tuning_views import search_view, searches_view
 if TYPE_CHECKING:
     from kolray.serving.dashboard.pages import Site
 
-log = logging.getLogger(__name__)
+BEST = 5
+"""The most trusted, on the overview."""
 
 
 def add_report_pages(router: APIRouter, site: Site) -> None:
@@ -42,13 +42,19 @@ def add_report_pages(router: APIRouter, site: Site) -> None:
     @router.get("/moved")
     def moved(request: Request) -> Response:
         """A part of the overview, which asks for it once it is shown: the lake may take its time."""
-        try:
-            page = reports.trust(None, None)
-        except ServiceUnavailableError as error:
-            log.warning("dashboard: %s", error)
-            return site.page(request, "moved.html", fell=(), rose=(), no_moves=site.words(request)("moved_away"))
-        words = no_moves(site.words(request), page, site.zone)
-        return site.page(request, "moved.html", fell=page.fell[:4], rose=page.rose[:3], no_moves=words)
+        page = unless_away(lambda: reports.trust(None, None))
+        words = no_moves(site.words(request), page, site.zone) if page else site.words(request)("part_away")
+        fell, rose = (page.fell[:4], page.rose[:3]) if page else ((), ())
+        return site.page(request, "moved.html", fell=fell, rose=rose, no_moves=words)
+
+    @router.get("/lowest")
+    def lowest(request: Request) -> Response:
+        """Another such part: the least trusted, but those who are among the best of a few."""
+        page = unless_away(lambda: reports.trust(None, None))
+        rows = page.lowest[: page.scored - best_shown(page.scored)] if page else ()
+        return site.page(
+            request, "lowest.html", rows=rows, sampled=page is not None and page.sampled, away=page is None
+        )
 
     @router.get("/tuning")
     def tuning(request: Request) -> Response:
@@ -64,6 +70,11 @@ def add_report_pages(router: APIRouter, site: Site) -> None:
     @router.get("/health")
     def health(request: Request) -> Response:
         return site.page(request, "health.html", **health_view(site.words(request), reports.health(), site.clock.now()))
+
+
+def best_shown(total: int) -> int:
+    """How many of the best the overview shows: of few KOLs half, as it shows the last ones too."""
+    return min(BEST, (total + 1) // 2)
 
 
 def _campaigns(router: APIRouter, site: Site) -> None:

@@ -17,7 +17,7 @@ from kolray.serving.dashboard import formats
 from kolray.serving.dashboard.charts import Caption, contribution_bar, interval_bar, line_chart, spark_bars
 from kolray.serving.dashboard.data import Contribution, ForecastPoint, KolPage
 from kolray.serving.dashboard.speech import figures, weekday
-from kolray.serving.dashboard.text import Translate, name_of, translator
+from kolray.serving.dashboard.text import EN, Translate, name_of, translator
 
 HERE = Path(__file__).parent
 SIGNALS = 10
@@ -185,9 +185,8 @@ def source_words(t: Translate, page: KolPage) -> str:
     """Where the features came from."""
     if page.features_source is None:
         return t("source_none")
-    if page.features_source in {"online", "offline"}:
-        return t(f"source_{page.features_source}")
-    return t("source_other", source=page.features_source)
+    key = f"source_{page.features_source}"
+    return t(key) if key in EN else t("source_other", source=page.features_source)
 
 
 def signals(t: Translate, contributions: Sequence[Contribution]) -> list[Signal]:

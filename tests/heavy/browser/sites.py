@@ -15,12 +15,13 @@ from fastapi import FastAPI
 from kolray.errors import ServiceUnavailableError
 from kolray.local.ports import choose_port
 from kolray.serving.build import build
-from kolray.serving.dashboard.data import DashboardData, KolPage, Overview
+from kolray.serving.dashboard.data import DashboardData, KolPage, RankedRows
 from kolray.serving.dashboard.pages import AT, build_dashboard, mount_dashboard
 from kolray.serving.dashboard.report_data import StreamPage, TrustPage
 from kolray.serving.sessions import Sessions, kept_secret
 from kolray.serving.tokens import Tokens
 from kolray.settings import Settings
+from kolray.stores.rankings import RankBy
 from kolray.testing.campaign_page import BLANK, RUNS
 from kolray.testing.dashboard import HOSTILE, NEW, NOW, FakeDashboardData
 from kolray.testing.reports import JUDGED, LIVE, FakeReports
@@ -58,7 +59,7 @@ class AwayReports(FakeReports):
     """Without Redis."""
 
     def stream(self) -> StreamPage | None:
-        return None
+        raise ServiceUnavailableError("Redis", "redis://10.0.0.6:6379/0", "start it")
 
     def trust(self, platform: str | None, category: str | None) -> TrustPage:
         raise ServiceUnavailableError("Redis", "redis://10.0.0.6:6379/0", "start it")
@@ -71,7 +72,9 @@ class AwayData(FakeDashboardData):
         super().__init__()
         self.reports = AwayReports(NOW, list)
 
-    def overview(self) -> Overview:
+    def rankings(
+        self, by: RankBy, platform: str | None, limit: int, category: str | None = None, offset: int = 0
+    ) -> RankedRows:
         raise ServiceUnavailableError("Redis", "redis://10.0.0.6:6379/0", "start it")
 
     def kol(self, kol_id: str) -> KolPage | None:

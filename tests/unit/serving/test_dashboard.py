@@ -6,6 +6,7 @@ import re
 import warnings
 from datetime import UTC, datetime, timedelta, timezone
 from html import unescape
+from typing import NoReturn
 from urllib.parse import quote
 
 import pytest
@@ -39,14 +40,53 @@ def test_every_page_is_well_formed_with_much_little_and_no_data(path: str, n: in
 
 def test_overview_shows_both_ends_of_the_ranking() -> None:
     data = FakeDashboardData()
-    text = client(data).get("/").text.replace("<wbr>", "")
+    text, lowest = (client(data).get(path).text.replace("<wbr>", "") for path in ("/", "/lowest"))
     ranked = data.rankings("trust", None, 100).rows
     assert [row.lower for row in ranked] == sorted((row.lower for row in ranked), reverse=True)
-    for row in (*ranked[:5], *sorted(ranked[5:], key=lambda row: row.value)[:5]):
-        assert f">{row.kol_id}</a>" in text
-    assert f">{ranked[15].kol_id}</a>" not in text.split(EN["latest_alerts"], maxsplit=1)[0]
+    assert all(f">{row.kol_id}</a>" in text.split(EN["most_trusted"])[1] for row in ranked[:5])
+    assert f">{ranked[5].kol_id}</a>" not in text.split(EN["most_trusted"])[1]
+    worst = [row.kol_id for row in sorted(ranked, key=lambda row: row.value)[:5]]
+    assert re.findall(r">([^<]*)</a>", lowest) == worst
     assert "18,432" in text
     assert "40 s ago" in text
+
+
+def test_of_a_few_nobody_is_among_the_most_and_the_least_trusted() -> None:
+    for n in (1, 2, 3, 8):
+        data = FakeDashboardData(n=n)
+        text, lowest = (client(data).get(path).text.replace("<wbr>", "") for path in ("/", "/lowest"))
+        best = re.findall(r'class="kol"[^>]*>([^<]*)</a>', text.split(EN["most_trusted"])[1])
+        assert not set(best) & set(re.findall(r'class="kol"[^>]*>([^<]*)</a>', lowest))
+        assert (EN["lowest_none"] in lowest) == (n == 1)
+
+
+def test_what_does_not_answer_leaves_the_rest_of_the_overview() -> None:
+    def away(*_: object) -> NoReturn:
+        raise ServiceUnavailableError("redis", "here", "start it")
+
+    data = FakeDashboardData()
+    whole = data.overview()
+    data.overview = lambda: whole  # type: ignore[method-assign]
+    for holder, name, gone in ((data, "rankings", 1), (data, "alerts", 2), (data.reports, "stream", 3)):
+        setattr(holder, name, away)
+        text = client(data).get("/").text
+        assert text.count(EN["part_away"]) == gone
+        assert "18,432" in text
+    assert EN["part_away"] in client(data).get("/pulse").text
+    data.reports.trust = away  # type: ignore[method-assign]
+    assert EN["part_away"] in client(data).get("/lowest").text
+
+
+def test_alerts_have_pages() -> None:
+    class Data(FakeDashboardData):
+        def alerts(self, limit: int) -> list[AlertRow]:
+            return [AlertRow(NOW, "high", "click_storm", f"kol-{i:03d}", {}) for i in range(120)][:limit]
+
+    browser = client(Data())
+    pages = [browser.get(f"/alerts?page={page}").text for page in (1, 2, 3)]
+    shown = [re.findall(r"kol-<wbr>(\d{3})", page) for page in pages]
+    assert [int(kol) for page in shown for kol in page] == list(range(120))
+    assert ['rel="next"' in page for page in pages] == [True, True, False]
 
 
 def test_rankings_filter_by_platform_and_fall_back_on_trust() -> None:
@@ -131,7 +171,7 @@ def test_a_kol_page_explains_the_score_in_words() -> None:
     assert "likely lies between" in answer.text
     assert "of its followers are no real audience, likely between" in answer.text
     assert "The score would be" in answer.text
-    assert "Features are live, from the stream." in answer.text
+    assert EN["source_redis"] in answer.text
     assert EN[f"feature_{page.contributions[0].feature}"] in answer.text
     parser = tags(answer)
     assert parser.seen.count("svg") >= len(page.contributions) + 3
