@@ -33,6 +33,7 @@ from kolray.errors import KolrayError
 from kolray.lake.bronze_pipeline import run_bronze
 from kolray.lake.gold_pipeline import run_gold
 from kolray.lake.silver_pipeline import run_silver
+from kolray.local.cluster import on_loopback
 from kolray.local.ports import choose_port
 from kolray.models.champion_scorer import champion_scorer
 from kolray.models.forecast_pipeline import run_forecasts
@@ -135,10 +136,11 @@ def main() -> int:
     try:
         settings = demo.start()
         with demo.stage("Ray") as say:
-            ray.init(
-                address="local", num_cpus=3, include_dashboard=False, object_store_memory=300 << 20,
-                log_to_driver=False, logging_level="error",
-            )  # fmt: skip
+            with on_loopback():
+                ray.init(
+                    address="local", num_cpus=3, include_dashboard=False, object_store_memory=300 << 20,
+                    log_to_driver=False, logging_level="error",
+                )  # fmt: skip
             say("local, 3 logical CPUs")
         demo.run(settings)
         held = demo.finish()

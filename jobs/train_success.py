@@ -1,10 +1,10 @@
 """Train, register and promote the success model, then forecast and rank every KOL."""
 
 import json
+import os
 from dataclasses import asdict
 
-import ray
-
+from kolray.local.cluster import join_ray
 from kolray.models.forecast_pipeline import run_forecasts
 from kolray.models.publish import publish_rankings
 from kolray.models.registry import ModelRegistry
@@ -16,10 +16,10 @@ from kolray.stores.open import open_feature_store
 if __name__ == "__main__":
     settings = load_settings()
     registry = ModelRegistry.of(settings)
-    with ray.init(ignore_reinit_error=True, log_to_driver=False):
-        submission = train_on_ray(["success"], settings.lake_root, registry, prophets=prophets_of(settings.models))[
-            "success"
-        ]
-        forecasts = run_forecasts(settings)
+    join_ray(num_cpus=os.cpu_count() or 2)
+    submission = train_on_ray(["success"], settings.lake_root, registry, prophets=prophets_of(settings.models))[
+        "success"
+    ]
+    forecasts = run_forecasts(settings)
     n_ranked = publish_rankings(settings.lake_root, open_feature_store(settings.redis))
     print(json.dumps({**asdict(submission), "ranked": n_ranked, "forecasts": forecasts}))

@@ -166,6 +166,11 @@ class MlflowSettings(_Part):
     artifacts: str | None = Field(
         None, description="artifact folder of a database-backed store; none: <home>/artifacts"
     )
+    username: str | None = Field(None, description="user at an MLflow server that asks for one")
+    password: SecretStr | None = Field(None, description="its password")
+    token: SecretStr | None = Field(
+        None, description="bearer token at an MLflow server behind a proxy that asks for one"
+    )
 
 
 class ModelsSettings(_Part):

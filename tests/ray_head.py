@@ -32,15 +32,19 @@ def own_ray() -> Iterator[None]:
 
 
 @contextmanager
-def ray_head(home: Path, log: Path, gcs_port: int | None = None) -> Iterator[str]:
-    """A head node on free ports whose jobs find kolray's settings in ``home``; yields its address for submission."""
+def ray_head(home: Path, log: Path, gcs_port: int | None = None, token: str | None = None) -> Iterator[str]:
+    """A head node on free ports whose jobs find kolray's settings in ``home``; yields its address for submission.
+
+    Args:
+        token: what it was told by ``RAY_AUTH_TOKEN`` or its file, where it asks for one.
+    """
     ports = {"port": gcs_port or choose_port("port"), "dashboard-port": choose_port("dashboard-port")}
     ports["ray-client-server-port"] = choose_port("ray-client-server-port")
     flags = ["--head", "--include-dashboard=true", "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1"]
     head = _start([*flags, *(f"--{name}={port}" for name, port in ports.items())], home, log)
     address = f"http://127.0.0.1:{ports['dashboard-port']}"
     try:
-        _wait_for_jobs(address, 90)
+        _wait_for_jobs(address, 90, {"Authorization": f"Bearer {token}"} if token else {})
         yield address
     finally:
         _end(head)
@@ -86,12 +90,12 @@ def _end(node: subprocess.Popen[bytes]) -> None:
     node.wait()
 
 
-def _wait_for_jobs(address: str, limit_s: float) -> None:
+def _wait_for_jobs(address: str, limit_s: float, headers: dict[str, str]) -> None:
     """A head answers before its agent has registered, and refuses jobs until then: one that does nothing tells."""
     deadline = time.monotonic() + limit_s
     while True:
         try:
-            answer = httpx.post(f"{address}/api/jobs/", json={"entrypoint": "true"}, timeout=30)
+            answer = httpx.post(f"{address}/api/jobs/", json={"entrypoint": "true"}, headers=headers, timeout=30)
             if answer.is_success:
                 return
             refusal = answer.text

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
+from ray._private import ray_constants
+
+from kolray.local.ports import LOOPBACK
 
 TASK_ENV = {
     "POLARS_MAX_THREADS": "1",
@@ -39,10 +42,38 @@ def join_ray(num_cpus: int = 2) -> None:
     if os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False, logging_level="error")
     else:
-        with _inherited(TASK_ENV | SERVE_ENV):
+        with _inherited(TASK_ENV | SERVE_ENV), on_loopback():
             ray.init(
                 address="local", num_cpus=num_cpus, include_dashboard=False, log_to_driver=False, logging_level="error"
             )
+
+
+@contextmanager
+def on_loopback() -> Iterator[None]:
+    """A Ray that is started in this listens on loopback alone.
+
+    On Linux Ray binds every port to all interfaces, and puts the machine's address in the place of a loopback address
+    that it is given. The switch by which it stays on loopback elsewhere, so that no firewall asks, is read here too.
+    """
+    held = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = held
+
+
+def replica_on_loopback() -> None:
+    """In a replica of Ray Serve, before it opens its port to other deployments: on loopback, where its node is.
+
+    Ray binds it to all interfaces, and who reaches it may have the replica unpickle anything, which is to run code.
+    """
+    from ray.serve._private import replica  # here: only replicas have it loaded
+
+    if ray.util.get_node_ip_address() != LOOPBACK:
+        return
+    bind = replica.add_port_to_grpc_server
+    replica.add_port_to_grpc_server = lambda server, address: bind(server, address.replace("[::]", LOOPBACK))
 
 
 @contextmanager

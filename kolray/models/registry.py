@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from kolray.clock import from_ms
-from kolray.errors import NotFoundError, ServiceUnavailableError
+from kolray.errors import NotFoundError
 from kolray.models.loaders import load_files
+from kolray.models.mlflow_access import identity, reach
 from kolray.settings import Settings
 
 EXPERIMENT = "kolray"
@@ -62,22 +63,23 @@ class ModelRegistry:
     Args:
         tracking_uri: an MLflow server (``http…``) or a database (``sqlite:///PATH``).
         artifacts: folder for files of a database-backed store; a server knows its own.
+        own: who we are at a server (``mlflow_access.identity``).
     """
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The one that the settings name."""
-        return cls(settings.mlflow_uri, settings.mlflow_artifacts)
+        return cls(settings.mlflow_uri, settings.mlflow_artifacts, identity(settings.mlflow))
 
-    def __init__(self, tracking_uri: str, artifacts: str) -> None:
-        self._uri, self._artifacts = tracking_uri, artifacts
+    def __init__(self, tracking_uri: str, artifacts: str, own: Mapping[str, str] | None = None) -> None:
+        self._uri, self._artifacts, self._own = tracking_uri, artifacts, dict(own or {})
         self._client: Any = None
         self._experiment: str | None = None
 
-    def __getstate__(self) -> tuple[str, str]:
-        return self._uri, self._artifacts
+    def __getstate__(self) -> tuple[str, str, dict[str, str]]:
+        return self._uri, self._artifacts, self._own
 
-    def __setstate__(self, state: tuple[str, str]) -> None:
+    def __setstate__(self, state: tuple[str, str, dict[str, str]]) -> None:
         self.__init__(*state)  # type: ignore[misc]
 
     def register(
@@ -267,7 +269,8 @@ class ModelRegistry:
             for logger in ("mlflow", "alembic"):
                 logging.getLogger(logger).setLevel(logging.WARNING)
             os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # ours stand above its small files
-            self._reachable()
+            if self._uri.startswith("http"):
+                reach(self._uri, self._own)
             from mlflow.tracking import MlflowClient
 
             with self._one_at_a_time():
@@ -285,18 +288,6 @@ class ModelRegistry:
         place = Path(self._artifacts).absolute()
         place.mkdir(parents=True, exist_ok=True)
         return str(client.create_experiment(name, artifact_location=place.as_uri()))
-
-    def _reachable(self) -> None:
-        """Asks a server once with a short timeout: MLflow's own retries would take minutes."""
-        if not self._uri.startswith("http"):
-            return
-        import httpx
-
-        try:
-            httpx.get(f"{self._uri.rstrip('/')}/health", timeout=5).raise_for_status()
-        except httpx.HTTPError as error:
-            advice = "start it, or set KOLRAY_MLFLOW__TRACKING_URI to sqlite:///PATH"
-            raise ServiceUnavailableError("MLflow", self._uri, advice) from error
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:

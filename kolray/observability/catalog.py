@@ -21,6 +21,7 @@ STREAM: tuple[Row, ...] = (
     ("kolray_stream_up", "gauge", "1 while a stream of this home runs", ()),
     ("kolray_stream_state", "gauge", "1 for what the stream is: running, ended (bounded run) or gone", ("state",)),
     ("kolray_stream_shard_up", "gauge", "1 while a shard runs; 0: starting, waiting or ended", ("shard",)),
+    ("kolray_stream_shard_info", "gauge", "1, with the node that a shard was placed on", ("shard", "node")),
     ("kolray_stream_restarts_total", "counter", "Starts of a shard beyond its first", ("shard",)),
     ("kolray_stream_status_age_seconds", "gauge", "Time since a shard's loop last came round", ("shard",)),
     ("kolray_stream_checkpoint_age_seconds", "gauge", "Time since a shard's last full checkpoint", ("shard",)),

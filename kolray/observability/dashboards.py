@@ -62,6 +62,7 @@ STREAM = Dashboard("kolray-stream", "kolray: stream", (
     Panel("Windows and alerts", {"windows": f"sum(rate(kolray_stream_windows_total{RATE}))",
                                  "alerts": f"sum(rate(kolray_stream_alerts_total{RATE}))"}, "ops"),
     Panel("State", {"{{partition}}": "kolray_stream_state_bytes"}, "bytes"),
+    Panel("Shards by node", {"{{node}}": "count by (node) (kolray_stream_shard_info)"}, "none"),
     Panel("Restarts", {"shard {{shard}}": "kolray_stream_restarts_total"}, "none"),
     Panel("Trust scores beside the stream", {"made": f"sum(rate(kolray_stream_scores_total{RATE}))",
                                              "failed": f"sum(rate(kolray_stream_scores_failed_total{RATE}))"}, "ops"),

@@ -9,7 +9,7 @@ from ray import serve
 from ray.serve.config import BackpressureConfig
 
 from kolray.errors import ServiceUnavailableError
-from kolray.local.cluster import join_ray
+from kolray.local.cluster import join_ray, replica_on_loopback
 from kolray.observability.endpoint import Endpoint, announce
 from kolray.observability.logs import set_up_logs
 from kolray.serving.build import build_server
@@ -24,6 +24,7 @@ DRAIN_S = 20
 
 def _asgi() -> FastAPI:
     """Runs in the replica: settings are read there, once. It is sent requests when the champions are loaded."""
+    replica_on_loopback()
     settings = load_settings()
     set_up_logs(as_json=settings.observe.json_logs)
     made = build_server(settings)

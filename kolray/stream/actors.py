@@ -69,8 +69,8 @@ class ShardActor:
 
     @ray.method(concurrency_group="ctl")
     def status(self) -> dict[str, Any]:
-        """The newest status of ``run`` (nothing before it has restored), ``beats`` and ``pid``."""
-        return self._status | {"beats": self._beats, "pid": os.getpid()}
+        """The newest status of ``run`` (nothing before it has restored), ``beats``, ``pid`` and its node's address."""
+        return self._status | {"beats": self._beats, "pid": os.getpid(), "node": ray.util.get_node_ip_address()}
 
     @ray.method(concurrency_group="ctl")
     def stop(self) -> None:

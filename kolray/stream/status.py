@@ -37,6 +37,7 @@ def report(watch: Supervision, answers: dict[int, dict[str, Any]], state: str, a
                 "shard": number,
                 "state": shard.state,
                 "pid": answer.get("pid"),
+                "node": answer.get("node"),
                 "restarts": shard.restarts,
                 "reason": shard.reason,
                 "checkpoint_age_s": _age(answer.get("checkpoint_at"), at),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import psutil
 import pytest
 import yaml
@@ -23,7 +24,7 @@ import yaml
 from kolray import local
 from kolray.benchmarks.chaos.compare import compare
 from kolray.benchmarks.chaos.run import STREAM, quarters, send
-from kolray.clock import SystemClock
+from kolray.clock import EPOCH, SystemClock
 from kolray.connectors.generator import WorldConfig, batches, build_world
 from kolray.connectors.producer import EventProducer
 from kolray.local.cluster import SERVE_ENV
@@ -33,6 +34,8 @@ from kolray.models.registry import ModelRegistry
 from kolray.schemas.registry import open_registry
 from kolray.serving.tokens import Tokens
 from kolray.settings import Settings, load_settings
+from kolray.stores.open import open_metrics_store
+from kolray.stream.patterns import Patterns
 from kolray.stream.status import StatusFile
 from tests.clients import Clients
 from tests.integration.conftest import ready
@@ -44,6 +47,8 @@ GRACE_S = 5.0
 """After the kill of a node some requests may fail; later none."""
 PAUSE_S = 0.05
 SHARDS = 3
+LEFT_AT_KILL = 40
+"""Quarters of an hour that are sent after the kill, of 120: some alerts are raised before it, some after."""
 
 
 class Asked(Clients):
@@ -141,11 +146,20 @@ def _running(home: Path) -> list[int]:
     return [shard["pid"] for shard in said["shards"] if shard["state"] == "running" and shard["pid"]]
 
 
-def _read(home: Path) -> int:
+def _counted(home: Path, *names: str) -> int:
     parts = [
         part for shard in (StatusFile(home).read() or {"shards": []})["shards"] for part in shard["partitions"].values()
     ]
-    return sum(part["events"] + part["rejected"] for part in parts)
+    return sum(part[name] for part in parts for name in names)
+
+
+def _alerts_of(settings: Settings) -> tuple[set[str], set[str]]:
+    """Ids of the alerts that the final windows should have raised, as one machine finds them; and of those kept."""
+    store = open_metrics_store(settings)
+    windows = pl.concat(list(store.scan_windows())).filter(pl.col("window") == "1h", "final")
+    kept = store.alerts(EPOCH + timedelta(days=1), None, 1_000_000)["alert_id"]
+    store.close()
+    return set(Patterns().on_closed(windows)["alert_id"]), set(kept)
 
 
 def _with_both(nodes: list[psutil.Process], shards: list[int]) -> psutil.Process | None:
@@ -177,7 +191,10 @@ def _evening(now: datetime) -> datetime:
 
 def test_a_node_that_dies_loses_and_doubles_nothing(settings: Settings, tmp_path: Path) -> None:
     home, clock = settings.home, SystemClock()
-    world = build_world(WorldConfig(n_kols=200, hours=8, seed=11, end=_evening(clock.now())))
+    world = build_world(
+        # Long enough that KOLs have a history of their own (12 hours) when half of them begin to cheat.
+        WorldConfig(n_kols=120, hours=30, seed=11, end=_evening(clock.now()), fraud_share=0.5, difficulty="easy")
+    )
     todo = deque(part for batch in batches(world) for part in quarters(batch))
     producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
     token = Tokens.of(settings).create("test", ("read", "score"), 10**6)
@@ -187,18 +204,21 @@ def test_a_node_that_dies_loses_and_doubles_nothing(settings: Settings, tmp_path
         sent = send(producer, todo.popleft())
         _until(lambda: len(_running(home)) == SHARDS)
         _until(lambda: _with_both(nodes, _running(home)))
+        placed = [shard["node"] for shard in (StatusFile(home).read() or {"shards": []})["shards"]]
         _until(lambda: httpx.get(f"{url}/readyz", timeout=5).is_success)
         with Asked(url, token) as clients:
             while todo:
                 sent += send(producer, todo.popleft())
-                if len(todo) == 16:
+                if len(todo) == LEFT_AT_KILL:
                     producer.flush()
+                    _until(lambda: _counted(home, "alerts") > 0)
+                    alerts_before = _counted(home, "alerts")
                     victim = _with_both(nodes, _running(home))
                     assert victim
                     _kill(victim)
                     killed = time.monotonic()
             producer.flush()
-            _until(lambda: _read(home) >= sent)
+            _until(lambda: _counted(home, "events", "rejected") >= sent)
             recovered = time.monotonic() - killed
         _run(BIN / "ray", "job", "stop", "--address", dashboard, "stream")
         said = _job(dashboard, "stream.py --until-end").splitlines()
@@ -206,9 +226,12 @@ def test_a_node_that_dies_loses_and_doubles_nothing(settings: Settings, tmp_path
         _job(dashboard, "bronze.py")
     failures = [(round(at - killed, 1), what) for at, what in clients.failed]
     print(f"caught up {recovered:.1f} s after the kill; answered {len(clients.answered)}; failed {failures}")
-    report = compare(settings, sent, counts)
-    print(report)
+    report, (raised, kept) = compare(settings, sent, counts), _alerts_of(settings)
+    print(report, f"{alerts_before} alerts before the kill, {len(raised - kept)} lost, {len(kept - raised)} too many")
     late = [failure for failure in failures if failure[0] > GRACE_S]
     assert report.right, report
+    assert len(set(placed)) == SHARDS, f"one on each node: {placed}"
+    assert 0 < alerts_before < report.alerts
+    assert kept == raised
     assert late == []
     assert max(clients.answered) > killed + GRACE_S

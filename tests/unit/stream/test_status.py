@@ -25,7 +25,13 @@ def _published() -> dict[str, Any]:
     watch.died(1)
     part = {"events": 9, "duplicates": 1, "late": 2, "rejected": 3, "windows": 5, "alerts": 0}
     part |= {"lag": 7, "state_bytes": 4096, "watermark_ms": int((AT - 12) * 1000), "checkpoint": 4, "epoch": 2}
-    answer = {"pid": 4711, "checkpoint_at": AT - 3, "checkpoint_took_s": 0.25, "partitions": {0: part}}
+    answer = {
+        "pid": 4711,
+        "node": "10.0.0.7",
+        "checkpoint_at": AT - 3,
+        "checkpoint_took_s": 0.25,
+        "partitions": {0: part},
+    }
     return report(watch, {0: answer}, "running", AT)
 
 
@@ -80,6 +86,7 @@ def test_prometheus_names_carry_units_and_labels() -> None:
     assert 'kolray_stream_lag_records{partition="0"} 7.0' in lines
     assert 'kolray_stream_watermark_delay_seconds{partition="0"} 12.0' in lines
     assert 'kolray_stream_checkpoint_duration_seconds{shard="0"} 0.25' in lines
+    assert 'kolray_stream_shard_info{node="10.0.0.7",shard="0"} 1.0' in lines
     assert 'kolray_stream_restarts_total{shard="1"} 1.0' in lines
     assert 'kolray_stream_dead_letters_total{partition="0"} 3.0' in lines
     assert not any("checkpoint_age" in line and 'shard="1"' in line for line in lines)
