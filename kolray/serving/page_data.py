@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -74,6 +76,17 @@ class LivePageData:
         scores = self._graph.lookup.get_scores([row.kol_id for row in held.rows])
         rows = [self._ranked(by, row.kol_id, row.value, scores.get(row.kol_id)) for row in held.rows]
         return RankedRows(held.total, rows)
+
+    def places(self, by: RankBy, kol_ids: Sequence[str]) -> list[RankedKol]:
+        """In their order; then those that are not ranked."""
+        lookup = self._graph.lookup
+        scores, held = lookup.get_scores(list(kol_ids)), lookup.places(by, kol_ids)
+        rows = [
+            replace(self._ranked(by, kol_id, value, scores.get(kol_id)), rank=rank)
+            for kol_id in kol_ids
+            for rank, value in [held.get(kol_id, (None, math.nan))]
+        ]
+        return sorted(rows, key=lambda row: (row.rank is None, row.rank, row.kol_id))
 
     def _ranked(self, by: RankBy, kol_id: str, value: float, score: Mapping[str, Any] | None) -> RankedKol:
         known = self._reference().get(kol_id, {})

@@ -11,6 +11,7 @@ batch from the lake's hours, by the same script. Event time counts throughout: a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -147,6 +148,17 @@ class Rankings(RedisClient):
             total, held = pipe.execute()
             segments = self._redis.hmget(SEGMENTS, [kol for kol, _ in held]) if held else []
         return page_of(total, held, segments)
+
+    def places(self, by: RankBy, kol_ids: Sequence[str]) -> dict[str, tuple[int, float]]:
+        """Rank among all (1 = the best) and value of those who are ranked."""
+        with self._asking():
+            pipe = self._redis.pipeline(transaction=False)
+            for kol_id in kol_ids:
+                pipe.zrevrank(Asked(by).key, kol_id)
+                pipe.zscore(Asked(by).key, kol_id)
+            held = pipe.execute()
+        found = zip(kol_ids, held[::2], held[1::2], strict=True)
+        return {kol_id: (rank + 1, value) for kol_id, rank, value in found if rank is not None}
 
     def _members(self, by: RankBy) -> list[str]:
         with self._asking():

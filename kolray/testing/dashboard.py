@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -91,6 +92,13 @@ class FakeDashboardData:
         known = [row for row in rows if row is not None]
         known.sort(key=lambda row: (_rank_value(row, by), row.kol_id), reverse=True)
         return RankedRows(len(known), known[offset : offset + limit])
+
+    def places(self, by: RankBy, kol_ids: Sequence[str]) -> list[RankedKol]:
+        """Ranked, then not ranked."""
+        everyone = enumerate(self.rankings(by, None, len(self._kols)).rows, 1)
+        held = [replace(row, rank=rank) for rank, row in everyone if row.kol_id in kol_ids]
+        rest = sorted(set(kol_ids) - {row.kol_id for row in held})
+        return held + [RankedKol(kol_id, "tiktok", None, None, None, None, None, math.nan) for kol_id in rest]
 
     def categories(self) -> list[str]:
         """Of the KOLs there are."""

@@ -58,6 +58,7 @@ def test_a_kol_that_moves_leaves_the_rankings_it_was_in(live: FeatureStore) -> N
     live.place(kols)
     for by in BYS:
         live.put_ranking(by, pl.DataFrame({"kol_id": ["a", "b", "c"], "value": [3.0, 2.0, 1.0]}))
+        assert live.places(by, ["c", "nobody", "a"]) == {"c": (3, 1.0), "a": (1, 3.0)}
         assert _values(live, by, platform="x") == {"a": 3, "b": 2}
         assert _values(live, by, category="food") == {"a": 3, "c": 1}
         assert _values(live, by, platform="x", category="food") == {"a": 3}

@@ -47,6 +47,8 @@ class RankedKol:
     lower: float | None
     upper: float | None
     value: float
+    rank: int | None = None
+    """Among all, 1 is the best; None where its place in a list tells it, or it is not ranked."""
 
 
 class RankedRows(NamedTuple):
@@ -153,6 +155,10 @@ class DashboardData(Protocol):
         self, by: RankBy, platform: str | None, limit: int, category: str | None = None, offset: int = 0
     ) -> RankedRows:
         """The best KOLs first, by trust by the lower bound; ``platform`` and ``category`` None mean all."""
+        ...
+
+    def places(self, by: RankBy, kol_ids: Sequence[str]) -> list[RankedKol]:
+        """Some KOLs with their ranks, in their order; then those that are not ranked, whose ``value`` is NaN."""
         ...
 
     def platforms(self) -> list[str]:

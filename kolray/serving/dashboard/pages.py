@@ -13,11 +13,12 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
-from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 from kolray.clock import Clock, SystemClock
 from kolray.errors import ServiceUnavailableError
+from kolray.serving.dashboard.assets import mount_static
 from kolray.serving.dashboard.campaign_pages import add_campaign_page
 from kolray.serving.dashboard.data import DashboardData
 from kolray.serving.dashboard.formats import moment
@@ -28,7 +29,7 @@ from kolray.serving.dashboard.report_pages import BEST, add_report_pages, best_s
 from kolray.serving.dashboard.speech import speaking
 from kolray.serving.dashboard.stream_views import stream_tiles
 from kolray.serving.dashboard.text import Translate, translator
-from kolray.serving.dashboard.views import HERE, environment, kol_view
+from kolray.serving.dashboard.views import environment, kol_view
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ NEWEST_ALERTS = 6
 ALERT_PAGES = 20
 """Older ones are in the lake (``bronze.alerts``)."""
 FORM_BYTES = 8_192
+SMALL = 1_400
+"""Bytes that fit in one packet: nothing is won by making them fewer."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -176,11 +179,6 @@ def build_dashboard(
     return router
 
 
-def mount_static(app: FastAPI) -> None:
-    """Serves the style sheet and the script, which need no session."""
-    app.mount("/static", StaticFiles(directory=HERE / "static"), name="dashboard-static")
-
-
 def mount_dashboard(app: FastAPI, dashboard: APIRouter, at: str = AT, root: bool = True) -> None:
     """Puts the dashboard with its static files and its own 404 page under a path of an application.
 
@@ -189,6 +187,7 @@ def mount_dashboard(app: FastAPI, dashboard: APIRouter, at: str = AT, root: bool
     site = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     site.include_router(dashboard)
     mount_static(site)
+    site.add_middleware(GZipMiddleware, minimum_size=SMALL, compresslevel=4)
     site.add_exception_handler(HTTPException, _missing_page)
     app.mount(at, site)
     if root:

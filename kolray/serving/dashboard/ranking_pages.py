@@ -8,14 +8,12 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from kolray.serving.dashboard.data import RankedKol, RankedRows
+from kolray.serving.dashboard.data import RankedRows
 from kolray.stores.rankings import BYS, RankBy
 
 if TYPE_CHECKING:
     from kolray.serving.dashboard.pages import Site
 
-EVERYONE = 10_000
-"""Places that a search looks for what it found, and that the overview reads to find the least trusted."""
 PAGE_ROWS = 50
 
 
@@ -40,7 +38,7 @@ def add_ranking_page(router: APIRouter, site: Site) -> None:
             return RedirectResponse(f"{base}/kols/{quote(exact[0], safe='')}", 303)
         first = (page_number(page) - 1) * PAGE_ROWS
         held = (
-            _found(site, found, chosen)
+            RankedRows(len(found), site.data.places(chosen, found))
             if query
             else site.data.rankings(chosen, platform or None, PAGE_ROWS, category or None, first)
         )
@@ -77,12 +75,3 @@ def pages_of(total: int, first: int, asked: dict[str, str]) -> dict[str, str]:
     number = first // PAGE_ROWS + 1
     there = {"before": number - 1 if first else 0, "behind": number + 1 if first + PAGE_ROWS < total else 0}
     return {name: "?" + urlencode(asked | {"page": page}) for name, page in there.items() if page}
-
-
-def _found(site: Site, ids: list[str], by: RankBy) -> RankedRows:
-    """The KOLs a search found: in the ranking's order, then those that are not ranked."""
-    wanted = set(ids)
-    ranked = [row for row in site.data.rankings(by, None, EVERYONE).rows if row.kol_id in wanted]
-    missing = sorted(wanted - {row.kol_id for row in ranked})
-    blank = [RankedKol(kol_id, "", None, None, None, None, None, float("nan")) for kol_id in missing]
-    return RankedRows(len(wanted), ranked + blank)

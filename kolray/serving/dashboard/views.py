@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from kolray.serving.dashboard import formats
+from kolray.serving.dashboard.assets import asset
 from kolray.serving.dashboard.charts import Caption, contribution_bar, interval_bar, line_chart, spark_bars
 from kolray.serving.dashboard.data import Contribution, ForecastPoint, KolPage
 from kolray.serving.dashboard.speech import figures, weekday
@@ -45,7 +46,7 @@ def environment(language: str = "en") -> Environment:
         lstrip_blocks=True,
     )
     t = translator(language)
-    env.globals.update(t=t, name_of=partial(name_of, t), trust_bar=partial(trust_bar, t))
+    env.globals.update(t=t, asset=asset, name_of=partial(name_of, t), trust_bar=partial(trust_bar, t))
     env.filters.update(
         whole=formats.whole,
         compact=formats.compact,

@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 from fastapi import FastAPI
 from httpx import Response
 
-from kolray.serving.dashboard.pages import COOKIE, build_dashboard, mount_static
+from kolray.serving.dashboard.assets import mount_static
+from kolray.serving.dashboard.pages import COOKIE, build_dashboard
 from kolray.serving.dashboard.text import translator
 from kolray.testing.dashboard import NOW, FakeDashboardData
 

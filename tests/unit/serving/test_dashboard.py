@@ -164,6 +164,16 @@ def test_a_ranking_without_anybody_blames_no_filter_that_nobody_set() -> None:
     assert EN["trust_nobody"] in empty.get("/trust").text
 
 
+def test_what_a_search_found_has_its_rank_among_all() -> None:
+    data = FakeDashboardData()
+    ranked = [row.kol_id for row in data.rankings("growth", None, 100).rows]
+    text = client(data).get("/kols?q=e&by=growth").text
+    shown = re.findall(r'<td class="num muted">([^<]*)</td>', text)
+    places = sorted(ranked.index(kol) + 1 for kol in data.search("e") if kol in ranked)
+    assert shown == [*map(str, places), *["–"] * (len(shown) - len(places))]
+    assert places != list(range(1, len(places) + 1))
+
+
 def test_a_kol_page_explains_the_score_in_words() -> None:
     page = FakeDashboardData().kol(KOL)
     assert page is not None
@@ -244,6 +254,11 @@ def test_mounted_beside_an_api_it_keeps_to_its_own_path() -> None:
     assert [link for link in links if not link.startswith(("/dashboard/", "#"))] == []
     for asset in sorted(set(re.findall(r'/dashboard/static/[^"]*', text))):
         assert browser.get(asset).status_code == 200
+    sheet = re.search(r'"(/dashboard/static/dashboard.css[^"]*)"', text)
+    assert sheet is not None
+    assert "immutable" in browser.get(sheet[1]).headers["cache-control"]
+    assert "cache-control" not in browser.get("/dashboard/static/dashboard.css").headers, "it names no content"
+    assert browser.get("/dashboard/kols").headers["content-encoding"] == "gzip"
     missing = browser.get("/dashboard/nothing")
     assert missing.status_code == 404
     assert EN["missing"] in missing.text
