@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from kolray.errors import KolrayError, NotFoundError
+from kolray.errors import KolrayError, NotFoundError, ServiceUnavailableError
 from kolray.lake.reference import current
 from kolray.serving.campaign_page import CampaignPages
 from kolray.serving.contracts import ScoreAnswer
@@ -28,10 +28,11 @@ from kolray.serving.dashboard.data import (
 )
 from kolray.serving.dashboard.parts import unless_away
 from kolray.serving.kept import Kept
+from kolray.serving.lake_rankings import LakeRankings
 from kolray.serving.reports import LiveReports
 from kolray.serving.scoring import ScoringGraph
 from kolray.settings import Settings
-from kolray.stores.rankings import RankBy
+from kolray.stores.rankings import Asked, RankBy
 
 KEEP_S = 30
 """Seconds the reference table is kept in memory."""
@@ -47,6 +48,7 @@ class LivePageData:
         self._graph, self._campaigns = graph, CampaignPages(graph)
         kols = Kept(lambda: {row["kol_id"]: row for row in current(graph.lake.root, "kols").to_dicts()}, KEEP_S)
         self._reference = kols.get
+        self._lake_rankings = LakeRankings(graph.lake, graph.clock, settings.serving.lake_timeout_s)
         self._names = Kept(lambda: account_names(kols.get()), KEEP_S)
         self.reports = LiveReports(settings, graph, kols)
 
@@ -71,11 +73,19 @@ class LivePageData:
     def rankings(
         self, by: RankBy, platform: str | None, limit: int, category: str | None = None, offset: int = 0
     ) -> RankedRows:
-        """The best first; trust is ranked by its lower bound and shown with its score."""
-        held = self._graph.lookup.rankings(by, platform, limit, category, offset)
-        scores = self._graph.lookup.get_scores([row.kol_id for row in held.rows])
+        """The best first; trust is ranked by its lower bound and shown with its score. While Redis is away the lake's
+        ranking, with scores as the metrics store has them.
+        """
+        lookup, age_s = self._graph.lookup, None
+        try:
+            held = lookup.rankings(by, platform, limit, category, offset)
+            scores = lookup.get_scores([row.kol_id for row in held.rows])
+        except ServiceUnavailableError as away:
+            held, age_s = self._lake_rankings.page(Asked(by, platform, category, limit, offset), away)
+            newest = (self._graph.store.scores(row.kol_id) for row in held.rows)
+            scores = {row["kol_id"]: row for frame in newest for row in frame.to_dicts()}
         rows = [self._ranked(by, row.kol_id, row.value, scores.get(row.kol_id)) for row in held.rows]
-        return RankedRows(held.total, rows)
+        return RankedRows(held.total, rows, age_s)
 
     def places(self, by: RankBy, kol_ids: Sequence[str]) -> list[RankedKol]:
         """In their order; then those that are not ranked."""

@@ -52,10 +52,14 @@ class RankedKol:
 
 
 class RankedRows(NamedTuple):
-    """Some places of a ranking, best first, and how many it has."""
+    """Some places of a ranking, best first, and how many it has.
+
+    ``age_s``: of the lake's tables that it was made from, in seconds, while Redis is away; None: it is live.
+    """
 
     total: int
     rows: list[RankedKol]
+    age_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -256,6 +256,7 @@ def _overview(router: APIRouter, site: Site) -> None:
             "overview.html",
             overview=site.data.overview(),
             best=None if best is None else best.rows[: best_shown(best.total)],
+            best_age_s=None if best is None else best.age_s,
             alerts=unless_away(lambda: site.data.alerts(NEWEST_ALERTS)),
             **_pulse(site, request),
         )

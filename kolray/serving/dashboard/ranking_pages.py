@@ -48,6 +48,7 @@ def add_ranking_page(router: APIRouter, site: Site) -> None:
             "kols.html",
             rows=held.rows,
             total=held.total,
+            age_s=held.age_s,
             first=first,
             pages=pages_of(held.total, first, {"by": chosen, **asked}) if not query else {},
             by=chosen,

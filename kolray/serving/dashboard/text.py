@@ -107,6 +107,7 @@ EN: Mapping[str, str] = {
     "rank": "Rank",
     "kols_empty_title": "No influencer matches",
     "kols_empty_search": "No account name holds “{q}”.",
+    "kols_away": "The live store (Redis) does not answer: this is the ranking of the last batch, {age} old.",
     "kols_nobody_title": "Nobody is ranked yet",
     "kols_nobody": "The ranking by {by} fills by itself once there is something to rank by.",
     "kols_empty": "Nobody is ranked by {by} here yet. Try another ranking or all platforms.",

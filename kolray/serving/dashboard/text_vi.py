@@ -103,6 +103,7 @@ VI: Mapping[str, str] = {
     "rank": "Hạng",
     "kols_empty_title": "Không có KOL nào phù hợp",
     "kols_empty_search": "Không có tên tài khoản nào chứa “{q}”.",
+    "kols_away": "Kho trực tiếp (Redis) không trả lời: đây là bảng xếp hạng của lần chạy gần nhất, cách đây {age}.",
     "kols_nobody_title": "Chưa có xếp hạng",
     "kols_nobody": "Bảng xếp hạng theo {by} sẽ tự đầy khi có dữ liệu để xếp.",
     "kols_empty": "Chưa có KOL nào được xếp theo {by} ở đây. Hãy thử cách xếp khác hoặc bỏ bộ lọc.",

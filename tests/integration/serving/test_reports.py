@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
 from kolray.clock import SystemClock
+from kolray.errors import ServiceUnavailableError
 from kolray.lake.tables import TABLES, LakeTables
 from kolray.models.registry import ModelRegistry
 from kolray.models.search_log import SearchLog
@@ -17,6 +18,7 @@ from kolray.models.searches import Searches
 from kolray.serving import trust_overview
 from kolray.serving.campaign_list import CampaignList, bars_of
 from kolray.serving.kept import Kept
+from kolray.serving.page_data import LivePageData
 from kolray.serving.system_health import SystemHealth
 from kolray.serving.trust_overview import TrustOverview
 from kolray.settings import Settings
@@ -74,6 +76,28 @@ def test_only_scores_of_one_model_are_compared(tmp_path: Any, settings: Settings
     assert [(move.kol_id, move.before, move.now) for move in page.rose] == [("rose", 40.0, 70.0)]
     assert page.scored == 0
     assert page.compared
+
+
+def test_without_redis_the_page_of_rankings_is_the_lakes(
+    app: TestClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = graph_of(app)
+    data = LivePageData(settings, graph)
+    live = data.rankings("engagement", None, 10)
+    assert live.age_s is None
+
+    def away(*_: Any, **__: Any) -> NoReturn:
+        raise ServiceUnavailableError("Redis", "here", "start it")
+
+    monkeypatch.setattr(graph.lookup, "rankings", away)
+    held = data.rankings("engagement", None, 10)
+    assert held.age_s is not None
+    assert [(row.kol_id, row.value) for row in held.rows] == [(row.kol_id, row.value) for row in live.rows]
+    assert [row.trust for row in held.rows] == [row.trust for row in live.rows], "of the metrics store"
+    monkeypatch.setattr(graph.store, "alerts", away)
+    told = data.overview()
+    assert (told.alerts_24h, told.updated_at) == (None, None)
+    assert told.kols == 240
 
 
 @pytest.mark.parametrize(("hours", "first_ago"), [((), None), ((5, 0), 5)])

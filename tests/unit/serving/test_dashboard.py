@@ -14,10 +14,11 @@ from fastapi import FastAPI
 
 from kolray.errors import ServiceUnavailableError
 from kolray.serving.dashboard import formats
-from kolray.serving.dashboard.data import AlertRow, Overview
+from kolray.serving.dashboard.data import AlertRow, Overview, RankedRows
 from kolray.serving.dashboard.pages import build_dashboard, mount_dashboard
 from kolray.serving.dashboard.text import EN, LANGUAGES, name_of
 from kolray.serving.dashboard.views import HERE
+from kolray.stores.rankings import RankBy
 from kolray.testing.dashboard import HOSTILE, NEW, NOW, FakeDashboardData
 
 with warnings.catch_warnings():
@@ -162,6 +163,18 @@ def test_a_ranking_without_anybody_blames_no_filter_that_nobody_set() -> None:
     assert EN["clear"] not in empty.get("/kols").text
     assert EN["clear"] in empty.get("/kols?platform=tiktok").text
     assert EN["trust_nobody"] in empty.get("/trust").text
+
+
+def test_a_ranking_from_the_lake_says_how_old_it_is() -> None:
+    class Data(FakeDashboardData):
+        def rankings(
+            self, by: RankBy, platform: str | None, limit: int, category: str | None = None, offset: int = 0
+        ) -> RankedRows:
+            return super().rankings(by, platform, limit, category, offset)._replace(age_s=7300.0)
+
+    for path in ("/kols", "/"):
+        assert T("kols_away", age="2 h") in client(Data()).get(path).text
+        assert "Redis" not in client().get(path).text
 
 
 def test_what_a_search_found_has_its_rank_among_all() -> None:
