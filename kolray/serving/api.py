@@ -14,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 import kolray
+from kolray.clock import from_ms, to_ms
 from kolray.serving import problems
 from kolray.serving.access import needs
 from kolray.serving.answers import AnswerCache, Key, as_json, json_response
@@ -49,10 +50,13 @@ from kolray.serving.scoring import ScoringGraph
 from kolray.serving.tokens import Tokens
 from kolray.serving.tracking.front import Front
 from kolray.settings import ServingSettings
+from kolray.stores.metrics import AlertPlace
 from kolray.stores.redis_loop import LoopRedis
 
 PAGE = 5_000
 """Window rows an answer holds at most."""
+PLACE = r"^\d{1,13}-[\w:.+-]{1,128}$"
+"""Of an alert: milliseconds and id."""
 
 
 @dataclass
@@ -200,10 +204,17 @@ def _lists(app: FastAPI) -> None:
         kol_id: str | None = None,
         since: Moment | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        before: Annotated[str | None, Query(pattern=PLACE, description="those behind a page: its `next`")] = None,
     ) -> AlertsAnswer:
         """Alerts of the stream, newest first."""
         if kol_id is not None:
             app.state.services.graph.refuse_erased(kol_id)
-        rows = app.state.services.graph.store.alerts(since or datetime(1970, 1, 1, tzinfo=UTC), kol_id, limit)
-        found = [Alert(**row | {"evidence": json.loads(row["evidence"])}) for row in rows.to_dicts()]
-        return AlertsAnswer(alerts=found)
+        place = None
+        if before is not None:
+            at, _, alert_id = before.partition("-")
+            place = AlertPlace(from_ms(int(at)), alert_id)
+        store = app.state.services.graph.store
+        rows = store.alerts(since or datetime(1970, 1, 1, tzinfo=UTC), kol_id, limit + 1, place)
+        found = [Alert(**row | {"evidence": json.loads(row["evidence"])}) for row in rows.head(limit).to_dicts()]
+        following = f"{to_ms(found[-1].at)}-{found[-1].alert_id}" if rows.height > limit else None
+        return AlertsAnswer(alerts=found, next=following)

@@ -259,9 +259,10 @@ class Alert(BaseModel):
 
 
 class AlertsAnswer(BaseModel):
-    """Alerts, newest first."""
+    """Alerts, newest first; ``next`` is the ``before`` of the page behind this one, null at the end."""
 
     alerts: list[Alert]
+    next: str | None = None
 
 
 class Delivery(BaseModel):

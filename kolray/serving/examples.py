@@ -106,7 +106,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "source": "redis",
         "age_s": None,
     },
-    "AlertsAnswer": {"alerts": [_ALERT]},
+    "AlertsAnswer": {"alerts": [_ALERT], "next": None},
     "Delivery": {"type": "alert.raised", "timestamp": "2026-03-02T09:05:07Z", "data": _ALERT},
     "CampaignAnswer": {
         "campaign_id": "cmp_00001",

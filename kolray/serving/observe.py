@@ -83,7 +83,10 @@ def request_id(headers: Mapping[str, str]) -> str:
 
 
 def _complete(start: Message, state: Mapping[str, str | Mapping[str, str]], scheme: str) -> None:
-    """Adds what every answer has; a header that is there already stays."""
+    """Adds what every answer has; a header that is there already stays.
+
+    ``Cache-Control`` too: what nobody said it of is not kept, and a file with an ``ETag`` asked for anew.
+    """
     raw = start["headers"] = list(start.get("headers", ()))
     there = {name for name, _ in raw}
     more = state.get("limit_headers")
@@ -91,4 +94,8 @@ def _complete(start: Message, state: Mapping[str, str | Mapping[str, str]], sche
     given = [(b"x-request-id", str(state["request_id"]).encode()), *_SECURITY, *own]
     if scheme == "https":
         given.append((b"strict-transport-security", HTTPS_ONLY.encode()))
-    raw += [each for each in given if each[0] not in there]
+    given.append((b"cache-control", b"no-cache" if b"etag" in there else b"no-store"))
+    for name, value in given:
+        if name not in there:
+            raw.append((name, value))
+            there.add(name)

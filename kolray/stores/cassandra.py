@@ -20,7 +20,7 @@ from kolray.errors import ServiceUnavailableError
 from kolray.events import Columns
 from kolray.stores.cassandra_rows import encoded_rows
 from kolray.stores.cassandra_schema import KEYSPACE, MIGRATIONS
-from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA, WINDOW_SCHEMA, Version
+from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA, WINDOW_SCHEMA, AlertPlace, Version
 
 BATCH_ROWS = 10
 """Rows with the same replicas that are sent together: more partitions or bytes, and Cassandra warns of the batch."""
@@ -203,15 +203,21 @@ class CassandraStore:
         [rows] = self._query_all([(self._prepare(cql), (kol_id, limit))])
         return _frame(list(rows), SCORE_SCHEMA)
 
-    def alerts(self, since: datetime, kol_id: str | None = None, limit: int = 100) -> pl.DataFrame:
-        names = ", ".join(ALERT_SCHEMA)
+    def alerts(
+        self, since: datetime, kol_id: str | None = None, limit: int = 100, before: AlertPlace | None = None
+    ) -> pl.DataFrame:
+        wanted, bounds = "(at, alert_id) >= (?, ?)", [since, ""]
+        if before is not None:
+            wanted, bounds = f"{wanted} AND (at, alert_id) < (?, ?)", [*bounds, *before]
+        cql = f"SELECT {', '.join(ALERT_SCHEMA)} FROM {{ks}}.{{table}} WHERE {{key}} = ? AND {wanted} LIMIT ?"
         if kol_id is not None:
-            cql = f"SELECT {names} FROM {{ks}}.alerts_by_kol WHERE kol_id = ? AND at >= ? LIMIT ?"
-            statements: list[Any] = [(self._prepare(cql), (kol_id, since, limit))]
+            of_kol = self._prepare(cql.replace("{table}", "alerts_by_kol").replace("{key}", "kol_id"))
+            statements: list[Any] = [(of_kol, (kol_id, *bounds, limit))]
         else:
-            cql = f"SELECT {names} FROM {{ks}}.alerts WHERE day = ? AND at >= ? LIMIT ?"
-            days = [day for day in self._alert_days() if day >= since.date()]
-            statements = [(self._prepare(cql), (day, since, limit)) for day in days]
+            last = date.max if before is None else before.at.date()
+            of_day = self._prepare(cql.replace("{table}", "alerts").replace("{key}", "day"))
+            days = [day for day in self._alert_days() if since.date() <= day <= last]
+            statements = [(of_day, (day, *bounds, limit)) for day in days]
         rows = [row for result in self._query_all(statements) for row in result]
         return _frame(rows, ALERT_SCHEMA).sort("at", "alert_id", descending=True).head(limit)
 

@@ -73,6 +73,13 @@ class Version(NamedTuple):
     at_us: int
 
 
+class AlertPlace(NamedTuple):
+    """Where an alert stands among the others."""
+
+    at: datetime
+    alert_id: str
+
+
 class MetricsStore(Protocol):
     """Where the stream writes and the API reads.
 
@@ -121,8 +128,14 @@ class MetricsStore(Protocol):
         """Scores of every KOL with ``scored_at >= since`` as ``SCORE_SCHEMA``, in frames of bounded size."""
         ...
 
-    def alerts(self, since: datetime, kol_id: str | None = None, limit: int = 100) -> pl.DataFrame:
-        """Alerts with ``at >= since`` as ``ALERT_SCHEMA``, newest first."""
+    def alerts(
+        self, since: datetime, kol_id: str | None = None, limit: int = 100, before: AlertPlace | None = None
+    ) -> pl.DataFrame:
+        """Alerts with ``at >= since`` as ``ALERT_SCHEMA``, newest first, of one time the greatest id.
+
+        Args:
+            before: those behind this one alone.
+        """
         ...
 
     def forget(self, kol_id: str) -> int:

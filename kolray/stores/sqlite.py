@@ -14,7 +14,7 @@ from kolray.clock import to_ms
 from kolray.errors import ServiceUnavailableError
 from kolray.events import Columns
 from kolray.features.window_metrics import FOLLOWERS_RANGE, VISITORS
-from kolray.stores.metrics import ALERT_SCHEMA, SCORE_RECORD, SCORE_SCHEMA, WINDOW_SCHEMA, Version, without
+from kolray.stores.metrics import ALERT_SCHEMA, SCORE_RECORD, SCORE_SCHEMA, WINDOW_SCHEMA, AlertPlace, Version, without
 
 TABLES = ("windows", "alerts", "scores")
 _IS_KOL = "trim(kol_id) = ?"
@@ -130,10 +130,16 @@ class SqliteStore:
     def scores(self, kol_id: str, limit: int = 1) -> pl.DataFrame:
         return self._select("scores", SCORE_SCHEMA, "WHERE kol_id = ? ORDER BY as_of DESC LIMIT ?", (kol_id, limit))
 
-    def alerts(self, since: datetime, kol_id: str | None = None, limit: int = 100) -> pl.DataFrame:
-        mine = "" if kol_id is None else "AND kol_id = ?"
-        arguments = (to_ms(since), *(() if kol_id is None else (kol_id,)), limit)
-        return self._select("alerts", ALERT_SCHEMA, f"WHERE at >= ? {mine} ORDER BY at DESC LIMIT ?", arguments)
+    def alerts(
+        self, since: datetime, kol_id: str | None = None, limit: int = 100, before: AlertPlace | None = None
+    ) -> pl.DataFrame:
+        wanted, arguments = ["at >= ?"], list[int | str]([to_ms(since)])
+        if kol_id is not None:
+            wanted, arguments = [*wanted, "kol_id = ?"], [*arguments, kol_id]
+        if before is not None:
+            wanted, arguments = [*wanted, "(at, alert_id) < (?, ?)"], [*arguments, to_ms(before.at), before.alert_id]
+        rest = f"WHERE {' AND '.join(wanted)} ORDER BY at DESC, alert_id DESC LIMIT ?"
+        return self._select("alerts", ALERT_SCHEMA, rest, (*arguments, limit))
 
     def _select(self, table: str, schema: Columns, rest: str, arguments: tuple[Any, ...]) -> pl.DataFrame:
         try:

@@ -8,8 +8,9 @@ import polars as pl
 from polars.testing import assert_frame_equal
 
 from kolray.clock import from_ms
+from kolray.events import TIME
 from kolray.features.window_metrics import METRICS, SUMS
-from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA, WINDOW_SCHEMA, MetricsStore, Version
+from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA, WINDOW_SCHEMA, AlertPlace, MetricsStore, Version
 
 T0 = from_ms(1_760_000_100_000)
 FIVE = timedelta(minutes=5)
@@ -79,6 +80,16 @@ def _check_alerts(store: MetricsStore, kol: str) -> None:
     assert store.alerts(T0 + timedelta(hours=1), kol, limit=1)["alert_id"].to_list() == [f"{kol}-a2"]
     assert set(rows["alert_id"]) <= set(store.alerts(T0, None, 10_000)["alert_id"])
     assert store.alerts(T0 + timedelta(days=9), kol).is_empty()
+    together = rows.with_columns(at=pl.lit(T0).cast(TIME), alert_id=pl.col("alert_id") + "b")
+    store.upsert_alerts(together, version)
+    everyone = pl.concat([rows, together]).sort("at", "alert_id", descending=True)
+    place: AlertPlace | None = None
+    for alert_id, at in everyone.select("alert_id", "at").iter_rows():
+        [next_one] = store.alerts(T0, kol, 1, place)["alert_id"]
+        assert next_one == alert_id
+        assert alert_id not in store.alerts(T0, None, 10_000, AlertPlace(at, alert_id))["alert_id"]
+        place = AlertPlace(at, alert_id)
+    assert store.alerts(T0, kol, 1, place).is_empty()
 
 
 def _check_scores(store: MetricsStore, kol: str) -> None:
@@ -99,7 +110,7 @@ def _check_scores(store: MetricsStore, kol: str) -> None:
 def _check_forgetting(store: MetricsStore, kol: str) -> None:
     """Of the rows the checks before left; a KOL whose id begins with this one's keeps its own."""
     assert store.traces(kol) > 0
-    assert store.forget(kol) == 500 + 3 + 2
+    assert store.forget(kol) == 500 + 6 + 2
     assert store.traces(kol) == 0
     assert store.forget(kol) == 0, "may be repeated"
     assert store.windows(kol, "5m", T0, T0 + 500 * FIVE).is_empty()

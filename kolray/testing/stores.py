@@ -7,7 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
-from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA, WINDOW_SCHEMA, Version
+from kolray.stores.metrics import ALERT_SCHEMA, SCORE_SCHEMA, WINDOW_SCHEMA, AlertPlace, Version
 
 _KEYS = {
     "windows": ["kol_id", "window", "window_start"],
@@ -72,9 +72,14 @@ class MemoryStore:
     def scan_scores(self, since: datetime) -> Iterator[pl.DataFrame]:
         yield self._tables["scores"].filter(pl.col("scored_at") >= since).select(*SCORE_SCHEMA)
 
-    def alerts(self, since: datetime, kol_id: str | None = None, limit: int = 100) -> pl.DataFrame:
+    def alerts(
+        self, since: datetime, kol_id: str | None = None, limit: int = 100, before: AlertPlace | None = None
+    ) -> pl.DataFrame:
         rows = self._tables["alerts"].filter(pl.col("at") >= since)
         rows = rows if kol_id is None else rows.filter(pl.col("kol_id") == kol_id)
+        if before is not None:
+            older, behind = pl.col("at") < before.at, pl.col("alert_id") < before.alert_id
+            rows = rows.filter(older | ((pl.col("at") == before.at) & behind))
         return rows.sort("at", "alert_id", descending=True).head(limit).select(*ALERT_SCHEMA)
 
     def forget(self, kol_id: str) -> int:

@@ -295,4 +295,9 @@ def test_the_stream_ranks_hours_as_the_batch_does(settings: Settings, ask: Calla
 
 def test_alerts(ask: Callable[..., Any]) -> None:
     assert [a["alert_id"] for a in ask(f"/alerts?kol_id={KOL}&limit=2")["alerts"]] == ["a2", "a1"]
-    assert ask("/alerts?kol_id=nobody")["alerts"] == []
+    assert ask("/alerts?kol_id=nobody") == {"alerts": [], "next": None}
+    whole, place, pages = ask(f"/alerts?kol_id={KOL}")["alerts"], "", []
+    while place is not None:
+        page = ask(f"/alerts?kol_id={KOL}&limit=1{place and '&before=' + place}")
+        pages, place = [*pages, *page["alerts"]], page["next"]
+    assert pages == whole

@@ -33,6 +33,7 @@ from tests.served import KOL
         ("GET", "/rankings?limit=0", None, 422),
         ("GET", "/rankings?offset=-1", None, 422),
         ("GET", "/rankings?by=luck", None, 422),
+        ("GET", "/alerts?before=yesterday", None, 422),
         ("GET", "/nothing/here", None, 404),
         ("DELETE", "/alerts", None, 405),
     ],
@@ -119,6 +120,23 @@ def test_a_list_that_did_not_change_is_not_sent_again(app: TestClient, token: An
     scored = app.post("/kol/score", json={"kol_id": KOL}, headers=token("score"))
     assert scored.headers["Cache-Control"] == "no-store"
     assert "ETag" not in scored.headers
+
+
+def test_every_answer_says_whether_it_may_be_kept_and_is_safe_in_a_browser(app: TestClient, token: Any) -> None:
+    asker = token("read", "score") | {"Origin": "https://elsewhere.example"}
+    described = app.get("/openapi.json", headers=asker)
+    answers = [described, app.get("/docs", headers=asker), app.get("/docs/static/swagger-ui.css"), app.get("/nothing")]
+    for path, operations in described.json()["paths"].items():
+        if not path.startswith("/live/"):  # they go on; no-store as of every token
+            answers += [app.request(method, path, headers=who) for method in operations for who in (asker, {})]
+    assert len(answers) > 20
+    for answer in answers:
+        assert len(answer.headers.get_list("Cache-Control")) == 1, answer.url
+        assert ("ETag" in answer.headers) == ("no-cache" in answer.headers["Cache-Control"]), answer.url
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "frame-ancestors" in answer.headers["Content-Security-Policy"]
+        if answer.url.path not in ("/collect", "/pixel.gif"):  # tracked pages are elsewhere
+            assert "Access-Control-Allow-Origin" not in answer.headers, answer.url
 
 
 def test_the_dashboard_signs_in_with_a_token(app: TestClient, token: Any) -> None:
