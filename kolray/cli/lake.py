@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Refine and query the Delta lake.")
 AS_JSON = typer.Option(False, "--json", help="as JSON")
+MOST_COLUMNS, TURNED_ROWS = 24, 4
+"""A table of more columns is turned: its columns are lines, so many rows beside each other."""
 
 
 def _show(counts: dict[str, int], as_json: bool) -> None:
@@ -148,6 +150,12 @@ def _table_version(text: str) -> tuple[str, int]:
     return name, int(number)
 
 
+def _turned(rows: pl.DataFrame) -> pl.DataFrame:
+    """A row a column, so that what has many columns can be read."""
+    texts = rows.with_columns(pl.col(pl.Float64).round_sig_figs(5)).select(pl.all().cast(pl.String))
+    return texts.transpose(include_header=True, header_name="", column_names=[str(n + 1) for n in range(rows.height)])
+
+
 def print_rows(rows: pl.DataFrame, output: str) -> None:
     """A result as ``--output`` asks for it."""
     if output == "csv":
@@ -155,8 +163,16 @@ def print_rows(rows: pl.DataFrame, output: str) -> None:
     elif output == "json":
         print(rows.write_json())
     elif output == "table":
-        with pl.Config(tbl_rows=50, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
-            print(rows)
+        turned = rows.width > MOST_COLUMNS
+        with pl.Config(
+            tbl_rows=rows.width if turned else 50,
+            tbl_cols=-1,
+            tbl_hide_dataframe_shape=True,
+            tbl_hide_column_data_types=True,
+        ):
+            print(_turned(rows.head(TURNED_ROWS)) if turned else rows)
+        if turned and rows.height > TURNED_ROWS:
+            print(f"{TURNED_ROWS} of {rows.height} rows, as columns: --output csv has all")
     else:
         raise InvalidInputError(f"--output {output}: use table, csv or json")
 

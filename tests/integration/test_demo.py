@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).parents[2]
-DEMO = [sys.executable, str(ROOT / "jobs" / "demo.py"), "--kols", "400", "--hours", "74"]
+SMALL = ("--kols", "400", "--hours", "74")
+DEMO = [sys.executable, str(ROOT / "jobs" / "demo.py"), *SMALL]
 
 
 def test_the_demo_keeps_every_promise_with_a_file_of_the_users(tmp_path: Path) -> None:
@@ -20,8 +21,8 @@ def test_the_demo_keeps_every_promise_with_a_file_of_the_users(tmp_path: Path) -
     good = '{{"kol_id": "mine", "platform": "x", "event_type": "engagement", "event_time": {at}, "likes": 2}}\n'
     events.write_text("".join(good.format(at=int(time.time() * 1000) - i * 1000) for i in range(50)) + "torn {\n")
     env = os.environ | {"KOLRAY_HOME": str(tmp_path)}
-    command = [*DEMO, "--once", "--file", str(events)]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False, timeout=400)
+    command = ["make", "-s", "demo", "ONCE=1", f"ARGS={' '.join((*SMALL, '--file', str(events)))}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=env, check=False, timeout=400)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert "0 differences" in done.stdout
     assert "50 events and 1 bad rows from files" in " ".join(done.stdout.split())

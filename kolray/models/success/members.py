@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kolray.errors import InvalidInputError
 from kolray.models.metrics import Floats
 from kolray.models.success.beside import BESIDE
 from kolray.models.success.design import Design, seasons_back
@@ -66,11 +67,20 @@ class Global:
 
 
 def fit_global(scaled: Panel, design: Design, params: dict[str, Any], seed: int) -> Global:
-    """Trained on targets within the panel; ``params`` as ``DEFAULTS``."""
+    """Trained on targets within the panel; ``params`` as ``DEFAULTS``.
+
+    Raises:
+        InvalidInputError: too little of the panel is known.
+    """
     import lightgbm as lgb
 
     own, rounds, n_rows = booster_params(params, seed)
     x, y = training_rows(scaled, design, n_rows, seed)
+    if not len(x):
+        raise InvalidInputError(
+            f"of the {scaled.values.shape[1]} steps before the first inner origin too few are known to learn "
+            f"{design.max_horizon} steps ahead from. Choose fewer origins or a shorter horizon, or wait for more."
+        )
     data = lgb.Dataset(x, y, feature_name=list(design.names))
     return Global(lgb.train(own, data, rounds), design)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,14 @@ def features(*arguments: str) -> list[dict[str, Any]]:
     assert done.exit_code == 0, done.output
     rows: list[dict[str, Any]] = json.loads(done.stdout)
     return rows
+
+
+@pytest.mark.usefixtures("home")
+def test_a_table_of_many_columns_has_a_line_for_each() -> None:
+    done = CliRunner().invoke(app, ["features", "--as-of", "2026-01-06T12:00:00Z"])
+    assert done.exit_code == 0, done.output
+    assert re.search(r"kol_id +. k1 +. k2 ", done.stdout)
+    assert re.search(r"engagement_rate +. 0.25", done.stdout)
 
 
 @pytest.mark.usefixtures("home")

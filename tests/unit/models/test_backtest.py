@@ -85,6 +85,13 @@ def test_too_short_for_all_is_said_with_what_to_do():
         backtest(waves(3, 10), DAILY, 1, seed=1, params=FAST)
 
 
+def test_too_little_before_the_first_origin_is_said_with_what_to_do():
+    panel = waves(3, 260)
+    panel.values[:, :187] = np.nan
+    with pytest.raises(InvalidInputError, match=r"too few are known to learn 12 steps ahead from. Choose"):
+        backtest(panel, DAILY, 1, seed=1, params=FAST)
+
+
 def test_official_metrics_of_the_naive_are_what_a_loop_says():
     panel = waves(5)
     report = backtest(panel, DAILY, 1, seed=1, params=FAST)
