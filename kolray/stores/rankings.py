@@ -28,9 +28,8 @@ of the last 24 complete hours. ``growth``: followers gained in these over those 
 BYS: tuple[RankBy, ...] = get_args(RankBy)
 SEGMENTS, SPLIT = "ranking:segments", "\x1f"
 HOUR_MS = 3_600_000
-SWEEP, SWEEPS = 200, 50
-"""KOLs whose oldest hour is over that one script ranks anew (milliseconds of Redis), and how many scripts a call runs.
-"""
+SWEEP, SWEEPS = SCRIPT_ROWS, 500
+"""KOLs whose oldest hour is over that one script ranks anew, and how many scripts a call runs."""
 _INTERACTIONS = ("likes", "comments", "shares")
 
 
@@ -129,12 +128,7 @@ class Rankings(RedisClient):
         return total
 
     def _run(self, work: str, what: str, rows: list[tuple[Any, ...]]) -> None:
-        parts = [rows[at : at + SCRIPT_ROWS] for at in range(0, len(rows), SCRIPT_ROWS)]
-
-        def add(pipe: Any, part: list[tuple[Any, ...]]) -> None:
-            self._script(args=[work, what, *(value for row in part for value in row)], client=pipe)
-
-        self._in_batches(parts, add)
+        self._by_script(rows, lambda part: self._script(args=[work, what, *(value for row in part for value in row)]))
 
     def rankings(
         self, by: RankBy, platform: str | None = None, limit: int = 20, category: str | None = None, offset: int = 0
@@ -161,8 +155,8 @@ class Rankings(RedisClient):
         return {kol_id: (rank + 1, value) for kol_id, rank, value in found if rank is not None}
 
     def _members(self, by: RankBy) -> list[str]:
-        with self._asking():
-            return [kol.decode() for kol in self._redis.zrange(f"rank:{by}", 0, -1)]
+        with self._asking():  # some at a time: all at once Redis would do nothing else for half a second
+            return [kol.decode() for kol in {kol for kol, _ in self._redis.zscan_iter(f"rank:{by}", count=PIPELINE)}]
 
     def _forget_ranks(self, kol_id: str) -> int:
         ranked = sum(self._redis.zrem(key, kol_id) for key in self._ranking_keys())
