@@ -6,11 +6,12 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
+from kolray.clock import EPOCH
 from kolray.errors import KolrayError, NotFoundError, ServiceUnavailableError
 from kolray.lake.reference import current
 from kolray.serving.campaign_page import CampaignPages
@@ -130,12 +131,13 @@ class LivePageData:
         if score is None and known is None:
             return None
         known = known or {}
-        hourly, forecast, now = graph.hourly(kol_id), self._forecast(kol_id), graph.clock.now()
-        if forecast:  # what came after is not known as a whole
-            hourly = hourly.filter(pl.col("at") < forecast[0].at)
-        windows = graph.windows(kol_id, "1h", now - 3 * DAY, now + DAY).sort("window_start", descending=True)
+        forecast = self._forecast(kol_id)
+        measured = self._measured(kol_id, forecast[0].at if forecast else None)
+        told: dict[str, Any] = {name: found or [] for name, found in measured.items()}
         return KolPage(
             **_beyond(score),
+            **told,
+            away=[name for name, found in measured.items() if found is None],
             kol_id=kol_id,
             platform=known.get("platform") or "",
             category=known.get("category"),
@@ -153,12 +155,29 @@ class LivePageData:
                 for c in (score.contributions or [] if score else [])
                 if c.feature != "base"
             ][:10],
-            windows=list(windows.head(24).to_dicts()),
-            hourly=list(hourly.tail(72).with_columns(pl.col("value").cast(pl.Float64)).iter_rows()),
             forecast=forecast,
-            alerts=self._alerts(graph.store.alerts(datetime(1970, 1, 1, tzinfo=UTC), kol_id, 20)),
             campaigns=self._campaigns.of_kol(kol_id),
         )
+
+    def _measured(self, kol_id: str, until: datetime | None) -> dict[str, Any]:
+        """``hourly`` before a time, ``windows`` and ``alerts`` of a KOL's page; None for what is away."""
+        graph, now = self._graph, self._graph.clock.now()
+
+        def hourly() -> list[tuple[Any, ...]]:
+            hours = graph.hourly(kol_id)
+            # What came after the forecast's origin is not known as a whole.
+            hours = hours if until is None else hours.filter(pl.col("at") < until)
+            return list(hours.tail(72).with_columns(pl.col("value").cast(pl.Float64)).iter_rows())
+
+        def windows() -> list[dict[str, Any]]:
+            found = graph.windows(kol_id, "1h", now - 3 * DAY, now + DAY).sort("window_start", descending=True)
+            return found.head(24).to_dicts()
+
+        return {
+            "hourly": unless_away(hourly),
+            "windows": unless_away(windows),
+            "alerts": unless_away(lambda: self._alerts(graph.store.alerts(EPOCH, kol_id, 20))),
+        }
 
     def _forecast(self, kol_id: str) -> list[ForecastPoint]:
         try:
@@ -173,7 +192,7 @@ class LivePageData:
 
     def alerts(self, limit: int) -> list[AlertRow]:
         """The newest first."""
-        return self._alerts(self._graph.store.alerts(datetime(1970, 1, 1, tzinfo=UTC), None, limit))
+        return self._alerts(self._graph.store.alerts(EPOCH, None, limit))
 
     @staticmethod
     def _alerts(rows: pl.DataFrame) -> list[AlertRow]:

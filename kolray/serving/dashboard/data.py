@@ -6,7 +6,7 @@ type allows it: every page has a state for a value that is not there yet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -141,6 +141,8 @@ class KolPage:
     what_if: WhatIf | None = None
     campaigns: Sequence[CampaignLink] = ()
     """The newest start first."""
+    away: Collection[str] = ()
+    """``hourly``, ``windows`` or ``alerts``: empty because the metrics store does not answer."""
 
 
 class DashboardData(Protocol):

@@ -59,11 +59,12 @@ def percent(value: float | None) -> str:
 def signed_percent(value: float) -> str:
     """``+23%``, whole from 10 % on.
 
-    >>> signed_percent(0.234), signed_percent(-0.051)
-    ('+23%', '−5.1%')
+    >>> signed_percent(0.234), signed_percent(-0.051), signed_percent(-0.0004)
+    ('+23%', '−5.1%', '0%')
     """
     digits = 0 if abs(value) >= 0.0995 else 1
-    return figures(f"{100 * value:+.{digits}f}") + "%"
+    text = f"{100 * value:+.{digits}f}"
+    return figures(text if float(text) else "0") + "%"
 
 
 def score(value: float | None) -> str:

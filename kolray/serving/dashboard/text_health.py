@@ -36,8 +36,8 @@ EN: Mapping[str, str] = {
     "health_slow": "{part} answers slowly.",
     "advice_slow": "What needs it waits for it. Look at its load, and at the network between.",
     "advice_kafka": "Nothing new arrives; what is stored is still answered. Check the brokers, then “kolray status”.",
-    "advice_redis": "Scores come from the metrics store, without forecasts; rankings and live parts stand "
-    "still. Start it again: it is filled by itself.",
+    "advice_redis": "Scores come from the metrics store, without forecasts, rankings from the lake; live "
+    "parts stand still. Start it again: it is filled by itself.",
     "advice_metrics_store": "The stream waits and loses nothing; windows and alerts cannot be shown. Check "
     "Cassandra, or the disk of the SQLite file.",
     "advice_lake": "Batch jobs fail, and scores as of a time cannot be told. Check the folder or the bucket "
@@ -116,8 +116,8 @@ VI: Mapping[str, str] = {
     "health_slow": "{part} trả lời chậm.",
     "advice_slow": "Những gì cần nó phải chờ. Hãy xem tải của nó và đường mạng.",
     "advice_kafka": "Không có gì mới đến; dữ liệu đã lưu vẫn dùng được. Kiểm tra broker, rồi “kolray status”.",
-    "advice_redis": "Điểm lấy từ kho chỉ số, không có dự báo; bảng xếp hạng và phần trực tiếp đứng yên. Hãy "
-    "khởi động lại: nó tự nạp lại.",
+    "advice_redis": "Điểm lấy từ kho chỉ số, không có dự báo; bảng xếp hạng lấy từ hồ dữ liệu; phần trực tiếp "
+    "đứng yên. Hãy khởi động lại: nó tự nạp lại.",
     "advice_metrics_store": "Luồng chờ và không mất gì; không hiển thị được cửa sổ và cảnh báo. Kiểm tra "
     "Cassandra hoặc ổ đĩa của tệp SQLite.",
     "advice_lake": "Các lượt chạy theo lô lỗi, không xem được điểm trong quá khứ. Kiểm tra thư mục hoặc bucket "

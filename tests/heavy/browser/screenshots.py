@@ -19,7 +19,7 @@ from kolray.local.profiles import one_server
 from kolray.settings import load_settings
 from kolray.stores.open import open_metrics_store
 from tests.heavy.browser.conftest import CHROMIUM
-from tests.heavy.browser.sites import PAGES, SCREENS, WORLDS, Site, fake_app, serve
+from tests.heavy.browser.sites import PAGES, SCREENS, WORLDS, Site, fake_app, serve, wait_for_late_parts
 
 WIDTHS, LANGUAGES, THEMES = (1280, 390), ("en", "vi"), ("light", "dark")
 REAL = {name: SCREENS[name] for name in PAGES}
@@ -68,7 +68,7 @@ def _take(page: Any, site: Site, screens: dict[str, str], folder: Path, name: st
     page.click("main button")
     for screen, path in screens.items():
         page.goto(site.path(path))
-        page.locator("[data-late] .wait").wait_for(state="detached")
+        wait_for_late_parts(page)
         page.screenshot(path=folder / f"{screen}-{name}.png", full_page=True)
 
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta, timezone
+from typing import Any
 from urllib.parse import quote
 
+import pytest
 import uvicorn
 from fastapi import FastAPI
 
@@ -111,6 +113,12 @@ def fake_app(settings: Settings, data: DashboardData) -> FastAPI:
     pages = build_dashboard(data, sessions.sign_in, sessions.ok, ZONE, StillClock())
     mount_dashboard(app, pages, root=False)
     return app
+
+
+def wait_for_late_parts(page: Any) -> None:
+    """What a page asks for once it is shown has come."""
+    expect = pytest.importorskip("playwright.sync_api").expect
+    expect(page.locator("[data-late] .wait")).to_have_count(0, timeout=30_000)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.heavy.browser.conftest import Watched
-from tests.heavy.browser.sites import Site
+from tests.heavy.browser.sites import Site, wait_for_late_parts
 
 Open = Callable[..., Watched]
 FOCUS = """() => {
@@ -39,7 +39,7 @@ def test_every_screen_fits_and_can_be_read_by_all(
     wrong = []
     for name, path in screens.items():
         page.goto(site.path(path))
-        page.locator("[data-late] .wait").wait_for(state="detached")
+        wait_for_late_parts(page)
         if page.evaluate("document.documentElement.scrollWidth") > width:
             wrong.append(f"{name}: scrolls to the side")
         wrong += [f"{name}: {violation}" for violation in (found_by_axe(page) if judged else [])]

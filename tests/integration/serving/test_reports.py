@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -17,6 +18,7 @@ from kolray.models.search_log import SearchLog
 from kolray.models.searches import Searches
 from kolray.serving import trust_overview
 from kolray.serving.campaign_list import CampaignList, bars_of
+from kolray.serving.dashboard.text import EN
 from kolray.serving.kept import Kept
 from kolray.serving.page_data import LivePageData
 from kolray.serving.system_health import SystemHealth
@@ -24,6 +26,7 @@ from kolray.serving.trust_overview import TrustOverview
 from kolray.settings import Settings
 from kolray.stores.features import FeatureStore
 from kolray.stores.open import open_feature_store
+from tests.served import KOL
 
 NOW = SystemClock().now().replace(minute=0, second=0, microsecond=0)
 HOUR = timedelta(hours=1)
@@ -98,6 +101,24 @@ def test_without_redis_the_page_of_rankings_is_the_lakes(
     told = data.overview()
     assert (told.alerts_24h, told.updated_at) == (None, None)
     assert told.kols == 240
+
+
+def test_without_the_metrics_store_pages_show_what_the_others_know(
+    app: TestClient, token: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> NoReturn:
+        raise ServiceUnavailableError("Cassandra", "here", "start it")
+
+    for name in ("alerts", "windows", "scores"):
+        monkeypatch.setattr(graph_of(app).store, name, away)
+    browser = TestClient(app.app, follow_redirects=False)
+    browser.post("/dashboard/signin", data={"token": token("read")["Authorization"].removeprefix("Bearer ")})
+    pages = {path: browser.get(f"/dashboard{path}") for path in ("/", "/kols", f"/kols/{KOL}", "/trust", "/alerts")}
+    assert {path: page.status_code for path, page in pages.items()} == dict.fromkeys(pages, 200) | {"/alerts": 503}
+    assert pages["/"].text.count(EN["part_away"]) == 1
+    assert pages[f"/kols/{KOL}"].text.count(EN["part_away"]) >= 2, "windows and alerts"
+    assert EN["trust_of"] in pages[f"/kols/{KOL}"].text
+    assert EN["error_title"] in pages["/alerts"].text
 
 
 @pytest.mark.parametrize(("hours", "first_ago"), [((), None), ((5, 0), 5)])
