@@ -192,11 +192,16 @@ def scaled_panel(panel: Panel, *, counts: bool) -> Panel:
 
 
 def inner_origins(panel: Panel, design: Design) -> list[int]:
-    """Where members are judged that were trained before the first: of few series at more, as far as history lasts."""
+    """Where members are judged that were trained before the first: of few series at more, as far as history lasts.
+
+    History lasts from where the typical series begins: one that is much older would leave the others nothing to learn.
+    """
     n, horizon = panel.values.shape[1], design.max_horizon
+    known = ~np.isnan(panel.values)
+    begins = int(np.median(np.where(known.any(axis=1), known.argmax(axis=1), n)))
     wanted = -(-INNER_FORECASTS // max(len(panel.ids), 1))
-    origins = max(INNER_ORIGINS, min(wanted, int(INNER_PART * n / horizon)))
-    return rolling_origins(n, horizon, origins, min(MIN_HISTORY, n - horizon))
+    origins = max(INNER_ORIGINS, min(wanted, int(INNER_PART * (n - begins) / horizon)))
+    return rolling_origins(n, horizon, origins, begins + min(MIN_HISTORY, n - begins - horizon))
 
 
 def best_rounds(early: Global, scaled: Panel, cuts: Sequence[int]) -> int | None:

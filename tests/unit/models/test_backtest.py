@@ -87,7 +87,7 @@ def test_too_short_for_all_is_said_with_what_to_do():
 
 def test_too_little_before_the_first_origin_is_said_with_what_to_do():
     panel = waves(3, 260)
-    panel.values[:, :187] = np.nan
+    panel.values[:, 1:187] = np.nan
     with pytest.raises(InvalidInputError, match=r"too few are known to learn 12 steps ahead from. Choose"):
         backtest(panel, DAILY, 1, seed=1, params=FAST)
 
@@ -207,6 +207,13 @@ def test_one_series_with_little_evidence_rests_on_the_seasonal_naive():
 def test_few_series_are_judged_at_more_origins():
     assert len(inner_origins(waves(1), DAILY)) == 7
     assert len(inner_origins(waves(200), DAILY)) == 2
+
+
+def test_one_old_series_takes_no_history_from_the_others():
+    panel = waves(200, 260)
+    panel.values[1:, :200] = np.nan
+    assert inner_origins(panel, DAILY) == [236, 248]
+    assert min(inner_origins(waves(200, 60), DAILY)) == 36
 
 
 def test_errors_of_few_forecasts_count_as_few():
