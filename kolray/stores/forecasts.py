@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 from kolray.clock import from_ms
 from kolray.settings import RedisSettings
-from kolray.stores.redis_client import RedisClient
+from kolray.stores.redis_client import PIPELINE, SCRIPT_ROWS, RedisClient
 from kolray.stores.redis_connection import RedisConnection
 
 KEEP_S = 2 * 86_400
@@ -114,11 +114,13 @@ class Forecasts(RedisClient):
 
     def _put_newer(self, keys: list[str], rows: list[tuple[Any, ...]]) -> None:
         """(field, time, text) into the hash of each key, unless it holds a newer one under that field."""
+        pairs = list(zip(keys, rows, strict=True))
+        parts = [pairs[at : at + SCRIPT_ROWS] for at in range(0, len(pairs), SCRIPT_ROWS)]
 
-        def call(part: list[tuple[str, tuple[Any, ...]]]) -> None:
-            self._newer(keys=[key for key, _ in part], args=[value for _, row in part for value in row])
+        def add(pipe: Any, part: list[tuple[str, tuple[Any, ...]]]) -> None:
+            self._newer(keys=[key for key, _ in part], args=[value for _, row in part for value in row], client=pipe)
 
-        self._by_script(list(zip(keys, rows, strict=True)), call)
+        self._in_batches(parts, add, PIPELINE // SCRIPT_ROWS)
 
 
 def held_forecast(text: bytes) -> HeldForecast:

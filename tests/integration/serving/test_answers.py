@@ -20,7 +20,7 @@ from kolray.models.lifecycle import complete_hours
 from kolray.models.registry import LoadedModel
 from kolray.serving.scoring import ScoringGraph
 from kolray.settings import Settings
-from kolray.stores.open import open_feature_store
+from kolray.stores.open import open_feature_store, open_metrics_store
 from tests.campaigns import put_rows
 from tests.served import CLOSED, FIVE, KOL, window_rows
 from tests.silver import START
@@ -136,6 +136,15 @@ def test_an_answer_begun_before_the_features_changed_is_not_kept(app: TestClient
     assert asked_after.answer is None
     store.cache_put("kol-9", "score", b"new", 60, asked_after.lease)
     assert store.cache_get("kol-9", "score", 60).answer == b"new"
+
+
+def test_a_score_that_arrives_ends_a_kept_answer(settings: Settings, ask: Callable[..., Any]) -> None:
+    """A final window does too: ``tests/unit/stream/test_store_writer.py``."""
+    kept = ask("/kol/score", {"kol_id": KOL})
+    assert ask("/kol/score", {"kol_id": KOL}) == kept
+    with closing(open_feature_store(settings.redis)) as live, closing(open_metrics_store(settings)) as store:
+        live.put_scores(store.scores(KOL), None)
+    assert ask("/kol/score", {"kol_id": KOL})["timestamp"] > kept["timestamp"]
 
 
 def test_a_score_of_events_that_the_request_brings(ask: Callable[..., Any], app: TestClient, token: Any) -> None:
