@@ -85,6 +85,7 @@ def tags(answer: Response) -> _Tags:
     assert parser.open == []
     assert len(set(parser.ids)) == len(parser.ids)
     assert parser.seen.count("h1") == 1
+    assert parser.seen.count("table") == parser.seen.count("caption"), "a table says what it is of"
     return parser
 
 

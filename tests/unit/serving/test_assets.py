@@ -6,6 +6,7 @@ import re
 
 from fastapi import FastAPI
 
+from kolray.serving.dashboard.assets import STATIC
 from kolray.serving.dashboard.pages import COOKIE, build_dashboard, mount_dashboard
 from kolray.testing.campaign_page import RUNS
 from kolray.testing.dashboard import FakeDashboardData
@@ -27,3 +28,8 @@ def test_a_first_visit_weighs_little_and_shows_before_its_script_runs() -> None:
         weights = [int(answer.headers["content-length"]) for answer in (page, *map(browser.get, assets))]
         assert sum(weights) < LIMIT, (path, weights)
         assert re.findall(r"<script[^>]*>", page.text) == re.findall(r"<script [^>]* defer>", page.text)
+
+
+def test_nothing_moves_by_itself() -> None:
+    # Who asks for reduced motion gets what all get.
+    assert not re.search(r"animation|transition|scroll-behavior", (STATIC / "dashboard.css").read_text())
