@@ -137,8 +137,9 @@ def verdict_words(t: Translate, page: KolPage) -> str:
     if verdict == "none" or page.trust_score is None:
         return t("trust_none_words")
     chance = 1 - page.trust_score / 100 if page.probability is None else page.probability
+    rounded = f"{100 * chance:.0f}"
     # Exact zeros and ones would promise more than a model can.
-    shown = "<1%" if chance < 0.005 else ">99%" if chance > 0.995 else f"{100 * chance:.0f}%"
+    shown = {"0": "<1%", "100": ">99%"}.get(rounded, f"{rounded}%")
     return t(f"trust_words_{verdict}", chance=shown)
 
 

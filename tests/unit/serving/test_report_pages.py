@@ -18,6 +18,7 @@ from kolray.serving.dashboard.report_data import BINS, HealthPage, ModelHealth, 
 from kolray.serving.dashboard.text import EN, translator
 from kolray.serving.dashboard.text_vi import VI
 from kolray.serving.dashboard.tuning_views import SILENT, state_of
+from kolray.serving.dashboard.views import verdict_words
 from kolray.testing.campaign_page import BLANK, RUNS
 from kolray.testing.dashboard import NOW, FakeDashboardData
 from kolray.testing.reports import JUDGED, LIVE, FakeReports
@@ -143,6 +144,14 @@ def test_the_overview_asks_for_those_who_moved_and_is_told_when_nobody_could() -
     assert EN["trust_no_moves"] in told()
     assert EN["trust_moves_never"] in told(compared=False)
     assert T("trust_moves_from", at="13 Mar 16:30") in told(compared=False, moves_from=NOW + timedelta(days=1))
+
+
+@pytest.mark.parametrize(("chance", "shown"), [(0.0, "<1%"), (0.005, "<1%"), (0.04, "4%"), (0.995, ">99%")])
+def test_a_chance_is_never_said_to_be_none_or_certain(chance: float, shown: str) -> None:
+    page = FakeDashboardData().kol("an.beauty00")
+    assert page is not None
+    words = verdict_words(T, replace(page, probability=chance, trust_score=100 * (1 - chance)))
+    assert f" {shown} " in words
 
 
 def test_nothing_of_a_row_is_shown_raw() -> None:
