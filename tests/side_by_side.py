@@ -22,8 +22,10 @@ HEAVY_BESIDE = (
     "airflow",
     "bench_forecast",
     "booster_trainer",
+    "listeners",
     "mlflow_postgres",
     "registry_verdicts",
+    "tokens",
     "trino",
     "wheel",
 )

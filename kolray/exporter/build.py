@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 import kolray
 from kolray.clock import Clock, SystemClock
 from kolray.events import ALERTS_TOPIC, DLQ_TOPIC
+from kolray.exporter.follow import follow_metrics
 from kolray.exporter.lake import lake_metrics
 from kolray.exporter.letters import letter_metrics
 from kolray.exporter.models import model_metrics
@@ -17,6 +18,7 @@ from kolray.exporter.runs import run_metrics
 from kolray.exporter.sources import source_metrics
 from kolray.exporter.topics import Tail
 from kolray.exporter.webhooks import webhook_metrics
+from kolray.lake.follow import FOLLOW_FILE
 from kolray.lake.tables import LakeTables
 from kolray.observability.catalog import filled
 from kolray.observability.runs import Runs
@@ -34,6 +36,7 @@ def build_registry(settings: Settings, clock: Clock | None = None, keep_s: float
     clock, tables = clock or SystemClock(), LakeTables(settings.lake_root)
     quick: dict[str, Read] = {
         "stream": StreamCollector(StatusFile(settings.home, clock).read).collect,
+        "follow": partial(follow_metrics, StatusFile(settings.home, clock, FOLLOW_FILE).read),
         "runs": partial(run_metrics, Runs(settings.home, clock)),
         "sources": partial(source_metrics, settings, clock),
         "exporter": lambda: [filled("kolray_build_info", [((kolray.__version__,), 1.0)])],

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 MUCH = 1_000_000
 """Records that are committed before their time: a follower that is far behind."""
 POLL_S = 0.2
+FOLLOW_FILE = "follow.json"
+"""Under home: what `kolray lake bronze --follow` says about itself each second, for the exporter."""
 
 
 def shares(partitions: int, followers: int) -> list[list[int]]:

@@ -9,11 +9,12 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from kolray.clock import SystemClock
+from kolray.clock import SystemClock, to_ms
 from kolray.errors import KolrayError
-from kolray.lake.follow import follow, shares
+from kolray.lake.follow import FOLLOW_FILE, follow, shares
 from kolray.observability.logs import set_up_logs
 from kolray.settings import Settings
+from kolray.stream.status import StatusFile
 
 LOOK_S = 1.0
 """Seconds between looks at the followers."""
@@ -111,11 +112,18 @@ def run_follow(settings: Settings, stop: threading.Event, on_rows: Callable[[dic
     Raises:
         KolrayError: a follower cannot go on.
     """
-    followers = Followers(settings)
+    followers, file = Followers(settings), StatusFile(settings.home, file=FOLLOW_FILE)
     try:
         while not stop.is_set():
             followers.look()
             on_rows(followers.added)
+            file.write(_told("running", followers.added))
+        file.write(_told("ended", followers.added))  # before the last micro-batch, which may take a while
     finally:
         followers.stop()
+    file.write(_told("ended", followers.added))
     return followers.added
+
+
+def _told(state: str, added: dict[str, int]) -> dict[str, Any]:
+    return {"state": state, "at": to_ms(SystemClock().now()) / 1000, "pid": os.getpid(), "rows": added}

@@ -109,6 +109,12 @@ JOB_RULES = (
     Rule("KolrayNightlyMissing", "warning",
          'time() - kolray_run_success_timestamp_seconds{run="nightly"} > 26 * 3600', 0,
          "the night's work last succeeded {{ $value | humanizeDuration }} ago"),
+    Rule("KolrayFollowDown", "critical", "kolray_follow_gone == 1", 15,
+         "`kolray lake bronze --follow` was killed or gave up: bronze stands still"),
+    Rule("KolrayFollowStalled", "critical",
+         'time() - max(kolray_lake_commit_timestamp_seconds{table=~"bronze.(social|web)"}) > 600 '
+         "and on () kolray_follow_up == 1 and on () sum(increase(kolray_stream_events_total[10m])) > 0", 60,
+         "events come, but bronze has got none for {{ $value | humanizeDuration }}"),
     Rule("KolraySmallFiles", "warning",
          "kolray_lake_files > 1000 and kolray_lake_bytes / kolray_lake_files < 8 * 1024 * 1024", 900,
          "{{ $labels.table }} has {{ $value | humanize }} small files"),

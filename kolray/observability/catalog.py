@@ -21,7 +21,7 @@ STREAM: tuple[Row, ...] = (
     ("kolray_stream_up", "gauge", "1 while a stream of this home runs", ()),
     ("kolray_stream_state", "gauge", "1 for what the stream is: running, ended (bounded run) or gone", ("state",)),
     ("kolray_stream_shard_up", "gauge", "1 while a shard runs; 0: starting, waiting or ended", ("shard",)),
-    ("kolray_stream_shard_info", "gauge", "1, with the node that a shard was placed on", ("shard", "node")),
+    ("kolray_stream_shard_info", "gauge", "1, with the node that a shard runs on, or ran", ("shard", "node")),
     ("kolray_stream_restarts_total", "counter", "Starts of a shard beyond its first", ("shard",)),
     ("kolray_stream_status_age_seconds", "gauge", "Time since a shard's loop last came round", ("shard",)),
     ("kolray_stream_checkpoint_age_seconds", "gauge", "Time since a shard's last full checkpoint", ("shard",)),
@@ -96,6 +96,9 @@ LAKE: tuple[Row, ...] = (
     ("kolray_lake_rows", "gauge", "Rows of a table, as its log counts them", ("table",)),
     ("kolray_lake_version", "gauge", "Delta version of a table", ("table",)),
     ("kolray_lake_commit_timestamp_seconds", "gauge", "Time of a table's newest file", ("table",)),
+    ("kolray_follow_up", "gauge", "1 while `kolray lake bronze --follow` of this home runs", ()),
+    ("kolray_follow_gone", "gauge", "1 where it was killed, or ended by an error", ()),
+    ("kolray_follow_rows_total", "counter", "Rows that it added", ("table",)),
 )
 SOURCES: tuple[Row, ...] = (
     ("kolray_quota_units", "gauge", "Units a platform grants in a period", ("platform",)),

@@ -11,6 +11,7 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from kolray.clock import SystemClock, to_ms
 from kolray.errors import ServiceUnavailableError
@@ -23,6 +24,7 @@ from kolray.stores.stream_pulse import StreamPulse
 from kolray.stream.build import Models, build_shard
 from kolray.stream.checkpoint import RunMark
 from kolray.stream.objects import open_objects
+from kolray.stream.placement import Placement
 from kolray.stream.sentiment import FindModel, no_model
 from kolray.stream.status import StatusFile, report, totals
 from kolray.stream.supervision import Supervision
@@ -100,6 +102,7 @@ class Supervisor:
         self.watch = Supervision(groups, SystemClock(), settings.stream.hang_after_s, until_end)
         self._settings, self._until_end = settings, until_end
         self._models = Models(classifier, older, scorer)
+        self._placement = Placement(SystemClock())
         self._actors: dict[int, Any] = {}
         self._runs: dict[Any, int] = {}
         self._asked: dict[Any, int] = {}
@@ -134,13 +137,21 @@ class Supervisor:
 
     def _start(self, index: int) -> None:
         partitions = self.watch.shards[index].partitions
-        # Spread, so that a node that dies takes as few shards with it as can be.
-        actor = ShardActor.options(scheduling_strategy="SPREAD").remote(  # type: ignore[attr-defined]
+        actor = ShardActor.options(scheduling_strategy=self._where(index)).remote(  # type: ignore[attr-defined]
             self._settings, partitions, self._until_end, self._models
         )
         self._actors[index] = actor
         self._runs[actor.run.remote()] = index
         self.watch.started(index)
+
+    def _where(self, index: int) -> Any:
+        """By node: Ray's own ``SPREAD`` has put all of three shards on one of three nodes."""
+        able = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
+        node = self._placement.choose(index, sorted(each["NodeID"] for each in able))
+        if node is None:
+            return "SPREAD"
+        # A node whose CPUs others have taken meanwhile would be waited for without end.
+        return NodeAffinitySchedulingStrategy(node, soft=True, _spill_on_unavailable=True)
 
     def _look(self) -> None:
         """Waits for the next second or the first end of a shard; takes what the shards answer."""
@@ -171,7 +182,7 @@ class Supervisor:
 
     def _ended(self, ref: Any, index: int) -> None:
         try:
-            self._answers[index] = ray.get(ref)
+            self._answers[index] = {"node": self._answers.get(index, {}).get("node")} | ray.get(ref)
         except RayActorError:
             self._drop(index)
             self.watch.died(index)
@@ -187,6 +198,7 @@ class Supervisor:
     def _drop(self, index: int) -> None:
         """Lets go of an actor: killed where it can be; what it still does is fenced."""
         actor = self._actors.pop(index)
+        self._placement.lost(index)
         for known in (self._runs, self._asked):
             for ref in [ref for ref, of in known.items() if of == index]:
                 del known[ref]

@@ -63,7 +63,7 @@ class StreamCollector(Collector):
         running = state == "running"
         up = [((str(shard["shard"]),), int(running and shard["state"] == "running")) for shard in shards]
         yield filled("kolray_stream_shard_up", up)
-        nodes = [((str(shard["shard"]), shard["node"]), 1.0) for shard in shards if running and shard.get("node")]
+        nodes = [((str(shard["shard"]), shard["node"]), 1.0) for shard in shards if shard.get("node")]
         yield filled("kolray_stream_shard_info", nodes)
         for name, key in OF_SHARD.items():
             yield filled(name, [((str(shard["shard"]),), shard.get(key)) for shard in shards])

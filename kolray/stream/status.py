@@ -66,10 +66,10 @@ def totals(statuses: list[dict[str, Any]]) -> dict[str, int]:
 
 
 class StatusFile:
-    """``<home>/stream.json``."""
+    """``<home>/stream.json``, or what else runs without end and says so: ``state``, ``at`` and ``pid`` at least."""
 
-    def __init__(self, home: Path, clock: Clock | None = None) -> None:
-        self._path, self._clock = home / FILE, clock or SystemClock()
+    def __init__(self, home: Path, clock: Clock | None = None, file: str = FILE) -> None:
+        self._path, self._clock = home / file, clock or SystemClock()
 
     def write(self, published: dict[str, Any]) -> None:
         """Replaces the file at once: a reader sees the old or the new one."""
@@ -79,7 +79,7 @@ class StatusFile:
         temporary.replace(self._path)
 
     def read(self) -> dict[str, Any] | None:
-        """What was written last, None where no stream ran here; ``state`` is ``gone`` when its process is."""
+        """What was written last, None where nothing of the kind ran here; ``state`` is ``gone`` when its process is."""
         try:
             published: dict[str, Any] = json.loads(self._path.read_text())
         except (FileNotFoundError, json.JSONDecodeError):

@@ -80,6 +80,7 @@ class Replica:
         self.registry, self.folder = CollectorRegistry(), folder
         self.seconds = CATALOG["kolray_http_request_seconds"].histogram(self.registry)
         self.resting = CATALOG["kolray_lookup_breaker_open"].gauge(self.registry).labels("redis")
+        self.oldest_hit_s = CATALOG["kolray_tracking_oldest_seconds"].gauge(self.registry)
         self.status, self.stopped = "200", threading.Event()
         self.open()
 
@@ -133,7 +134,7 @@ def test_ten_faults_raise_their_alerts_and_clear(tmp_path: Path, drill: tuple[Se
     watched = Watched(f"127.0.0.1:{port}", settings.metric_targets, str(tmp_path / "no-ray.json"), every_s=1, pace=0.05)
     together = {
         "KolrayStreamLag", "KolrayShardDown", "KolrayCheckpointStale", "KolrayDeadLetters", "KolrayApiErrors",
-        "KolrayLookupBreaker", "KolrayQuotaLow", "KolrayRunFailed", "KolrayDrift",
+        "KolrayLookupBreaker", "KolrayQuotaLow", "KolrayRunFailed", "KolrayDrift", "KolrayTrackingStuck",
     }  # fmt: skip
     _drift(settings, 0.1)
     _spend(settings, 100)
@@ -143,6 +144,7 @@ def test_ten_faults_raise_their_alerts_and_clear(tmp_path: Path, drill: tuple[Se
             stream.lag, stream.down, stream.stale_s, stream.dead = 9000, True, 400, True
             replica.status = "500"
             replica.resting.set(1)
+            replica.oldest_hit_s.set(180)
             _spend(settings, 9500)
             _night(settings, fails=True)
             _drift(settings, 0.4)
@@ -150,6 +152,7 @@ def test_ten_faults_raise_their_alerts_and_clear(tmp_path: Path, drill: tuple[Se
             stream.lag, stream.down, stream.stale_s, stream.dead = 3, False, 5, False
             replica.status = "200"
             replica.resting.set(0)
+            replica.oldest_hit_s.set(0)
             _spend(settings, -9500)
             _night(settings, fails=False)
             _drift(settings, 0.1)
@@ -164,4 +167,4 @@ def test_ten_faults_raise_their_alerts_and_clear(tmp_path: Path, drill: tuple[Se
         with exporter(settings.home, port):
             until_firing(server, {"KolrayExporterDown"}, WITHIN_S, firing=False)
     print({name: round(seconds, 1) for name, seconds in sorted(raised.items())})
-    assert len(raised) == 12
+    assert len(raised) == 13

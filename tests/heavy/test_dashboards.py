@@ -90,8 +90,10 @@ def _deliverer(home: Path) -> Iterator[None]:
     with subprocess.Popen([KOLRAY, "webhooks", "deliver"], env=env, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        yield
-        process.terminate()
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 def _empty(server: Prometheus, told: list[str]) -> bool:

@@ -23,13 +23,14 @@ from kolray.connectors.generator import WorldConfig, batches, build_world
 from kolray.connectors.producer import EventProducer
 from kolray.events import KINDS, Kind, invalid_reason
 from kolray.lake.bronze_pipeline import run_bronze
+from kolray.lake.follow import FOLLOW_FILE
 from kolray.lake.follow_actors import Followers
 from kolray.lake.tables import LakeTables
 from kolray.local.process import RunFolder
 from kolray.schemas.registry import open_registry
 from kolray.settings import Settings
 from kolray.stream.actors import Supervisor
-from kolray.stream.status import totals
+from kolray.stream.status import StatusFile, totals
 from tests.ray_head import BIN, ray_head
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -161,6 +162,9 @@ def test_the_command_ends_cleanly_with_what_came(embedded: Settings, sign: signa
         command.kill()
     assert command.returncode == 0
     assert json.loads(said) == {f"bronze.{kind}": len(ids[kind]) for kind in KINDS}
+    told = StatusFile(embedded.home, file=FOLLOW_FILE).read()
+    assert told is not None
+    assert (told["state"], told["rows"]) == ("ended", json.loads(said))
 
 
 @pytest.mark.embedded

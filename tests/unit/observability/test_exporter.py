@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import closing
 from datetime import UTC, datetime
@@ -11,23 +12,26 @@ import polars as pl
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from kolray.clock import from_ms
+from kolray.clock import from_ms, to_ms
 from kolray.connectors.poll_run import quota_of, state_file
 from kolray.connectors.quota import Meter
 from kolray.connectors.state import PollState
 from kolray.errors import ServiceUnavailableError
 from kolray.events import TIME
 from kolray.exporter.build import build_registry
+from kolray.exporter.follow import follow_metrics
 from kolray.exporter.letters import waiting
 from kolray.exporter.parts import Aside, Parts
 from kolray.exporter.topics import SCHEMA
 from kolray.exporter.webhooks import waiting as undelivered
+from kolray.lake.follow import FOLLOW_FILE
 from kolray.lake.tables import TABLES
 from kolray.local.ports import choose_port
 from kolray.observability.catalog import CATALOG, filled
 from kolray.observability.metric import Family
 from kolray.serving.webhooks.endpoints import Endpoint
 from kolray.settings import KafkaSettings, Settings
+from kolray.stream.status import StatusFile
 from kolray.testing.clock import FakeClock
 
 NIGHT = datetime(2026, 1, 2, 3, tzinfo=UTC)
@@ -69,7 +73,7 @@ def test_of_a_home_with_nothing_in_it_only_kafka_cannot_be_read(
     nowhere = KafkaSettings(bootstrap=f"127.0.0.1:{choose_port('nowhere')}")
     text = generate_latest(build_registry(Settings(home=tmp_path, kafka=nowhere))).decode()
     failed = [line for line in text.splitlines() if line.startswith("kolray_export_failed{")]
-    assert len(failed) == 8
+    assert len(failed) == 9
     assert [line for line in failed if line.endswith(" 1.0")] == ['kolray_export_failed{part="dead_letters"} 1.0']
     given = {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")}
     elsewhere = {m.name for m in CATALOG.values() if m.part in {"serving", "tracking"}}
@@ -100,6 +104,23 @@ def test_what_is_read_aside_makes_no_scrape_wait() -> None:
     aside._thread.submit(lambda: None).result(20)
     with pytest.raises(ServiceUnavailableError):
         aside()
+
+
+def test_a_follower_that_was_killed_is_gone(tmp_path: Path) -> None:
+    clock = FakeClock()
+    file = StatusFile(tmp_path, clock, FOLLOW_FILE)
+    told = {"state": "running", "at": to_ms(clock.now()) / 1000, "pid": os.getpid(), "rows": {"bronze.social": 7}}
+
+    def samples() -> dict[str, float]:
+        return {sample.name: sample.value for family in follow_metrics(file.read) for sample in family.samples}
+
+    assert samples() == {"kolray_follow_up": 0, "kolray_follow_gone": 0}
+    file.write(told)
+    assert samples() == {"kolray_follow_up": 1, "kolray_follow_gone": 0, "kolray_follow_rows_total": 7}
+    clock.advance(60)
+    assert samples() == {"kolray_follow_up": 0, "kolray_follow_gone": 1, "kolray_follow_rows_total": 7}
+    file.write(told | {"state": "ended"})
+    assert samples()["kolray_follow_gone"] == 0
 
 
 def test_letters_that_were_replayed_do_not_wait() -> None:
