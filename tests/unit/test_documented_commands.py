@@ -1,4 +1,4 @@
-"""Whatever the README and the pages of docs/ tell to type exists: commands, options, make targets and jobs."""
+"""Whatever the README and the pages of docs/ tell to type exists, and ``commands.toml`` says which test runs it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ import pytest
 import typer.main
 
 from kolray.cli.main import app
+from tests.documented import pages
+from tests.documented.table import REASONS, table
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 MAKEFILE = (ROOT / "Makefile").read_text()
 ROOT_COMMAND: Any = typer.main.get_command(app)
 CODE = re.compile(r"```[a-z]*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
+TABLE = table()
+ENTRIES = [(page, entry) for page, found in TABLE.items() if not isinstance(found, str) for entry in found]
 COMMAND = re.compile(r"(?:^|[\s;&|(])kolray (?=[a-z-])([^;&|#`]*)")
 
 
@@ -83,3 +87,48 @@ def test_targets_jobs_and_files_exist(page: Path) -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=pages.name)
+def test_blocks_of_commands_say_that_they_are(page: Path) -> None:
+    assert pages.unmarked(page) == []
+
+
+def test_each_command_is_run_by_a_test_or_has_a_reason_why_not() -> None:
+    whole = [ROOT / page for page, found in TABLE.items() if isinstance(found, str)]
+    classed = {command.text for page in whole for command in pages.said(page) if command.block}
+    classed |= {part for _, entry in ENTRIES for part in (entry.says, *entry.says.split(" && "))}
+    missing = {
+        command.text: pages.name(page)
+        for page in pages.PAGES
+        for command in pages.said(page)
+        if command.text not in classed
+    }
+    assert missing == {}, "say in tests/documented/*.toml how they are run"
+
+
+def test_no_entry_is_left_over_or_twice() -> None:
+    said = {pages.name(page): {command.text for command in pages.said(page)} for page in pages.PAGES}
+    assert [(page, entry.says) for page, entry in ENTRIES if entry.says not in said.get(page, ())] == []
+    every = [entry.says for _, entry in ENTRIES]
+    assert [says for says in every if every.count(says) > 1] == []
+
+
+def test_entries_are_of_one_kind_and_name_what_exists() -> None:
+    for _, entry in ENTRIES:
+        assert entry.cannot is None or entry.cannot in REASONS, entry
+        assert entry.tested is None or (ROOT / entry.tested).is_file(), entry
+        kinds = (entry.typed or entry.until or entry.needs, entry.tested, entry.cannot)
+        assert sum(kind is not None for kind in kinds) <= 1, entry
+
+
+def test_most_commands_are_typed() -> None:
+    assert sum(entry.is_typed for _, entry in ENTRIES) > 2 / 3 * len(ENTRIES)
+
+
+def test_commands_of_blocks_are_typed_in_the_order_of_the_page() -> None:
+    for page, found in TABLE.items():
+        order = [command.text for command in pages.said(ROOT / page) if command.block]
+        if not isinstance(found, str):
+            places = [order.index(entry.says) for entry in found if entry.says in order]
+            assert places == sorted(places), page
