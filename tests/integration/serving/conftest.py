@@ -25,8 +25,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 @pytest.fixture(scope="package")
 def app(settings: Settings) -> TestClient:
-    """The application without a token."""
-    return TestClient(build(settings), follow_redirects=False)
+    """The application without a token. It waits for Redis as long as a busy machine may need."""
+    patient = settings.serving.model_copy(update={"redis_timeout_s": 10.0})
+    return TestClient(build(settings.model_copy(update={"serving": patient})), follow_redirects=False)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from kolray.clock import SystemClock
+from kolray.serving.build import build
 from kolray.serving.tokens import LOOK_S, Tokens
 from kolray.settings import Settings
 from tests.fuzzed import fuzz
@@ -52,9 +53,9 @@ def test_a_refusal_is_a_problem_that_says_why(
     assert problem["detail"]
 
 
-def test_fuzzed_requests_get_what_is_described(app: TestClient, token: Any) -> None:
-    """Ten thousand of them are sent by ``tests/heavy/test_fuzzed_api.py``."""
-    seen = fuzz(app.app, token("read", "score", rate=10**6), 120, KOL)  # type: ignore[arg-type]
+def test_fuzzed_requests_get_what_is_described(settings: Settings, token: Any) -> None:
+    """Ten thousand of them are sent by ``tests/heavy/test_fuzzed_api.py``. Whoever fuzzes also ends the application."""
+    seen = fuzz(build(settings), token("read", "score", rate=10**6), 120, KOL)
     assert {"POST /kol/score 200", "POST /kol/score 404", "POST /kol/score 422", "GET /alerts 422"} <= set(seen)
 
 
