@@ -25,9 +25,11 @@ HAPROXY_ENV = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+    "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, max(1, (os.cpu_count() or 1) // 2))),
 }
 """Ray Serve with HAProxy in front and requests handled on the replica's own loop. A request whose replica died before
-it answered is sent again: all of the API's may be."""
+it answered is sent again: all of the API's may be. HAProxy leaves half of the CPUs to the replicas: its usual four
+threads on two of them only take turns."""
 
 
 def join_ray(num_cpus: int = 2) -> None:
