@@ -11,7 +11,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' kolray/__init__.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-heavy check check-ship bench screens wheel sbom audit docs image deploy-staging notes release clean
+.PHONY: help install demo test test-heavy test-docs check check-ship bench screens wheel sbom audit docs image deploy-staging notes release clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ test: check ## everything: unit, contract, integration on real servers
 test-heavy: install $(AIRFLOW)/.installed $(TORCH)/.installed ## what needs gigabytes or minutes (a test whose Java is missing says so and is skipped)
 	@$(PY) tests/side_by_side.py --heavy $(ARGS)
 	@$(TORCH)/bin/python -m pytest -m heavy tests/heavy/transformers $(ARGS)
+
+test-docs: install ## types every command of README and docs on real servers, as a table says (ten minutes)
+	@$(PY) -m pytest -m documented tests/heavy/test_documented_commands.py $(ARGS)
 
 screens: install ## pictures of every screen in both languages and themes, into screens/ (ARGS="--url URL --token TOKEN": of a running API)
 	@$(PY) -m tests.heavy.browser.screenshots screens $(ARGS)

@@ -36,7 +36,7 @@ NOTHING_COLLECTED = 5
 def main(arguments: list[str]) -> int:
     """Shows the first process's tests as they run, then what the other's said."""
     heavy = "--heavy" in arguments
-    command = [sys.executable, "-m", "pytest", "-m", "heavy" if heavy else "not heavy"]
+    command = [sys.executable, "-m", "pytest", "-m", "heavy" if heavy else "not heavy and not documented"]
     command += [argument for argument in arguments if argument != "--heavy"]
     if any(Path(argument.partition("::")[0]).exists() for argument in arguments):
         return subprocess.run(command, check=False).returncode

@@ -12,7 +12,7 @@ import pytest
 from tests.documented.table import Entry, table
 from tests.documented.world import World, documented_world
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.documented
 PAGES = {page: found for page, found in table().items() if not isinstance(found, str)}
 
 
