@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import ray
 from ray._private import ray_constants
 
-from kolray.local.ports import LOOPBACK
+from kolray.local.ports import LOOPBACK, accepts
 
 TASK_ENV = {
     "POLARS_MAX_THREADS": "1",
@@ -42,12 +42,21 @@ def join_ray(num_cpus: int = 2) -> None:
     if ray.is_initialized():
         return
     if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False, logging_level="error")
+        with on_loopback() if _loopback_alone(os.environ["RAY_ADDRESS"]) else nullcontext():
+            ray.init(log_to_driver=False, logging_level="error")
     else:
         with _inherited(TASK_ENV | SERVE_ENV), on_loopback():
             ray.init(
                 address="local", num_cpus=num_cpus, include_dashboard=False, log_to_driver=False, logging_level="error"
             )
+
+
+def _loopback_alone(address: str) -> bool:
+    """Whether a Ray is reached on loopback only, as one of ours: Ray would ask at the machine's address instead."""
+    host, _, port = address.rpartition(":")
+    if host not in (LOOPBACK, "localhost") or not port.isdigit():
+        return False
+    return not accepts(int(port), ray.util.get_node_ip_address())
 
 
 @contextmanager
