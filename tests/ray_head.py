@@ -66,6 +66,14 @@ def ray_cluster(home: Path, logs: Path, workers: int) -> Iterator[tuple[str, lis
                 _end(node)
 
 
+def title(process: psutil.Process) -> str:
+    """A worker's says what runs in it; empty where it ended meanwhile."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
 def _start(flags: list[str], home: Path, log: Path) -> subprocess.Popen[bytes]:
     agents = ("dashboard-agent-listen-port", "dashboard-agent-grpc-port", "runtime-env-agent-port")
     # An agent that finds its usual port taken, by another Ray of this machine, never takes a job.

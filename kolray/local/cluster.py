@@ -24,12 +24,14 @@ SERVE_ENV = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "kolray.serving.proxy:
 HAPROXY_ENV = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-    "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+    # Ray has no variable for an option: it stands on a line of its own in the configuration made of this.
+    "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response\n    option http-buffer-request",
     "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, max(1, (os.cpu_count() or 1) // 2))),
 }
 """Ray Serve with HAProxy in front and requests handled on the replica's own loop. A request whose replica died before
-it answered is sent again: all of the API's may be. HAProxy leaves half of the CPUs to the replicas: its usual four
-threads on two of them only take turns."""
+it answered is sent again: all of the API's may be. For this HAProxy must have it whole before it sends any of it, which
+`http-buffer-request` says: clients send a body after its headers. HAProxy leaves half of the CPUs to the replicas: its
+usual four threads on two of them only take turns."""
 
 
 def join_ray(num_cpus: int = 2) -> None:

@@ -39,7 +39,7 @@ from kolray.stream.patterns import Patterns
 from kolray.stream.status import StatusFile
 from tests.clients import Clients
 from tests.integration.conftest import ready
-from tests.ray_head import BIN, ROOT, ray_cluster
+from tests.ray_head import BIN, ROOT, ray_cluster, title
 from tests.served import write_lake
 
 pytestmark = pytest.mark.heavy
@@ -171,17 +171,10 @@ def _with_both(nodes: list[psutil.Process], shards: list[int]) -> psutil.Process
     """A node that runs a shard and a replica."""
     for node in nodes:
         family = node.children(recursive=True)
-        replica = any("ServeReplica:kolray" in _title(each) for each in family)
+        replica = any("ServeReplica:kolray" in title(each) for each in family)
         if replica and {each.pid for each in family} & set(shards):
             return node
     return None
-
-
-def _title(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:  # it ended meanwhile
-        return ""
 
 
 def _kill(node: psutil.Process) -> None:
