@@ -108,10 +108,10 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     local.down(home)
 
 
-def _until(holds: Callable[[], Any], limit_s: float = 240) -> None:
+def _until(what: str, holds: Callable[[], Any], limit_s: float = 240) -> None:
     deadline = time.monotonic() + limit_s
     while not holds():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, f"not within {limit_s:.0f} s: {what}"
         time.sleep(0.1)
 
 
@@ -200,23 +200,23 @@ def test_a_node_that_dies_loses_and_doubles_nothing(settings: Settings, tmp_path
         url = _deploy(dashboard, tmp_path, choose_port("serving"))
         _job(dashboard, "stream.py", "--no-wait", "--submission-id", "stream")
         sent = send(producer, todo.popleft())
-        _until(lambda: len(_running(home)) == SHARDS)
-        _until(lambda: _with_both(nodes, _running(home)))
-        _until(lambda: len(_placed(home)) == SHARDS)  # one on each node
-        _until(lambda: httpx.get(f"{url}/readyz", timeout=5).is_success)
+        _until("all shards run", lambda: len(_running(home)) == SHARDS)
+        _until("a node has a shard and a replica", lambda: _with_both(nodes, _running(home)))
+        _until("each node has a shard", lambda: len(_placed(home)) == SHARDS)
+        _until("the API is ready", lambda: httpx.get(f"{url}/readyz", timeout=5).is_success)
         with Asked(url, token) as clients:
             while todo:
                 sent += send(producer, todo.popleft())
                 if len(todo) == LEFT_AT_KILL:
                     producer.flush()
-                    _until(lambda: _counted(home, "alerts") > 0)
+                    _until("the first alert", lambda: _counted(home, "alerts") > 0)
                     alerts_before = _counted(home, "alerts")
                     victim = _with_both(nodes, _running(home))
                     assert victim
                     _kill(victim)
                     killed = time.monotonic()
             producer.flush()
-            _until(lambda: _counted(home, "events", "rejected") >= sent)
+            _until("all is counted", lambda: _counted(home, "events", "rejected") >= sent)
             recovered = time.monotonic() - killed
         _run(BIN / "ray", "job", "stop", "--address", dashboard, "stream")
         said = _job(dashboard, "stream.py --until-end").splitlines()
