@@ -56,10 +56,13 @@ def ray_cluster(home: Path, logs: Path, workers: int) -> Iterator[tuple[str, lis
     gcs_port = choose_port("port")
     with ray_head(home, logs / "head.log", gcs_port) as address:
         flags = [f"--address=127.0.0.1:{gcs_port}", "--min-worker-port=0", "--max-worker-port=0"]
-        nodes = [
-            _start([*flags, f"--node-ip-address=127.0.0.{n + 2}"], home, logs / f"node{n}.log") for n in range(workers)
-        ]
+        nodes: list[subprocess.Popen[bytes]] = []
         try:
+            for n in range(workers):
+                log = logs / f"node{n}.log"
+                nodes.append(_start([*flags, f"--node-ip-address=127.0.0.{n + 2}"], home, log))
+                # One after another: two at once may choose the same name for their sockets, and one dies.
+                _wait_until_up(nodes[-1], log, 120)
             yield address, [psutil.Process(node.pid) for node in nodes]
         finally:
             for node in nodes:
@@ -85,6 +88,14 @@ def _start(flags: list[str], home: Path, log: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as output:
         env = os.environ | {"KOLRAY_HOME": str(home), "RAY_raylet_start_wait_time_s": "120"}
         return subprocess.Popen(command, env=env, stdout=output, stderr=output, cwd=ROOT)
+
+
+def _wait_until_up(node: subprocess.Popen[bytes], log: Path, limit_s: float) -> None:
+    deadline = time.monotonic() + limit_s
+    while "Ray runtime started" not in log.read_text():
+        assert node.poll() is None, log.read_text()[-2000:]
+        assert time.monotonic() < deadline, log.read_text()[-2000:]
+        time.sleep(0.1)
 
 
 def _end(node: subprocess.Popen[bytes]) -> None:
