@@ -22,10 +22,8 @@ HEAVY_BESIDE = (
     "airflow",
     "bench_forecast",
     "booster_trainer",
-    "listeners",
     "mlflow_postgres",
     "registry_verdicts",
-    "tokens",
     "trino",
     "wheel",
 )
