@@ -26,7 +26,7 @@ from tests.s3 import aws_variables
 pytestmark = pytest.mark.heavy
 ROOT = Path(__file__).parents[2]
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-LIMIT_S = 60
+LIMIT_S = 240
 
 
 class Curve:
