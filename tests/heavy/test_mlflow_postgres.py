@@ -27,6 +27,7 @@ pytestmark = pytest.mark.heavy
 ROOT = Path(__file__).parents[2]
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 LIMIT_S = 240
+"""Seconds for a server to start, beside other tests: alone it takes some fifteen."""
 
 
 class Curve:
