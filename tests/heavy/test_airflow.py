@@ -8,8 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from kolray.settings import Settings, load_settings
 from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.topics import ensure_topics
 from tests.ray_head import BIN, ROOT, ray_head
+from tests.waiting import until
 
 pytestmark = pytest.mark.heavy
 DAG = ROOT / "jobs" / "airflow" / "kolray_nightly.py"
@@ -77,10 +77,10 @@ def test_a_task_fails_with_its_ray_job(address: str) -> None:
 
 def test_a_task_that_is_killed_stops_its_ray_job(address: str) -> None:
     task = _submit(address, "endless", f"{sys.executable} -c 'import time; time.sleep(600)'")
-    _wait_for(lambda: _jobs(address, "RUNNING") == ["endless"])
+    until("the job runs", lambda: _jobs(address, "RUNNING") == ["endless"])
     os.killpg(task.pid, signal.SIGTERM)  # as Airflow does
     assert task.wait(60) != 0
-    _wait_for(lambda: _jobs(address, "STOPPED") == ["endless"])
+    until("the job is stopped", lambda: _jobs(address, "STOPPED") == ["endless"])
 
 
 def _submit(address: str, task: str, command: str) -> subprocess.Popen[bytes]:
@@ -98,13 +98,6 @@ def _jobs(address: str, status: str) -> list[str]:
     jobs = httpx.get(f"{address}/api/jobs/", timeout=30).raise_for_status().json()
     ids = [job["submission_id"] for job in jobs if job["status"] == status]
     return [name.split("-")[1] for name in ids if name and name.startswith("kolray-")]
-
-
-def _wait_for(holds: Callable[[], bool], limit_s: float = 90) -> None:
-    deadline = time.monotonic() + limit_s
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
 
 
 def _run_dag(folder: Path, address: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 import polars as pl
@@ -41,6 +40,7 @@ from tests.clients import Clients
 from tests.integration.conftest import ready
 from tests.ray_head import BIN, ROOT, ray_cluster, title
 from tests.served import write_lake
+from tests.waiting import until
 
 pytestmark = pytest.mark.heavy
 GRACE_S = 5.0
@@ -106,13 +106,6 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
         submit(ModelRegistry.of(settings), kind, train(kind, settings.lake_root))
     yield settings
     local.down(home)
-
-
-def _until(what: str, holds: Callable[[], Any], limit_s: float = 240) -> None:
-    deadline = time.monotonic() + limit_s
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {limit_s:.0f} s: {what}"
-        time.sleep(0.1)
 
 
 def _deploy(dashboard: str, folder: Path, port: int) -> str:
@@ -200,23 +193,23 @@ def test_a_node_that_dies_loses_and_doubles_nothing(settings: Settings, tmp_path
         url = _deploy(dashboard, tmp_path, choose_port("serving"))
         _job(dashboard, "stream.py", "--no-wait", "--submission-id", "stream")
         sent = send(producer, todo.popleft())
-        _until("all shards run", lambda: len(_running(home)) == SHARDS)
-        _until("a node has a shard and a replica", lambda: _with_both(nodes, _running(home)))
-        _until("each node has a shard", lambda: len(_placed(home)) == SHARDS)
-        _until("the API is ready", lambda: httpx.get(f"{url}/readyz", timeout=5).is_success)
+        until("all shards run", lambda: len(_running(home)) == SHARDS)
+        until("a node has a shard and a replica", lambda: _with_both(nodes, _running(home)))
+        until("each node has a shard", lambda: len(_placed(home)) == SHARDS)
+        until("the API is ready", lambda: httpx.get(f"{url}/readyz", timeout=5).is_success)
         with Asked(url, token) as clients:
             while todo:
                 sent += send(producer, todo.popleft())
                 if len(todo) == LEFT_AT_KILL:
                     producer.flush()
-                    _until("the first alert", lambda: _counted(home, "alerts") > 0)
+                    until("the first alert", lambda: _counted(home, "alerts") > 0)
                     alerts_before = _counted(home, "alerts")
                     victim = _with_both(nodes, _running(home))
                     assert victim
                     _kill(victim)
                     killed = time.monotonic()
             producer.flush()
-            _until("all is counted", lambda: _counted(home, "events", "rejected") >= sent)
+            until("all is counted", lambda: _counted(home, "events", "rejected") >= sent)
             recovered = time.monotonic() - killed
         _run(BIN / "ray", "job", "stop", "--address", dashboard, "stream")
         said = _job(dashboard, "stream.py --until-end").splitlines()

@@ -8,11 +8,9 @@ import secrets
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -22,12 +20,11 @@ from kolray.local.ports import accepts, choose_port
 from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
 from kolray.settings import S3Settings
 from tests.s3 import aws_variables
+from tests.waiting import until
 
 pytestmark = pytest.mark.heavy
 ROOT = Path(__file__).parents[2]
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-LIMIT_S = 240
-"""Seconds for a server to start, beside other tests: alone it takes some fifteen."""
 
 
 class Curve:
@@ -58,7 +55,7 @@ def database() -> Iterator[str]:
         given.unlink()
         start = [programs / "postgres", "-D", folder / "data", "-h", "127.0.0.1", "-p", str(port), "-k", folder]
         with subprocess.Popen(start, user=user, cwd=folder, stderr=subprocess.DEVNULL) as server:
-            _wait(lambda: accepts(port))
+            until("PostgreSQL answers", lambda: accepts(port))
             yield f"postgresql+psycopg://mlflow:{password}@127.0.0.1:{port}/postgres"
             server.terminate()
     finally:
@@ -82,23 +79,11 @@ def _mlflow(database: str, s3: S3Settings, log: Path) -> Iterator[str]:
     with log.open("wb") as out:
         server = subprocess.Popen(command, env=env, stdout=out, stderr=out, start_new_session=True)
     try:
-        _wait(lambda: httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).is_success, log)
+        until("MLflow answers", lambda: httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).is_success, log=log)
         yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(server.pid, 15)
         server.wait()
-
-
-def _wait(ready: Any, log: Path | None = None) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while time.monotonic() < deadline:
-        try:
-            if ready():
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.2)
-    raise AssertionError(log.read_text()[-2000:] if log else "it did not start")
 
 
 def test_versions_survive_the_server(database: str, s3: S3Settings, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from kolray.settings import Settings
 from tests.clients import Clients
 from tests.ray_head import BIN, ROOT, ray_head, title
 from tests.served import served_home
+from tests.waiting import until
 
 pytestmark = pytest.mark.heavy
 KOLS = [f"kol-{n:04d}" for n in range(200)]
@@ -124,13 +125,6 @@ def _in_rotation() -> float:
     return sum("REPLICA" in each["svname"] and each["status"].startswith("UP") for each in servers)
 
 
-def _wait(holds: Callable[[], bool], limit_s: float = 120) -> None:
-    deadline = time.monotonic() + limit_s
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
-
-
 def _healthy(url: str) -> bool:
     try:
         return httpx.get(f"{url}/healthz", timeout=5).is_success
@@ -143,7 +137,7 @@ def test_no_request_fails_through_changes_and_kills(settings: Settings, dashboar
     registry.set_alias("trust", 1, CHAMPION)
     url, token = f"http://127.0.0.1:{port}", Tokens.of(settings).create(tmp_path.name, ("score",), 10**6)
     _deploy(dashboard, tmp_path, port, canary_percent=0, shadow=False)
-    _wait(lambda: _healthy(url) and len(_replicas()) == 2)
+    until("two replicas answer", lambda: _healthy(url) and len(_replicas()) == 2)
     with Load(url, token) as load:
         load.until(lambda models: set(models.values()) == {"trust:1"})
         pids = {each.pid for each in _replicas()}
@@ -159,10 +153,10 @@ def test_no_request_fails_through_changes_and_kills(settings: Settings, dashboar
 
         assert set(load.statuses) == {200}
         for _ in range(KILLS):
-            _wait(lambda: len(_replicas()) == 2 and _in_rotation() >= 2)
+            until("two replicas are in rotation", lambda: len(_replicas()) == 2 and _in_rotation() >= 2)
             victim = _replicas()[0]
             victim.kill()
-            _wait(lambda gone=victim: not gone.is_running())  # type: ignore[misc]
+            until("the replica is gone", lambda gone=victim: not gone.is_running())  # type: ignore[misc]
             load.until(lambda models: set(models.values()) == {"trust:2"})
     print(load.statuses)
     assert set(load.statuses) == {200}
@@ -173,12 +167,12 @@ def test_no_request_fails_while_replicas_go_and_come(settings: Settings, dashboa
     port = choose_port("serving")
     url, token = f"http://127.0.0.1:{port}", Tokens.of(settings).create(tmp_path.name, ("score",), 10**6)
     _deploy(dashboard, tmp_path, port)
-    _wait(lambda: _healthy(url) and len(_replicas()) == 2)
+    until("two replicas answer", lambda: _healthy(url) and len(_replicas()) == 2)
     with Load(url, token) as load:
         for replicas in (1, 3):
             before = load.statuses.total()
             _deploy(dashboard, tmp_path, port, replicas)
-            _wait(lambda n=replicas: len(_replicas()) == n)  # type: ignore[misc]
+            until(f"{replicas} replicas run", lambda n=replicas: len(_replicas()) == n)  # type: ignore[misc]
             load.until(lambda models: len(models) == len(KOLS))
             assert load.statuses.total() > before + len(KOLS)
     print(load.statuses)

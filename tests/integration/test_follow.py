@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,19 +32,17 @@ from kolray.settings import Settings
 from kolray.stream.actors import Supervisor
 from kolray.stream.status import StatusFile, totals
 from tests.ray_head import BIN, ray_head
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
 
-def until(holds: Callable[[], bool]) -> None:
-    clock, limit = SystemClock(), SystemClock().monotonic() + 60
-    while not holds():
-        assert clock.monotonic() < limit
-        clock.sleep(0.1)
-
-
 def rows(settings: Settings, table: str) -> int:
     return int(LakeTables(settings.lake_root).scan(table).select(pl.len()).collect().item())
+
+
+def all_arrived(settings: Settings, ids: dict[Kind, pl.Series]) -> bool:
+    return all(rows(settings, f"bronze.{kind}") >= len(ids[kind]) for kind in KINDS)
 
 
 def sent_in_parts(settings: Settings) -> Iterator[dict[Kind, pl.Series]]:
@@ -94,15 +92,15 @@ def test_followers_that_are_killed_lose_and_double_nothing(embedded: Settings) -
         for number, so_far in enumerate(sent_in_parts(settings)):
             ids = so_far
             if number in {2, 4, 6}:
-                until(lambda: len(set(followers.pids.values()) - killed) == 2)
+                until("killed followers are replaced", lambda: len(set(followers.pids.values()) - killed) == 2)
                 victim = followers.pids[number // 2 % 2]
                 killed.add(victim)
                 os.kill(victim, signal.SIGKILL)
             if number == 5:
                 run_bronze(settings)  # at the same time, over the same partitions
         counts = totals(Supervisor(settings, until_end=True).run())
-        until(lambda: all(rows(settings, f"bronze.{kind}") >= len(ids[kind]) for kind in KINDS))
-        until(lambda: rows(settings, "bronze.dead_letters") >= counts["rejected"])
+        until("every event is in bronze", lambda: all_arrived(settings, ids))
+        until("every dead letter is in bronze", lambda: rows(settings, "bronze.dead_letters") >= counts["rejected"])
     assert len(killed) == 3
     tables = LakeTables(settings.lake_root)
     for kind in KINDS:
@@ -122,9 +120,9 @@ def test_followers_outlive_a_broker_that_is_killed(own_local: Settings) -> None:
         for number, so_far in enumerate(sent_in_parts(settings)):
             ids = so_far
             if number == 3:
-                until(lambda: rows(settings, "bronze.social") > 0)
+                until("bronze begins", lambda: rows(settings, "bronze.social") > 0)
                 kill_broker(settings)
-        until(lambda: all(rows(settings, f"bronze.{kind}") >= len(ids[kind]) for kind in KINDS))
+        until("every event is in bronze", lambda: all_arrived(settings, ids))
     for kind in KINDS:
         held = LakeTables(settings.lake_root).scan(f"bronze.{kind}").select("event_id").collect()
         assert held["event_id"].sort().equals(ids[kind].sort())
@@ -135,7 +133,7 @@ def kill_broker(settings: Settings) -> None:
     [watchdog] = [running for running in RunFolder(settings.home).running() if running.name == "kafka"]
     for process in psutil.Process(watchdog.pid).children(recursive=True):
         process.kill()
-    until(lambda: not watchdog.alive())
+    until("the watchdog ends", lambda: not watchdog.alive())
     SystemClock().sleep(5)
     local.start_again("kafka", settings.home, os.getpid())
 
@@ -155,7 +153,8 @@ def test_the_command_ends_cleanly_with_what_came(embedded: Settings, sign: signa
         text=True,
     )
     try:
-        until(lambda: rows(embedded, "bronze.social") == len(ids["social"]) or command.poll() is not None)
+        arrived = len(ids["social"])
+        until("all of bronze", lambda: rows(embedded, "bronze.social") == arrived or command.poll() is not None)
         command.send_signal(sign)
         said, _ = command.communicate(timeout=60)
     finally:
@@ -181,7 +180,7 @@ def test_as_a_submitted_job_it_ends_when_the_job_is_stopped(embedded: Settings, 
 
         command = [str(BIN / "kolray"), "lake", "bronze", "--follow", "--interval", "0.5", "--json"]
         job("submit", "--submission-id", "follow", "--no-wait", "--", *command)
-        until(lambda: all(rows(embedded, f"bronze.{kind}") == len(ids[kind]) for kind in KINDS))
+        until("every event is in bronze", lambda: all_arrived(embedded, ids))
         job("stop", "follow")
         said = job("logs", "follow")
     assert json.dumps({f"bronze.{kind}": len(ids[kind]) for kind in KINDS}) in said

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,17 +41,10 @@ from kolray.stream.status import totals
 from tests.beside import run_beside
 from tests.integration.conftest import ready
 from tests.lakes import make_lake
+from tests.waiting import until
 
 KOL = "kol_000003"
 END = datetime.now(UTC) - timedelta(hours=2)
-
-
-def _until(holds: Callable[[], bool], limit_s: float = 90) -> None:
-    clock = SystemClock()
-    limit = clock.monotonic() + limit_s
-    while not holds() and clock.monotonic() < limit:
-        clock.sleep(0.05)
-    assert holds()
 
 
 def _forgotten(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, object]]:
@@ -138,12 +131,12 @@ def test_nothing_is_left_and_nothing_comes_back_while_the_stream_runs(
         return totals(supervisor.status())[name] if supervisor.status() else 0
 
     def act() -> None:
-        _until(lambda: read("events") + read("rejected") >= sent)
+        until("every record is read", lambda: read("events") + read("rejected") >= sent)
         _refine(embedded)
         _leave_traces(embedded)
         rejected = read("rejected")
         _send_broken(embedded)
-        _until(lambda: read("rejected") > rejected)
+        until("broken records are rejected", lambda: read("rejected") > rejected)
         follower = Follower(slow, list(range(embedded.kafka.partitions)), SystemClock())
         for _ in range(10):
             follower.step()  # it holds what it will commit after the erasure
@@ -157,8 +150,8 @@ def test_nothing_is_left_and_nothing_comes_back_while_the_stream_runs(
         before = read("counted")
         more = _send_more(embedded)
         _check_ingestion(tmp_path)
-        _until(lambda: read("denied") == more - 1)
-        _until(lambda: read("counted") == before + 2)
+        until("the erased KOL is denied", lambda: read("denied") == more - 1)
+        until("the others are counted", lambda: read("counted") == before + 2)
 
     run_beside(supervisor, act)
     assert supervisor.restarts == 0

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from kolray.settings import Settings, load_settings
 from kolray.stores.open import open_metrics_store
 from kolray.stream.topics import ensure_topics
 from tests.ray_head import BIN, ROOT, ray_head
+from tests.waiting import until
 
 JOBS = [
     "generate.py 100 78",
@@ -59,19 +59,6 @@ def dashboard(home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield address
 
 
-def _wait(url: str, limit_s: float) -> httpx.Response:
-    deadline = time.monotonic() + limit_s
-    while True:
-        try:
-            answer = httpx.get(url, timeout=5)
-            if answer.is_success:
-                return answer
-        except httpx.HTTPError:
-            pass
-        assert time.monotonic() < deadline, f"{url} did not answer"
-        time.sleep(0.3)
-
-
 def _submit(dashboard: str, home: Settings, job: str) -> str:
     command = [BIN / "ray", "job", "submit", "--address", dashboard, "--", sys.executable, *job.split()]
     command[-len(job.split())] = str(ROOT / "jobs" / job.split(maxsplit=1)[0])
@@ -97,7 +84,7 @@ def _check_deployment(dashboard: str, home: Settings, tmp_path: Path) -> None:
     command = [BIN / "serve", "deploy", str(file), "-a", dashboard]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
-    _wait(f"http://127.0.0.1:{port}/healthz", 90)
+    until("the API answers", lambda: httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5).is_success)
     token = Tokens.of(home).create("jobs", ("score",), 100)
     answer = httpx.post(
         f"http://127.0.0.1:{port}/kol/score",

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -17,6 +16,7 @@ from kolray import local
 from kolray.errors import SettingsError
 from kolray.local.ports import LOOPBACK
 from kolray.settings import ObserveSettings
+from tests.waiting import until
 
 OWNER = """
 import os, sys, time
@@ -74,10 +74,7 @@ def test_servers_end_when_their_owner_is_killed(tmp_path: Path) -> None:
         servers = _servers(tmp_path)
         assert len(servers) == 4
         owner.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while any(process.is_running() for process in servers) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not any(process.is_running() for process in servers)
+    until("all servers end", lambda: not any(process.is_running() for process in servers), 20)
     local.down(tmp_path)
 
 

@@ -23,6 +23,7 @@ from kolray.stores.open import open_feature_store, open_metrics_store
 from kolray.stream.actors import Supervisor
 from kolray.stream.status import totals
 from tests.beside import run_beside
+from tests.waiting import until
 
 pytestmark = [pytest.mark.usefixtures("cluster"), pytest.mark.embedded]
 
@@ -37,12 +38,6 @@ def _supervised(settings: Settings, **changes: object) -> tuple[Supervisor, int]
     return Supervisor(settings.model_copy(update={"stream": stream})), send_world(settings, world)
 
 
-def _until(holds: Callable[[], bool]) -> None:
-    clock, limit = SystemClock(), SystemClock().monotonic() + 120
-    while not holds() and clock.monotonic() < limit:
-        clock.sleep(0.05)
-
-
 def _run_beside(supervisor: Supervisor, sent: int, act: Callable[[], None]) -> None:
     """Runs until ``act`` is over and every record was read."""
 
@@ -52,7 +47,7 @@ def _run_beside(supervisor: Supervisor, sent: int, act: Callable[[], None]) -> N
 
     def act_and_wait() -> None:
         act()
-        _until(all_read)
+        until("every record is read", all_read)
 
     run_beside(supervisor, act_and_wait)
     assert totals(supervisor.status())["events"] + totals(supervisor.status())["rejected"] == sent
@@ -63,11 +58,11 @@ def test_a_hung_shard_is_replaced_and_its_partitions_go_on(embedded: Settings) -
     stopped: list[psutil.Process] = []
 
     def hang() -> None:
-        _until(lambda: len(supervisor.status()) == 2)
+        until("both shards run", lambda: len(supervisor.status()) == 2)
         stopped.append(psutil.Process(int(supervisor.status()[0]["pid"])))
         os.kill(stopped[0].pid, signal.SIGSTOP)
-        _until(lambda: supervisor.restarts > 0)
-        _until(lambda: all(shard.state == "running" for shard in supervisor.watch.shards))
+        until("the hung shard is replaced", lambda: supervisor.restarts > 0)
+        until("all shards run", lambda: all(shard.state == "running" for shard in supervisor.watch.shards))
 
     _run_beside(supervisor, sent, hang)
     assert supervisor.restarts == 1
@@ -82,7 +77,7 @@ def test_a_store_that_is_away_for_long_is_waited_for_and_is_not_a_hang(embedded:
 
     def lock() -> None:
         locker.execute("BEGIN IMMEDIATE")  # no shard can write from here on
-        _until(lambda: any(shard.state == "running" for shard in supervisor.watch.shards))
+        until("a shard runs", lambda: any(shard.state == "running" for shard in supervisor.watch.shards))
         SystemClock().sleep(10)
         locker.rollback()
 
@@ -97,15 +92,15 @@ def test_a_redis_that_lost_its_memory_is_filled_again_while_the_stream_runs(embe
     store = open_metrics_store(embedded)
 
     def lose() -> None:
-        _until(lambda: totals(supervisor.status())["windows"] > 0)
-        _until(lambda: any(rows.height for rows in store.scan_windows()))
+        until("a window closes", lambda: totals(supervisor.status())["windows"] > 0)
+        until("the store has a window", lambda: any(rows.height for rows in store.scan_windows()))
         store.upsert_scores(pl.DataFrame([SCORE], schema=SCORE_SCHEMA, orient="row"))
         [redis] = [running for running in RunFolder(embedded.home).running() if running.name == "redis"]
         for process in psutil.Process(redis.pid).children():
             process.kill()
-        _until(lambda: not redis.alive())
+        until("Redis ends", lambda: not redis.alive())
         local.start_again("redis", embedded.home, os.getpid())
-        _until(lambda: live.get_score("kol_000001") is not None)
+        until("Redis has its score again", lambda: live.get_score("kol_000001") is not None)
 
     _run_beside(supervisor, sent, lose)
     held = dict(zip(SCORE_SCHEMA, SCORE, strict=True))
