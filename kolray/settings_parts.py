@@ -268,6 +268,12 @@ class ObserveSettings(_Part):
         description="folder where serving replicas say where their metrics are, seen by all nodes and by Prometheus; "
         "none: <home>/metrics/targets",
     )
+    runbooks: str = Field(
+        "http://127.0.0.1:8001/runbooks/{alert}/",
+        pattern=r"^https?://[^\s/]+/\S*\{alert\}\S*$",
+        description="address of an alert's page, {alert} for its name: of the site that `make docs` builds, or of the "
+        "repository, wherever you serve it",
+    )
     json_logs: bool = Field(default=True, description="logs of jobs and replicas as JSON lines; false: plain text")
     traces: str | None = Field(
         None,

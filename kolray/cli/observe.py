@@ -54,12 +54,19 @@ def names() -> None:
 
 
 @app.command()
+def alerts() -> None:
+    """Print every alert with its severity and what it says: the table of docs/runbooks/index.md."""
+    from kolray.observability.reference import alerts_table
+
+    print(alerts_table(), end="")
+
+
+@app.command()
 def config(
     out: Path = typer.Option(Path("ops"), help="folder that gets prometheus/ and grafana/"),
     every_s: float = typer.Option(15, "--every", help="seconds between scrapes"),
     pace: float = typer.Option(1, help="what all durations of the alert rules are multiplied by; for drills"),
     targets: str | None = typer.Option(None, help="folder of the replicas' announcements; none: of the settings"),
-    runbooks: str = typer.Option("docs/runbooks", help="where the runbooks are, for the alerts' links"),
 ) -> None:
     """Write Prometheus' scrape configuration and alert rules and Grafana's dashboards, for this home."""
     from kolray.local import exporter_address
@@ -68,7 +75,7 @@ def config(
     settings = load_settings()
     exporter = exporter_address(settings.home) or f"127.0.0.1:{settings.observe.port}"
     folder = targets or settings.metric_targets
-    watched = Watched(exporter, folder, every_s=every_s, pace=pace, runbooks=runbooks)
+    watched = Watched(exporter, folder, every_s=every_s, pace=pace, runbooks=settings.observe.runbooks)
     for file in write_config(out, watched):
         print(file)
 

@@ -14,6 +14,7 @@ import yaml
 from kolray.observability.alerts import GROUPS, Rule
 from kolray.observability.dashboards import DASHBOARDS
 from kolray.observability.grafana import dashboard_json, provisioning
+from kolray.settings import ObserveSettings
 
 NOTE = "# Written by `kolray observe config`; change the definitions in kolray/observability instead.\n"
 _RANGE = re.compile(r"\[(\d+)([smh])\]")
@@ -32,7 +33,7 @@ class Watched:
         ray: the file in which Ray's head node lists every node's metrics.
         every_s: seconds between scrapes and evaluations.
         pace: factor of every duration in the alert rules, for drills and tests; 1 in production.
-        runbooks: folder or URL of the runbooks.
+        runbooks: address of an alert's page, ``{alert}`` for its name.
     """
 
     exporter: str = "127.0.0.1:9470"
@@ -40,7 +41,7 @@ class Watched:
     ray: str = "/tmp/ray/prom_metrics_service_discovery.json"  # noqa: S108 - where Ray writes it
     every_s: float = 15
     pace: float = 1
-    runbooks: str = "docs/runbooks"
+    runbooks: str = ObserveSettings().runbooks
 
 
 def prometheus_config(watched: Watched) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def _rule(rule: Rule, watched: Watched) -> dict[str, Any]:
         "expr": paced(rule.expr, watched),
         **({"for": _text(rule.for_s * watched.pace)} if rule.for_s else {}),
         "labels": {"severity": rule.severity},
-        "annotations": {"summary": rule.about, "runbook_url": f"{watched.runbooks}/{rule.runbook}"},
+        "annotations": {"summary": rule.about, "runbook_url": watched.runbooks.replace("{alert}", rule.name)},
     }
 
 

@@ -1,7 +1,10 @@
-"""The tables of ``docs/metrics.md``, made of the catalog."""
+"""The tables of ``docs/metrics.md`` and ``docs/runbooks/index.md``, made of the catalog and of the alert rules."""
 
 from __future__ import annotations
 
+import re
+
+from kolray.observability.alerts import GROUPS
 from kolray.observability.catalog import CATALOG
 from kolray.observability.metric import Part
 
@@ -29,3 +32,23 @@ def markdown() -> str:
                 lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.about} |")
         lines.append("")
     return "\n".join(lines[:-1]) + "\n"
+
+
+def alerts_table() -> str:
+    """Every alert with its page, in the groups and the order of the rules."""
+    lines: list[str] = []
+    for group, rules in GROUPS.items():
+        lines += [f"## {group.capitalize()}", "", "| alert | severity | says |", "|---|---|---|"]
+        lines += [f"| [{rule.name}]({rule.runbook}) | {rule.severity} | {_said(rule.about)} |" for rule in rules]
+        lines.append("")
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def _said(about: str) -> str:
+    """What an alert says, with words in capitals for what it fills in.
+
+    >>> _said("shard {{ $labels.shard }} waits for {{ $value | humanizeDuration }}, {{ $value }} times")
+    'shard SHARD waits for TIME, N times'
+    """
+    labelled = re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda found: found[1].upper(), about)
+    return re.sub(r"\{\{ \$value.*?\}\}", "N", labelled.replace("{{ $value | humanizeDuration }}", "TIME"))

@@ -10,15 +10,18 @@ from pathlib import Path
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest
+from pydantic import ValidationError
 
 from kolray.observability.alerts import RULES
 from kolray.observability.catalog import CATALOG
-from kolray.observability.config import Watched, paced, rendered, write_config
+from kolray.observability.config import Watched, alert_rules, paced, rendered, write_config
 from kolray.observability.dashboards import DASHBOARDS, RATE
-from kolray.observability.reference import markdown
+from kolray.observability.reference import alerts_table, markdown
+from kolray.settings import ObserveSettings
 
 ROOT = Path(__file__).parents[3]
 OPS = ROOT / "ops"
+RUNBOOKS = ROOT / "docs" / "runbooks"
 QUERIES = [query for board in DASHBOARDS for panel in board.panels for query in panel.queries.values()]
 KNOWN = {series for metric in CATALOG.values() for series in metric.series}
 REWRITE = "write ops anew: `kolray observe config --targets /var/lib/kolray/metrics/targets`"
@@ -66,11 +69,32 @@ def test_the_files_in_ops_are_what_the_definitions_render() -> None:
 
 
 def test_every_alert_has_a_runbook_and_no_runbook_is_left_over() -> None:
-    pages = {page.name: page.read_text() for page in (ROOT / "docs" / "runbooks").glob("*.md")}
+    pages = {page.name: page.read_text() for page in RUNBOOKS.glob("Kolray*.md")}
     assert set(pages) == {rule.runbook for rule in RULES}
     for name, text in pages.items():
         headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
         assert headings == ["What it means", "How to see", "What to do"], name
+
+
+def test_the_list_of_runbooks_is_the_rules_themselves() -> None:
+    page = (RUNBOOKS / "index.md").read_text()
+    assert page[page.index("## Stream") :] == alerts_table(), "write it anew by `kolray observe alerts`"
+
+
+def test_an_alert_leads_to_its_page_wherever_that_is_served() -> None:
+    def links(watched: Watched) -> list[str]:
+        rules = [rule for group in alert_rules(watched)["groups"] for rule in group["rules"]]
+        return [rule["annotations"]["runbook_url"] for rule in rules]
+
+    assert links(Watched()) == [f"http://127.0.0.1:8001/runbooks/{rule.name}/" for rule in RULES]
+    elsewhere = ObserveSettings(runbooks="https://git.example/kolray/docs/runbooks/{alert}.md").runbooks
+    assert links(Watched(runbooks=elsewhere))[0] == "https://git.example/kolray/docs/runbooks/KolrayStreamDown.md"
+
+
+@pytest.mark.parametrize("dead", ["docs/runbooks/{alert}.md", "https://git.example/runbooks", "{alert}"])
+def test_links_that_lead_nowhere_are_refused(dead: str) -> None:
+    with pytest.raises(ValidationError, match="runbooks"):
+        ObserveSettings(runbooks=dead)
 
 
 def test_every_alert_is_shown_to_fire_and_to_be_silent() -> None:
