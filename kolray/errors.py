@@ -17,9 +17,17 @@ A message says what happened, why, and what to do. All of them survive ``pickle`
 
 from __future__ import annotations
 
+from kolray.redaction import redacted
+
 
 class KolrayError(Exception):
-    """Root of the tree: catch this to catch all of kolray's own errors."""
+    """Root of the tree: catch this to catch all of kolray's own errors.
+
+    None holds a password or token, wherever it is printed: addresses of settings, which messages name, may have one.
+    """
+
+    def __init__(self, *said: object) -> None:
+        super().__init__(*(redacted(part) if isinstance(part, str) else part for part in said))
 
 
 class SettingsError(KolrayError):
@@ -31,7 +39,7 @@ class ServiceUnavailableError(KolrayError):
 
     def __init__(self, service: str, address: str, advice: str) -> None:
         super().__init__(service, address, advice)
-        self.service, self.address, self.advice = service, address, advice
+        self.service, self.address, self.advice = self.args
 
     def __str__(self) -> str:
         return f"{self.service} does not answer at {self.address}: {self.advice}"

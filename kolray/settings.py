@@ -96,6 +96,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         frozen=True,
         extra="forbid",
+        hide_input_in_errors=True,
         nested_model_default_partial_update=True,
     )
 

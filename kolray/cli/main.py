@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 import typer
 
@@ -32,6 +33,7 @@ from kolray.cli import (
     webhooks,
 )
 from kolray.errors import KolrayError
+from kolray.redaction import redacted
 
 app = typer.Typer(name="kolray", no_args_is_help=True, help="Real-time trust scores and campaign forecasts for KOLs.")
 
@@ -77,9 +79,15 @@ for group in (
 
 
 def main() -> None:
-    """Entry point of the ``kolray`` command: exits 1 with one line for an error of kolray's own."""
+    """Entry point of the ``kolray`` command: exits 1 with one line for an error of kolray's own.
+
+    Any other error shows where it came from, without the passwords that libraries put into their messages.
+    """
     try:
         app()
     except KolrayError as error:
         print(f"kolray: {error}", file=sys.stderr)
+        sys.exit(1)
+    except Exception:
+        print(redacted(traceback.format_exc()), file=sys.stderr, end="")
         sys.exit(1)

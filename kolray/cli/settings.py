@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from rich.console import Console
 from rich.table import Table
 
+from kolray.redaction import redacted
 from kolray.settings import Settings, load_settings
 
 MASK = "********"
@@ -50,11 +51,13 @@ def _value(settings: Settings, name: str) -> str:
     value: Any = settings
     for part in name.split("."):
         value = getattr(value, part)
-    return MASK if isinstance(value, SecretStr) else str(value)
+    return MASK if isinstance(value, SecretStr) else redacted(str(value))
 
 
 def settings(as_markdown: bool = typer.Option(False, "--markdown", help="the reference table of the docs")) -> None:
-    """Show every setting with its environment variable and the value in force; secrets are masked."""
+    """Show every setting with its environment variable and the value in force; secrets are masked,
+
+    also where an address carries one."""
     if as_markdown:
         print(markdown(), end="")
         return

@@ -17,6 +17,7 @@ from rich.table import Table
 from kolray.cli.options import parse_time
 from kolray.clock import SystemClock
 from kolray.errors import InvalidInputError
+from kolray.redaction import redacted
 from kolray.settings import load_settings
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def add(
 def list_webhooks(as_json: bool = AS_JSON) -> None:
     """Show the webhooks and how many alerts each did not take, never their secrets."""
     held = _held()
-    rows = [(e.name, e.url, e.rules, e.created_at, len(held.dead(e.name))) for e in held.all()]
+    rows = [(e.name, redacted(e.url), e.rules, e.created_at, len(held.dead(e.name))) for e in held.all()]
     if as_json:
         print(json.dumps([dict(zip(("name", "url", "rules", "created_at", "dead"), row, strict=True)) for row in rows]))
         return

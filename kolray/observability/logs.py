@@ -7,34 +7,19 @@ A line has ``timestamp``, ``level``, ``logger``, ``message``, what a call gives 
 from __future__ import annotations
 
 import logging
-import re
 from contextvars import ContextVar
 from typing import TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
+from kolray.redaction import redacted
+
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """Set once a request; a task or thread that works for it inherits it."""
 KOL_ID: ContextVar[str | None] = ContextVar("kol_id", default=None)
 CONTEXT = {"request_id": REQUEST_ID, "kol_id": KOL_ID}
-_SECRETS = (
-    (re.compile(r"(://)[^\s/@\"]+@"), r"\1***@"),  # user:password in an address
-    (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]+"), r"\1***"),
-    (re.compile(r"(?i)\b((?:access_token|api_key|key|token|secret|password|client_secret)=)[^\s&\"']+"), r"\1***"),
-)
 QUIET = ("kafka", "httpx", "httpcore", "botocore", "urllib3")
 """Libraries that tell every connection and request."""
-
-
-def redacted(text: str) -> str:
-    """Without passwords and tokens.
-
-    >>> redacted("redis://:geheim@cache:6379/0 refused; Authorization: Bearer abc.def; ?key=AIza1&part=id")
-    'redis://***@cache:6379/0 refused; Authorization: Bearer ***; ?key=***&part=id'
-    """
-    for pattern, instead in _SECRETS:
-        text = pattern.sub(instead, text)
-    return text
 
 
 class _Context(logging.Filter):

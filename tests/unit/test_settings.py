@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
+import traceback
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from kolray.cli.main import app
+from kolray.cli.main import app, main
 from kolray.cli.settings import MASK, all_settings, markdown, variable
 from kolray.errors import SettingsError
 from kolray.settings import Settings, load_settings
@@ -16,6 +18,13 @@ from kolray.settings import Settings, load_settings
 DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
 RETYPE = "write docs/settings.md anew: its heading, then `kolray settings --markdown`"
 SECRET = "s3cret-0f-a-user"
+ADDRESSES = {
+    "KOLRAY_REDIS__URL": f"redis://:{SECRET}@cache:6379/0",
+    "KOLRAY_MLFLOW__TRACKING_URI": f"postgresql+psycopg://mlflow:{SECRET}@db:5432/mlflow",
+    "KOLRAY_REGISTRY__URL": f"https://kolray:{SECRET}@registry",
+    "KOLRAY_OBSERVE__TRACES": f"https://kolray:{SECRET}@collector/v1/traces",
+}
+"""Settings whose servers can be told who we are by their address."""
 
 
 @pytest.fixture(autouse=True)
@@ -118,16 +127,55 @@ def test_a_wrong_variable_is_named_and_so_is_every_other(monkeypatch: pytest.Mon
 def test_secrets_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOLRAY_YOUTUBE__API_KEY", SECRET)
     monkeypatch.setenv("KOLRAY_SERVING__SESSION_SECRET", SECRET)
+    assert SECRET not in load_settings().model_dump_json()
+    for name, address in ADDRESSES.items():
+        monkeypatch.setenv(name, address)
     settings = load_settings()
+    assert SECRET in settings.redis.url
     assert settings.youtube.api_key is not None
     assert settings.youtube.api_key.get_secret_value() == SECRET
-    for text in (repr(settings), str(settings), settings.model_dump_json()):
+    for text in (repr(settings), str(settings), repr(settings.redis), str(settings.mlflow)):
         assert SECRET not in text
     monkeypatch.setenv("COLUMNS", "400")
     shown = CliRunner().invoke(app, ["settings"])
     assert shown.exit_code == 0
     assert SECRET not in shown.output
     assert shown.output.count(MASK) >= 2
+    assert shown.output.count("://***@") == len(ADDRESSES)
+
+
+@pytest.mark.parametrize("variable", ["KOLRAY_REDIS__PASSWORT", "KOLRAY_KAFKA__PARTITIONS"])
+def test_a_secret_in_the_wrong_place_is_not_repeated(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, SECRET)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_the_command_line_tells_no_secret_of_an_address_that_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KOLRAY_MLFLOW__TRACKING_URI", f"http://kolray:{SECRET}@127.0.0.1:9")
+    monkeypatch.setattr("sys.argv", ["kolray", "models", "promote", "trust"])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert "MLflow does not answer at http://***@127.0.0.1:9" in said
+    assert SECRET not in said
+
+
+def test_no_secret_is_in_the_trace_of_an_error_that_is_not_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> None:
+        raise RuntimeError(f"cannot reach https://kolray:{SECRET}@registry")
+
+    monkeypatch.setattr(sys.modules[main.__module__], "app", fails)
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert "cannot reach https://***@registry" in said
 
 
 def test_the_markdown_option_prints_the_reference_table() -> None:
