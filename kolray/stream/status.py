@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +68,11 @@ def totals(statuses: list[dict[str, Any]]) -> dict[str, int]:
 
 
 class StatusFile:
-    """``<home>/stream.json``, or what else runs without end and says so: ``state``, ``at`` and ``pid`` at least."""
+    """``<home>/stream.json``, or what else runs without end and says so: ``state``, ``at`` and ``pid`` at least.
+
+    A reader in another container or on another machine shares the file but not the processes: it goes by the file's
+    age alone.
+    """
 
     def __init__(self, home: Path, clock: Clock | None = None, file: str = FILE) -> None:
         self._path, self._clock = home / file, clock or SystemClock()
@@ -75,7 +81,7 @@ class StatusFile:
         """Replaces the file at once: a reader sees the old or the new one."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(published))
+        temporary.write_text(json.dumps(published | {"processes": processes()}))
         temporary.replace(self._path)
 
     def read(self) -> dict[str, Any] | None:
@@ -85,6 +91,20 @@ class StatusFile:
         except (FileNotFoundError, json.JSONDecodeError):
             return None
         silent = to_ms(self._clock.now()) / 1000 - published["at"] > STALE_S
-        if published["state"] == "running" and (silent or not psutil.pid_exists(published["pid"])):
+        seen = published.pop("processes", None) == processes()
+        if published["state"] == "running" and (silent or (seen and not psutil.pid_exists(published["pid"]))):
             published["state"] = "gone"
         return published
+
+
+@cache
+def processes() -> str:
+    """Which processes this one sees: two that get the same answer mean the same one by a PID.
+
+    The first PID namespace of every Linux has the same number, hence the host's name; where there are none, that alone.
+    """
+    try:
+        space = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        space = 0
+    return f"{socket.gethostname()}/{space}"

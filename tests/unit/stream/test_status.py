@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from kolray.clock import to_ms
 from kolray.observability.catalog import LONGER
 from kolray.observability.tally import Tally
+from kolray.stream import status
 from kolray.stream.meters import Meters
 from kolray.stream.metrics import StreamCollector, prometheus
 from kolray.stream.status import StatusFile, report
@@ -66,6 +72,44 @@ def test_a_run_that_was_killed_is_gone(tmp_path: Path) -> None:
     read = file.read()
     assert read is not None
     assert read["state"] == "gone"
+
+
+def test_a_process_that_is_gone_is_missed_at_once(tmp_path: Path) -> None:
+    file = StatusFile(tmp_path, FakeClock())
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    file.write(_published() | {"pid": ended.pid})
+    assert _state(file) == "gone"
+
+
+@pytest.mark.parametrize("name", ["stream.json", "follow.json"])
+def test_another_container_goes_by_the_age_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    clock = FakeClock()
+    file = StatusFile(tmp_path, clock, name)
+    monkeypatch.setattr(status, "processes", lambda: "ray-head/4026532201")
+    file.write(_published() | {"pid": 2**22 + 1})
+    monkeypatch.setattr(status, "processes", lambda: "observe/4026532307")
+    assert _state(file) == "running"
+    clock.advance(11)
+    assert _state(file) == "gone"
+
+
+def test_a_pid_namespace_is_told_from_another() -> None:
+    unshare = shutil.which("unshare")
+    command = [str(unshare), "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    if unshare is None or subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine makes no PID namespaces")
+    tell = [sys.executable, "-c", "from kolray.stream.status import processes; print(processes())"]
+    outside, inside = (subprocess.check_output(way, text=True).strip() for way in (tell, [*command, *tell]))
+    assert outside == status.processes()
+    assert inside != outside
+    assert inside.split("/")[0] == outside.split("/")[0], "the host's name is the same"
+
+
+def _state(file: StatusFile) -> str:
+    read = file.read()
+    assert read is not None
+    return str(read["state"])
 
 
 def test_a_run_that_ended_stays_ended(tmp_path: Path) -> None:
