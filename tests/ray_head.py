@@ -32,13 +32,15 @@ def own_ray() -> Iterator[None]:
 
 
 @contextmanager
-def ray_head(home: Path, log: Path, gcs_port: int | None = None, token: str | None = None) -> Iterator[str]:
+def ray_head(
+    home: Path, log: Path, gcs_port: int | None = None, token: str | None = None, dashboard_port: int | None = None
+) -> Iterator[str]:
     """A head node on free ports whose jobs find kolray's settings in ``home``; yields its address for submission.
 
     Args:
         token: what it was told by ``RAY_AUTH_TOKEN`` or its file, where it asks for one.
     """
-    ports = {"port": gcs_port or choose_port("port"), "dashboard-port": choose_port("dashboard-port")}
+    ports = {"port": gcs_port or choose_port("port"), "dashboard-port": dashboard_port or choose_port("dashboard-port")}
     ports["ray-client-server-port"] = choose_port("ray-client-server-port")
     flags = ["--head", "--include-dashboard=true", "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1"]
     head = _start([*flags, *(f"--{name}={port}" for name, port in ports.items())], home, log)
