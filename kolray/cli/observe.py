@@ -67,6 +67,7 @@ def config(
     every_s: float = typer.Option(15, "--every", help="seconds between scrapes"),
     pace: float = typer.Option(1, help="what all durations of the alert rules are multiplied by; for drills"),
     targets: str | None = typer.Option(None, help="folder of the replicas' announcements; none: of the settings"),
+    prometheus: str = typer.Option("http://127.0.0.1:9090", help="URL of Prometheus as Grafana sees it, or '${NAME}'"),
 ) -> None:
     """Write Prometheus' scrape configuration and alert rules and Grafana's dashboards, for this home."""
     from kolray.local import exporter_address
@@ -75,7 +76,8 @@ def config(
     settings = load_settings()
     exporter = exporter_address(settings.home) or f"127.0.0.1:{settings.observe.port}"
     folder = targets or settings.metric_targets
-    watched = Watched(exporter, folder, every_s=every_s, pace=pace, runbooks=settings.observe.runbooks)
+    links = settings.observe.runbooks
+    watched = Watched(exporter, folder, every_s=every_s, pace=pace, runbooks=links, prometheus=prometheus)
     for file in write_config(out, watched):
         print(file)
 

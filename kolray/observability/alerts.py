@@ -35,7 +35,7 @@ STREAM_RULES = (
          "shard {{ $labels.shard }} was started again {{ $value | humanize }} times in ten minutes"),
     Rule("KolrayShardBlocked", "critical", "kolray_stream_status_age_seconds > 60 and on () kolray_stream_up == 1", 30,
          "the loop of shard {{ $labels.shard }} has waited for {{ $value | humanizeDuration }}, as for a store"),
-    Rule("KolrayStreamLag", "critical", "sum(kolray_stream_lag_records) > 10000 and on () kolray_stream_up == 1", 60,
+    Rule("KolrayStreamLag", "critical", "sum(kolray_stream_lag_records) > 10000 and on () kolray_stream_up == 1", 30,
          "{{ $value | humanize }} records of the raw topics are still to be read"),
     Rule("KolrayWatermarkDelayed", "warning",
          "max(kolray_stream_watermark_delay_seconds) > 900 and on () kolray_stream_up == 1", 300,
@@ -45,7 +45,7 @@ STREAM_RULES = (
          "shard {{ $labels.shard }} made its last checkpoint {{ $value | humanizeDuration }} ago"),
     Rule("KolrayDeadLetters", "warning",
          "sum(increase(kolray_stream_dead_letters_total[5m])) > 0.01 * "
-         "(sum(increase(kolray_stream_events_total[5m])) + sum(increase(kolray_stream_dead_letters_total[5m])))", 60,
+         "(sum(increase(kolray_stream_events_total[5m])) + sum(increase(kolray_stream_dead_letters_total[5m])))", 15,
          "more than 1 % of the records cannot be used"),
     Rule("KolrayLateEvents", "warning",
          "sum(increase(kolray_stream_late_total[15m])) > 0.05 * sum(increase(kolray_stream_events_total[15m]))", 300,
@@ -56,8 +56,8 @@ STREAM_RULES = (
 )  # fmt: skip
 SERVING_RULES = (
     Rule("KolrayApiErrors", "critical",
-         'sum(rate(kolray_http_request_seconds_count{status=~"5.."}[5m])) '
-         "> 0.05 * sum(rate(kolray_http_request_seconds_count[5m]))", 60,
+         'sum(rate(kolray_http_request_seconds_count{status=~"5.."}[2m])) '
+         "> 0.05 * sum(rate(kolray_http_request_seconds_count[2m]))", 15,
          "more than 5 % of the requests are answered by 5xx"),
     Rule("KolrayApiSlow", "warning",
          "histogram_quantile(0.95, sum by (le) "
@@ -66,9 +66,11 @@ SERVING_RULES = (
     Rule("KolrayReplicaDown", "critical", 'up{job="kolray-serving"} == 0', 30,
          "the replica at {{ $labels.instance }} does not answer"),
     Rule("KolrayNoReplica", "critical",
-         'absent(up{job="kolray-serving"}) and on () count_over_time(up{job="kolray-serving"}[1h]) > 0', 60,
+         # Once it fires it holds itself up until there is a replica, however long that takes.
+         'absent(up{job="kolray-serving"}) and on () (count_over_time(up{job="kolray-serving"}[1h]) > 0 '
+         'or ALERTS{alertname="KolrayNoReplica", alertstate="firing"})', 30,
          "no replica has been announced any more"),
-    Rule("KolrayLookupBreaker", "critical", "max by (source) (kolray_lookup_breaker_open) == 1", 60,
+    Rule("KolrayLookupBreaker", "critical", "max by (source) (kolray_lookup_breaker_open) == 1", 30,
          "features are not asked of {{ $labels.source }}: it keeps failing"),
     Rule("KolrayChallengerFails", "warning", "increase(kolray_challenger_failed_total[10m]) > 0", 0,
          "the challenger failed {{ $value | humanize }} times; the champion answered"),
@@ -78,7 +80,7 @@ TRACKING_RULES = (
         "KolrayTrackingStuck",
         "critical",
         "max(kolray_tracking_oldest_seconds) > 120",
-        60,
+        30,
         "hits of tracked pages have waited {{ $value | humanizeDuration }} for Kafka",
     ),
     Rule(
@@ -91,7 +93,7 @@ TRACKING_RULES = (
     ),
 )
 WEBHOOK_RULES = (
-    Rule("KolrayAlertsUndelivered", "critical", "kolray_webhook_oldest_seconds > 900", 60,
+    Rule("KolrayAlertsUndelivered", "critical", "kolray_webhook_oldest_seconds > 900", 30,
          "alerts to the webhook {{ $labels.webhook }} have waited {{ $value | humanizeDuration }}"),
     Rule("KolrayWebhookDead", "warning", "kolray_webhook_dead_alerts > 0", 0,
          "the webhook {{ $labels.webhook }} did not take {{ $value | humanize }} alerts"),
@@ -113,7 +115,7 @@ JOB_RULES = (
          "`kolray lake bronze --follow` was killed or gave up: bronze stands still"),
     Rule("KolrayFollowStalled", "critical",
          'time() - max(kolray_lake_commit_timestamp_seconds{table=~"bronze.(social|web)"}) > 600 '
-         "and on () kolray_follow_up == 1 and on () sum(increase(kolray_stream_events_total[10m])) > 0", 60,
+         "and on () kolray_follow_up == 1 and on () sum(increase(kolray_stream_events_total[10m])) > 0", 30,
          "events come, but bronze has got none for {{ $value | humanizeDuration }}"),
     Rule("KolraySmallFiles", "warning",
          "kolray_lake_files > 1000 and kolray_lake_bytes / kolray_lake_files < 8 * 1024 * 1024", 900,
@@ -123,13 +125,19 @@ JOB_RULES = (
          '0.01 * sum without (table) (delta(kolray_lake_rows{table=~"silver.(social|web)"}[1h]) > 0)', 0,
          "{{ $value | humanize }} rows were quarantined within an hour, more than 1 % of what silver gained"),
 )  # fmt: skip
+_HOST = '"host", "$1", "instance", "(.*):[0-9]+"'
+RAY_SEEN = f'label_replace(count_over_time(up{{job="ray"}}[10m]), {_HOST})'
+RAY_ANSWERS = f'label_replace(up{{job="ray"}} == 1, {_HOST})'
 WATCHING_RULES = (
-    Rule("KolrayExporterDown", "critical", 'up{job="kolray"} == 0', 60,
+    Rule("KolrayExporterDown", "critical", 'up{job="kolray"} == 0', 30,
          "`kolray observe export` does not answer: of stream, jobs and lake nothing is known"),
     Rule("KolrayExportFailed", "warning", "kolray_export_failed == 1", 120,
          "the exporter cannot read {{ $labels.part }}"),
-    Rule("KolrayRayNodeDown", "critical", 'up{job="ray"} == 0', 60,
-         "the Ray node at {{ $labels.instance }} does not answer"),
+    # Ray takes a dead node out of its list within seconds: what was there before tells that one is missing. By machine,
+    # as a node that is started again has another port.
+    Rule("KolrayRayNodeDown", "critical",
+         f"count by (host) ({RAY_SEEN}) unless on (host) ({RAY_ANSWERS})", 30,
+         "the Ray node at {{ $labels.host }} does not answer, or is no longer there"),
 )  # fmt: skip
 GROUPS = {
     "stream": STREAM_RULES, "serving": SERVING_RULES, "tracking": TRACKING_RULES, "webhooks": WEBHOOK_RULES,

@@ -34,6 +34,7 @@ class Watched:
         every_s: seconds between scrapes and evaluations.
         pace: factor of every duration in the alert rules, for drills and tests; 1 in production.
         runbooks: address of an alert's page, ``{alert}`` for its name.
+        prometheus: Prometheus' URL as Grafana sees it, or ``${NAME}`` of a variable that Grafana is started with.
     """
 
     exporter: str = "127.0.0.1:9470"
@@ -42,6 +43,7 @@ class Watched:
     every_s: float = 15
     pace: float = 1
     runbooks: str = ObserveSettings().runbooks
+    prometheus: str = "${PROMETHEUS_URL}"
 
 
 def prometheus_config(watched: Watched) -> dict[str, Any]:
@@ -79,6 +81,12 @@ def _rule(rule: Rule, watched: Watched) -> dict[str, Any]:
     }
 
 
+def raises_after_s(rule: Rule, watched: Watched) -> float:
+    """Seconds from when what a rule's expression says is so until its alert fires, at most: a scrape, an evaluation and
+    the rule's own patience. A counter that had no series before takes one scrape more."""
+    return 2 * watched.every_s + rule.for_s * watched.pace
+
+
 def paced(expr: str, watched: Watched) -> str:
     """An expression whose ranges follow the pace, as far as the scrapes allow.
 
@@ -111,7 +119,7 @@ def rendered(watched: Watched) -> Iterator[tuple[str, str]]:
     """(path below the folder, text) of every file."""
     yield "prometheus/prometheus.yml", _yaml(prometheus_config(watched))
     yield "prometheus/alerts.yml", _yaml(alert_rules(watched))
-    for name, told in provisioning().items():
+    for name, told in provisioning(watched.prometheus).items():
         yield f"grafana/provisioning/{name}", _yaml(told)
     for dashboard in DASHBOARDS:
         yield f"grafana/dashboards/{dashboard.uid}.json", json.dumps(dashboard_json(dashboard), indent=1) + "\n"

@@ -15,6 +15,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -70,8 +71,23 @@ class Endpoint:
         self._thread.join()
 
 
-def announce(folder: Path, process: str, address: str) -> Path:
-    """Writes the file of this process, which goes with it and is touched while it lives; returns it.
+@dataclass(frozen=True)
+class Announcement:
+    """A file by which Prometheus finds a process, touched until it leaves."""
+
+    file: Path
+    left: threading.Event = field(default_factory=threading.Event)
+
+    def leave(self) -> None:
+        """Takes it back: whoever ends on purpose must not look like one that died."""
+        self.left.set()
+        self.file.unlink(missing_ok=True)
+
+
+def announce(folder: Path, process: str, address: str) -> Announcement:
+    """Writes the file of this process, which goes with it.
+
+    At a process' ordinary end it leaves by itself; one that others kill in the end has to ``leave`` before.
 
     Args:
         process: what it is, e.g. ``serving``; a label of its series.
@@ -81,13 +97,12 @@ def announce(folder: Path, process: str, address: str) -> Path:
     address = f"{socket.getfqdn()}:{port}" if host == "0.0.0.0" else address  # noqa: S104 - it is only read
     folder.mkdir(parents=True, exist_ok=True)
     forget_dead(folder, process)
-    file = folder / f"{process}-{socket.gethostname()}-{os.getpid()}.json"
+    made = Announcement(folder / f"{process}-{socket.gethostname()}-{os.getpid()}.json")
     told = json.dumps([{"targets": [address], "labels": {"process": process, "pid": str(os.getpid())}}])
-    _write(file, told)
-    ended = threading.Event()
-    threading.Thread(target=_stay, args=(file, told, process, ended), name="announced", daemon=True).start()
-    atexit.register(_leave, file, ended)
-    return file
+    _write(made.file, told)
+    threading.Thread(target=_stay, args=(made, told, process), name="announced", daemon=True).start()
+    atexit.register(made.leave)
+    return made
 
 
 def forget_dead(folder: Path, process: str) -> list[str]:
@@ -117,16 +132,11 @@ def _write(file: Path, told: str) -> None:
     temporary.replace(file)
 
 
-def _stay(file: Path, told: str, process: str, ended: threading.Event) -> None:
+def _stay(made: Announcement, told: str, process: str) -> None:
     """A node that dies takes nobody along who could remove its files: those that live do."""
-    while not ended.wait(BEAT_S):
+    while not made.left.wait(BEAT_S):
         with suppress(OSError):  # a folder that is away for a while
-            if not file.exists():
-                _write(file, told)
-            file.touch()
-            forget_dead(file.parent, process)
-
-
-def _leave(file: Path, ended: threading.Event) -> None:
-    ended.set()
-    file.unlink(missing_ok=True)
+            if not made.file.exists():
+                _write(made.file, told)
+            made.file.touch()
+            forget_dead(made.file.parent, process)

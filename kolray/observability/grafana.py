@@ -49,11 +49,16 @@ def _panel(number: int, panel: Panel) -> dict[str, Any]:
     }
 
 
-def provisioning() -> dict[str, dict[str, Any]]:
-    """File name → what makes Grafana find Prometheus and the dashboards when it starts."""
+def provisioning(prometheus: str) -> dict[str, dict[str, Any]]:
+    """File name → what makes Grafana find Prometheus and the dashboards when it starts.
+
+    Args:
+        prometheus: URL at which Grafana reaches it, or ``${NAME}`` of a variable of Grafana's environment. Grafana takes
+            all of the braces for a name: a default within them (``:-``) would leave no URL at all.
+    """
     source = {
         "name": "kolray Prometheus", "uid": SOURCE["uid"], "type": "prometheus", "access": "proxy",
-        "url": "${PROMETHEUS_URL:-http://prometheus:9090}", "isDefault": True,
+        "url": prometheus, "isDefault": True,
     }  # fmt: skip
     folder = {"name": "kolray", "folder": "kolray", "type": "file", "options": {"path": "/etc/grafana/dashboards"}}
     return {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from kolray.observability.alerts import GROUPS
+from kolray.observability.alerts import GROUPS, Rule
 from kolray.observability.catalog import CATALOG
+from kolray.observability.config import Watched, raises_after_s
 from kolray.observability.metric import Part
 
 HEADINGS: dict[Part, str] = {
@@ -22,7 +23,7 @@ HEADINGS: dict[Part, str] = {
 
 
 def markdown() -> str:
-    """One table a part."""
+    """One table a part, and the alerts'."""
     lines: list[str] = []
     for part, heading in HEADINGS.items():
         lines += [f"## {heading}", "", "| metric | kind | labels | meaning |", "|---|---|---|---|"]
@@ -38,10 +39,15 @@ def alerts_table() -> str:
     """Every alert with its page, in the groups and the order of the rules."""
     lines: list[str] = []
     for group, rules in GROUPS.items():
-        lines += [f"## {group.capitalize()}", "", "| alert | severity | says |", "|---|---|---|"]
-        lines += [f"| [{rule.name}]({rule.runbook}) | {rule.severity} | {_said(rule.about)} |" for rule in rules]
+        lines += [f"## {group.capitalize()}", "", "| alert | severity | raises after | says |", "|---|---|---|---|"]
+        lines += [_row(rule) for rule in rules]
         lines.append("")
     return "\n".join(lines[:-1]) + "\n"
+
+
+def _row(rule: Rule) -> str:
+    after = raises_after_s(rule, Watched())
+    return f"| [{rule.name}]({rule.runbook}) | {rule.severity} | {after:g} s | {_said(rule.about)} |"
 
 
 def _said(about: str) -> str:

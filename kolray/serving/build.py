@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
@@ -56,7 +56,7 @@ def build(settings: Settings) -> FastAPI:
     services = Services(graph, tokens, limiter, loop_redis, settings.serving, sessions.ok)
     app = build_app(services, tracking.routes)
     app.state.metrics.registry.register(tracking.metrics)
-    app.router.lifespan_context = _ends_with(tracking.close)
+    at_close(app, tracking.close)
     if settings.observe.traces is not None:
         from kolray.serving.traced import trace
 
@@ -66,15 +66,20 @@ def build(settings: Settings) -> FastAPI:
     return app
 
 
-def _ends_with(close: Callable[[], None]) -> Callable[[Any], AbstractAsyncContextManager[None]]:
-    """A lifespan that closes when the server has answered its last request: Ray kills a replica right after it."""
+def at_close(app: FastAPI, work: Callable[[], None]) -> None:
+    """Adds what is done when the server has answered its last request; what was added last is done first.
+
+    Ray kills a replica right after it: nothing that waits for the interpreter's end is ever done there.
+    """
+    inner = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(_: Any) -> AsyncIterator[None]:
-        yield
-        await asyncio.to_thread(close)
+    async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Any] | None]:
+        async with inner(app) as state:
+            yield state
+            await asyncio.to_thread(work)
 
-    return lifespan
+    app.router.lifespan_context = lifespan
 
 
 def build_server(settings: Settings) -> FastAPI:

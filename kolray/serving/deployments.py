@@ -12,7 +12,7 @@ from kolray.errors import ServiceUnavailableError
 from kolray.local.cluster import join_ray, replica_on_loopback
 from kolray.observability.endpoint import Endpoint, announce
 from kolray.observability.logs import set_up_logs
-from kolray.serving.build import build_server
+from kolray.serving.build import at_close, build_server
 from kolray.serving.collected import replica_text
 from kolray.serving.limits import RETRY_S
 from kolray.settings import Settings, load_settings
@@ -29,7 +29,8 @@ def _asgi() -> FastAPI:
     set_up_logs(as_json=settings.observe.json_logs)
     made = build_server(settings)
     text = partial(replica_text, made.state.services.graph, made.state.metrics.registry)
-    announce(Path(settings.metric_targets), "serving", Endpoint(text, settings.observe.host).address)
+    announced = announce(Path(settings.metric_targets), "serving", Endpoint(text, settings.observe.host).address)
+    at_close(made, announced.leave)
     return made
 
 

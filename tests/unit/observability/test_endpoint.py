@@ -45,7 +45,7 @@ def test_what_a_machine_that_is_gone_announced_goes_after_a_while(tmp_path: Path
 
 def test_who_lives_says_so_again_and_clears_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kolray.observability.endpoint.BEAT_S", 0.02)
-    mine = announce(tmp_path, "serving", "127.0.0.1:4000")
+    mine = announce(tmp_path, "serving", "127.0.0.1:4000").file
     quiet = tmp_path / "serving-node-2-4711.json"
     quiet.write_text("[]")
     os.utime(quiet, (0, 0))
@@ -60,7 +60,7 @@ def test_what_a_dead_process_announced_goes_with_the_next_one(tmp_path: Path) ->
     elsewhere = tmp_path / "serving-another-host-999999999.json"
     for file in (dead, elsewhere):
         file.write_text("[]")
-    mine = announce(tmp_path, "serving", "127.0.0.1:4000")
+    mine = announce(tmp_path, "serving", "127.0.0.1:4000").file
     assert sorted(tmp_path.iterdir()) == sorted([mine, elsewhere])
     [told] = json.loads(mine.read_text())
     assert told == {"targets": ["127.0.0.1:4000"], "labels": {"process": "serving", "pid": str(os.getpid())}}
@@ -68,6 +68,6 @@ def test_what_a_dead_process_announced_goes_with_the_next_one(tmp_path: Path) ->
 
 
 def test_of_all_interfaces_prometheus_is_told_the_machines_name(tmp_path: Path) -> None:
-    file = announce(tmp_path, "serving", "0.0.0.0:4000")
+    file = announce(tmp_path, "serving", "0.0.0.0:4000").file
     [told] = json.loads(file.read_text())
     assert told["targets"] == [f"{socket.getfqdn()}:4000"]
