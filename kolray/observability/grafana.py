@@ -53,7 +53,7 @@ def provisioning(prometheus: str) -> dict[str, dict[str, Any]]:
     """File name → what makes Grafana find Prometheus and the dashboards when it starts.
 
     Args:
-        prometheus: URL at which Grafana reaches it, or ``${NAME}`` of a variable of Grafana's environment. Grafana takes
+        prometheus: URL at which Grafana reaches it, or ``${NAME}`` of a variable of its environment. Grafana takes
             all of the braces for a name: a default within them (``:-``) would leave no URL at all.
     """
     source = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -74,9 +74,9 @@ def at_close(app: FastAPI, work: Callable[[], None]) -> None:
     inner = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Any] | None]:
-        async with inner(app) as state:
-            yield state
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        async with inner(app):
+            yield
             await asyncio.to_thread(work)
 
     app.router.lifespan_context = lifespan

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from kolray.clock import SystemClock, to_ms
 from kolray.observability.endpoint import SILENT_S, Endpoint, announce, forget_dead
+from kolray.serving.build import at_close
 from tests.prometheus import wait
 
 
@@ -71,3 +74,12 @@ def test_of_all_interfaces_prometheus_is_told_the_machines_name(tmp_path: Path) 
     file = announce(tmp_path, "serving", "0.0.0.0:4000").file
     [told] = json.loads(file.read_text())
     assert told["targets"] == [f"{socket.getfqdn()}:4000"]
+
+
+def test_a_replica_that_ends_is_no_longer_announced_before_the_rest_of_it_ends(tmp_path: Path) -> None:
+    app, mine, left = FastAPI(), announce(tmp_path, "serving", "127.0.0.1:4000"), list[bool]()
+    at_close(app, lambda: left.append(mine.file.exists()))
+    at_close(app, mine.leave)
+    with TestClient(app):
+        assert mine.file.exists()
+    assert left == [False]
