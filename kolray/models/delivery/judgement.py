@@ -14,9 +14,9 @@ Outcome = Literal["promoted", "rolled_back", "refused"]
 
 @dataclass(frozen=True)
 class Plan:
-    """``percent`` of the KOLs have the challenger. ``alpha``: at most this part of challengers that are not better than
-    the champion by more than ``-margin`` (of a loss of 0-1) are promoted. Undecided after ``minutes`` it is taken back;
-    before ``answers`` of its own answers were served it is not promoted.
+    """``percent`` of the KOLs have the challenger. ``alpha``: at most this part of deliveries of challengers whose mean
+    gain is not above ``-margin`` (of a loss of 0-1) ends in promotion; again for each delivery. Undecided after
+    ``minutes`` it is taken back; before ``answers`` of its own answers were served it is not promoted.
     """
 
     percent: float = 10

@@ -74,8 +74,8 @@ def _forecast_gains(
 
 
 def _loss(model: SuccessModel, metric: str, own: Untouched) -> Floats:
-    """0 … 1 a series; NaN where its history is the same every day."""
+    """0 … 1 a series, 1 where what it forecasts is no number; NaN where its history is the same every day."""
     made = model.forecasters[metric].forecast(own.history, own.actual.shape[1])
     scale = seasonal_scale(np.nan_to_num(own.history.values), SEASON)
-    error = np.abs(own.actual - made.value).mean(axis=1) / scale
-    return np.asarray(error / (1 + error))
+    wrong = np.abs(own.actual - np.where(np.isfinite(made.value), made.value, np.inf))
+    return np.asarray(1 - 1 / (1 + wrong.mean(axis=1) / scale))

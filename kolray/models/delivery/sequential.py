@@ -2,18 +2,24 @@
 
 Betting on the mean of bounded values (Waudby-Smith and Ramdas, "Estimating means of bounded random variables by
 betting", JRSS-B 2024): where the null holds, the wealth of a bettor whose stakes are fixed before each observation is a
-nonnegative supermartingale, so it ever reaches ``1 / alpha`` with a probability of at most ``alpha`` (Ville).
+nonnegative supermartingale, so it ever reaches ``1 / alpha`` with a probability of at most ``alpha`` (Ville). Losses
+count in full: limiting what speaks against the hypothesis would test another mean than the one that is promised.
 """
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 
-CAP = 0.9
-"""Most of the wealth that one observation may cost."""
-LIMIT = 0.25
-"""A single KOL's gain counts up to this: what is tested is the mean of gains so limited, which makes stakes bold."""
+import numpy as np
+
+from kolray.errors import InvalidInputError
+from kolray.models.metrics import Floats
+
+STAKES = np.array([0.95, 0.25])
+"""Parts of the wealth that the worst possible value costs: the bold one is soon rich where gains are as small as models'
+are (it is all but the quickest there), the other outlives rare great losses."""
+SHARES = np.array([0.8, 0.2])
+"""How the first wealth is parted between them."""
 
 
 class Verdict(StrEnum):
@@ -25,45 +31,50 @@ class Verdict(StrEnum):
 
 
 class Bettor:
-    """Bets that values in [-1, 1] have a mean above ``null``; stakes follow their mean and variance so far (aGRAPA)."""
+    """Bets that values in [-1, 1] have a mean above ``null``, a value at a time: of one trial, or of many at once.
+
+    Stakes are the same from first to last, so the wealth does not depend on the order in which values came.
+    """
 
     def __init__(self, null: float) -> None:
         self._null = null
-        self._n, self._sum, self._squares = 1, 0.0, 0.25  # as if one value had been seen: no bet on nothing
-        self._log_wealth, self.best = 0.0, 1.0
+        self._stakes = STAKES / (1 + null)
+        self._wealths = np.ones(len(STAKES))
+        self.best: Floats = np.ones(())
 
-    def see(self, value: float) -> None:
-        """Wins or loses by one more value."""
-        mean = self._sum / self._n
-        ahead, variance = mean - self._null, self._squares / self._n
-        stake = min(max(ahead / (variance + ahead**2), 0.0), CAP / (1 + self._null))
-        self._log_wealth += math.log1p(stake * (value - self._null))
-        self.best = max(self.best, math.exp(min(self._log_wealth, 700)))
-        self._n, self._sum = self._n + 1, self._sum + value
-        self._squares += (value - self._sum / self._n) ** 2
+    def see(self, value: float | Floats) -> None:
+        """Wins or loses by one more value (many trials: by one of each)."""
+        won = 1 + np.multiply.outer(self._stakes, np.asarray(value) - self._null)
+        self._wealths = (self._wealths.T * won.T).T
+        self.best = np.maximum(self.best, SHARES @ self._wealths)
 
 
 class SequentialTest:
-    """Gains (the champion's loss less the challenger's) one by one, each of another KOL.
+    """Gains (the champion's loss less the challenger's, -1 … 1) one by one, each of another KOL.
 
     Args:
         alpha: at most this part of challengers whose mean gain is not above ``-margin`` is called better, however
-            often one looks; likewise of those that are not below it called worse.
+            often one looks and however gains are spread; likewise of those that are not below it called worse. The
+            mean is that of the KOLs as they come, each given those before it.
         margin: how much worse than the champion, in loss, still counts as good enough; 0: it must be better.
     """
 
     def __init__(self, alpha: float, margin: float = 0.0) -> None:
         self._needed = 1 / alpha
-        null = -margin / LIMIT
-        self._better, self._worse = Bettor(null), Bettor(-null)
+        self._better, self._worse = Bettor(-margin), Bettor(margin)
         self.n, self._sum = 0, 0.0
 
     def see(self, gain: float) -> Verdict:
-        """The verdict after one more gain; the first that is not open stays."""
+        """The verdict after one more gain; the first that is not open stays.
+
+        Raises:
+            InvalidInputError: a gain that is none.
+        """
+        if not -1 <= gain <= 1:
+            raise InvalidInputError(f"a gain of {gain}: losses are numbers from 0 to 1, so what a model said is not one")
         if self.verdict is Verdict.OPEN:
-            limited = max(-1.0, min(1.0, gain / LIMIT))
-            self._better.see(limited)
-            self._worse.see(-limited)
+            self._better.see(gain)
+            self._worse.see(-gain)
             self.n, self._sum = self.n + 1, self._sum + gain
         return self.verdict
 
@@ -75,10 +86,10 @@ class SequentialTest:
 
     @property
     def gain(self) -> float:
-        """Mean gain so far, not limited; 0 before the first."""
+        """Mean gain so far; 0 before the first."""
         return self._sum / self.n if self.n else 0.0
 
     @property
     def evidence(self) -> tuple[float, float]:
         """Most wealth that betting on better, and on worse, ever had; ``1 / alpha`` decides."""
-        return self._better.best, self._worse.best
+        return float(self._better.best), float(self._worse.best)
