@@ -23,7 +23,7 @@ def deliver(
     minutes: float = typer.Option(60, min=0.1, help="it is taken back where nothing is decided by then"),
     answers: int = typer.Option(20, min=1, help="least answers of its own before it is promoted"),
     stop: bool = typer.Option(False, "--stop", help="take back the one on trial now"),
-    past: bool = typer.Option(False, "--history", help="show how each delivered version ended"),
+    past: bool = typer.Option(False, "--history", help="show every delivery and promotion, and how it ended"),
     as_json: bool = typer.Option(False, "--json", help="as JSON"),
 ) -> None:
     """Train, validate and register a model, try it on some KOLs, and promote it or take it back by what it proves.
@@ -31,20 +31,21 @@ def deliver(
     Needs `kolray serve` with requests coming in. Ends with 1 where it was not promoted.
     """
     from kolray.models import delivery
-    from kolray.models.lifecycle import Kind
+    from kolray.models.lifecycle import Kind, Registered
 
+    if past and kind in get_args(Registered):  # promoted, if not delivered
+        return _show_past(kind, as_json=as_json)
     kinds: tuple[Kind, ...] = get_args(Kind)
     found = next((each for each in kinds if each == kind), None)
     if found is None:
         raise InvalidInputError(f"{kind!r} is not delivered; choose one of {', '.join(kinds)}")
     settings = load_settings()
-    if past:
-        return _show_past(kind, as_json=as_json)
     if stop:
         ended = delivery.stop(settings, found)
         if ended is None:
             raise NotFoundError(f"no {kind} model is on trial")
-        print(f"{kind} {ended.challenger} is taken back; {kind} {ended.champion} answers alone within seconds")
+        trial, within_s = ended
+        print(f"{kind} {trial.challenger} is taken back; {kind} {trial.champion} answers alone after {within_s:.1f} s")
         return None
     plan = delivery.Plan(percent, alpha, margin, minutes, answers)
     with Console(stderr=True).status("delivering …") as status:
@@ -52,7 +53,7 @@ def deliver(
     if as_json:
         print(json.dumps(asdict(done)))
     else:
-        within = "" if done.switched_s is None else f"; all replicas followed within {done.switched_s:.1f} s"
+        within = "" if done.switched_s is None else f"; all replicas followed within {done.switched_s:.1f} s of it"
         print(f"{kind} {done.version}: {done.outcome.replace('_', ' ')}, {done.reason}{within}")
     if done.outcome != "promoted":
         raise typer.Exit(1)
@@ -60,7 +61,7 @@ def deliver(
 
 
 def _show_past(kind: str, *, as_json: bool) -> None:
-    from kolray.models.delivery.audit import history
+    from kolray.models.audit import history
     from kolray.models.registry import ModelRegistry
 
     rows = history(ModelRegistry.of(load_settings()), kind)

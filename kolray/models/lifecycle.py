@@ -13,6 +13,7 @@ import polars as pl
 from kolray.errors import NotFoundError, PromotionRefusedError
 from kolray.lake.reference import current
 from kolray.lake.tables import LakeTables, Root
+from kolray.models.audit import Audit
 from kolray.models.card import CARD, model_card
 from kolray.models.drift import Reference
 from kolray.models.monitor import AtTraining
@@ -187,7 +188,7 @@ def _figures(trained: Trained | TrainedSentiment) -> dict[str, Any]:
 
 
 def promote(registry: ModelRegistry, kind: Registered, version: int | None = None) -> str:
-    """Makes a challenger (default: the newest) champion; returns why.
+    """Makes a challenger (default: the newest) champion, and adds it to the trail; returns why.
 
     Raises:
         NotFoundError: nothing was trained yet.
@@ -199,6 +200,7 @@ def promote(registry: ModelRegistry, kind: Registered, version: int | None = Non
         raise NotFoundError(f"no {kind} model to promote: train one with `kolray models train {kind}`")
     reason = judge(kind, version, registry.alias_version(kind, CHAMPION), registry.tags(kind, version))
     registry.set_alias(kind, version, CHAMPION)
+    Audit(registry, kind, version).add("promoted", reason=reason)
     return reason
 
 

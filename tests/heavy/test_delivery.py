@@ -1,11 +1,16 @@
-"""A good and a bad challenger, delivered while two replicas are asked: the one is promoted, the other taken back."""
+"""Good and bad challengers, delivered while two replicas are asked: the ones are promoted, the others taken back."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,19 +24,26 @@ from kolray.cli.main import app as cli
 from kolray.errors import InvalidInputError
 from kolray.lake.reference import current
 from kolray.models import delivery
-from kolray.models.delivery.audit import history
+from kolray.models.audit import history
+from kolray.models.delivery.outcomes import HELD_BACK
+from kolray.models.drift import Reference
 from kolray.models.lifecycle import complete_hours, newest_features, register, train
+from kolray.models.monitor import AtTraining
 from kolray.models.registry import CHAMPION, ModelRegistry
 from kolray.models.success import train_success
 from kolray.models.trust import train_trust
 from kolray.serving.build import build
 from kolray.serving.tokens import Tokens
 from kolray.settings import Settings
+from kolray.stores.trials import TrialLog
 from tests.clients import Clients
 from tests.served import served_home
+from tests.waiting import until
 
 pytestmark = pytest.mark.heavy
 KOLS = [f"kol-{n:04d}" for n in range(240)]
+FORECAST = set(KOLS[:60])
+"""Those with hours, which a forecast needs."""
 PLAN = delivery.Plan(percent=30, minutes=2, answers=10)
 SWITCHED_S = 10
 
@@ -53,8 +65,8 @@ class Asked(Clients):
                 replica.post("/kol/score", json={"kol_id": kol_id}, headers=self._headers),
                 replica.post("/forecast/predict", json={"kol_id": kol_id}, headers=self._headers),
             ]
-            # a forecast needs hours, which only the first 60 have
-            self.statuses.update(f"{each.status_code} {each.url.path.rsplit('/', 1)[-1]}" for each in answers)
+            hours = "" if kol_id in FORECAST else " without hours"
+            self.statuses.update(f"{each.status_code} {each.url.path.rsplit('/', 1)[-1]}{hours}" for each in answers)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +86,8 @@ def asked(settings: Settings) -> Iterator[Asked]:
     with Asked(settings) as running:
         yield running
     assert running.statuses["200 score"] > len(KOLS)
-    assert set(running.statuses) <= {"200 score", "200 predict", "404 predict"}, running.statuses
+    answered = {"200 score", "200 predict", "200 score without hours", "404 predict without hours"}
+    assert set(running.statuses) == answered, running.statuses
 
 
 def _misled(settings: Settings) -> int:
@@ -102,23 +115,68 @@ def test_a_misled_challenger_is_taken_back_and_a_good_one_promoted(settings: Set
     assert registry.alias_version("trust", CHAMPION) == done.version
     assert done.switched_s is not None
     assert done.switched_s < SWITCHED_S
-    assert [step["step"] for step in done.steps] == ["begun", "validated", "canary", "promoted"]
-    assert [row["step"] for row in history(registry, "trust")] == ["rolled_back", "promoted"]
+    assert [step["step"] for step in done.steps] == ["validated", "canary", "promoted"]
+    assert [row["step"] for row in history(registry, "trust")] == ["promoted", "rolled_back", "promoted"]
 
 
 def test_a_forecaster_is_judged_by_a_day_it_did_not_learn_from(settings: Settings, asked: Asked) -> None:
-    registry, hours = ModelRegistry.of(settings), complete_hours(settings.lake_root)
+    registry = ModelRegistry.of(settings)
     learnt_all = register(registry, "success", train("success", settings.lake_root))
     with pytest.raises(InvalidInputError, match="learnt the hours up to"):
         delivery.deliver(settings, "success", PLAN, learnt_all)
-    counts = ("likes", "impressions", "web_clicks")
-    no_rhythm = hours.with_columns(pl.col(name).shuffle(seed=7).over("kol_id") for name in counts)
-    registry.set_alias("success", register(registry, "success", train_success(no_rhythm, 7)), CHAMPION)
+    no_rhythm = _without_rhythm(settings)
+    registry.set_alias("success", no_rhythm, CHAMPION)
     done = delivery.deliver(settings, "success", PLAN, say=lambda _: None)
     assert (done.outcome, registry.alias_version("success", CHAMPION)) == ("promoted", done.version), done.reason
-    assert done.kols <= 60
+    assert done.kols <= len(FORECAST)
     assert done.switched_s is not None
     assert done.switched_s < SWITCHED_S
+
+    back = delivery.deliver(settings, "success", PLAN, no_rhythm, say=lambda _: None)
+    assert (back.outcome, registry.alias_version("success", CHAMPION)) == ("rolled_back", done.version), back.reason
+    assert "worse than the champion" in back.reason
+    assert back.switched_s is not None
+    assert back.switched_s < SWITCHED_S
+
+
+def _without_rhythm(settings: Settings) -> int:
+    """A forecaster that learnt each KOL's hours in a wrong order, but for the newest day, registered."""
+    hours = complete_hours(settings.lake_root)
+    hours = hours.filter(pl.col("hour") <= pl.col("hour").max() - HELD_BACK["success"])
+    counts = ("likes", "impressions", "web_clicks")
+    trained = train_success(hours.with_columns(pl.col(name).shuffle(seed=7).over("kol_id") for name in counts), 7)
+    return register(ModelRegistry.of(settings), "success", replace(trained, reference=AtTraining(Reference({}, {}))))
+
+
+def _typed(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [Path(sys.executable).with_name("kolray"), "deliver", *words]
+    own = {**os.environ, "KOLRAY_HOME": str(settings.home)}
+    return subprocess.run(command, env=own, check=False, capture_output=True, text=True, timeout=240)
+
+
+def test_one_stopped_by_the_command_is_not_promoted_and_the_next_is_not_disturbed(
+    settings: Settings, asked: Asked
+) -> None:
+    registry, champion = ModelRegistry.of(settings), _misled(settings)
+    registry.set_alias("trust", champion, CHAMPION)
+    waits = replace(PLAN, answers=10**6)
+    with ThreadPoolExecutor(1) as elsewhere:
+        first = elsewhere.submit(delivery.deliver, settings, "trust", waits, 1, lambda _: None)
+        until("evidence of the trial", lambda: (it := delivery.read_trial(registry, "trust")) and _seen(settings, it))
+        stopped = _typed(settings, "trust", "--stop")
+        assert f"trust 1 is taken back; trust {champion} answers alone" in stopped.stdout, stopped.stderr
+        typed = _typed(settings, "trust", "--challenger", "1", "--percent", "30", "--answers", "10", "--minutes", "2")
+        done = first.result()
+    assert (done.outcome, done.reason) == ("rolled_back", "taken back by hand")
+    assert [step["step"] for step in done.steps] == ["validated", "canary", "stopped", "rolled_back"]
+    assert "trust 1: promoted" in typed.stdout, typed.stderr
+    assert (typed.returncode, registry.alias_version("trust", CHAMPION)) == (0, 1)
+    own = [row for row in history(registry, "trust") if row["version"] == 1]
+    assert [row["step"] for row in own] == ["promoted", "rolled_back", "promoted"], "the first by its training"
+
+
+def _seen(settings: Settings, trial: delivery.Trial) -> bool:
+    return len(TrialLog(settings.redis).read(trial.key)[1]) > 100
 
 
 def test_the_command_shows_how_deliveries_ended_and_takes_back(
@@ -126,6 +184,6 @@ def test_the_command_shows_how_deliveries_ended_and_takes_back(
 ) -> None:
     monkeypatch.setenv("KOLRAY_HOME", str(settings.home))
     shown = CliRunner().invoke(cli, ["deliver", "trust", "--history", "--json"])
-    assert json.loads(shown.output)[0]["step"] == "rolled_back"
+    assert json.loads(shown.output)[0]["steps"][-1]["step"] == "promoted"
     ended = CliRunner().invoke(cli, ["deliver", "trust", "--stop"])
     assert "no trust model is on trial" in str(ended.exception)

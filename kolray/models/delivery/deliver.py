@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import getpass
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from kolray.clock import Clock, SystemClock
-from kolray.errors import InvalidInputError, ServiceUnavailableError
-from kolray.models.delivery.audit import Audit
+from kolray.errors import InvalidInputError
+from kolray.models.audit import Audit
+from kolray.models.delivery.attempt import Attempt, Say, await_replicas
 from kolray.models.delivery.judgement import Judgement, Outcome, Plan
 from kolray.models.delivery.outcomes import HELD_BACK, Gain, gains
 from kolray.models.delivery.trial import Trial, end_trial, read_trial
-from kolray.models.lifecycle import Kind, complete_hours, promote, register, train
+from kolray.models.lifecycle import Kind, complete_hours, judge, register, train
 from kolray.models.registry import CHALLENGER, CHAMPION, ModelRegistry
 from kolray.models.success.series import HOUR
 from kolray.settings import Settings
-from kolray.stores.trials import BEGIN, TrialLog
-
-LOOK_S = 0.5
-TAKEN_S = 30
-"""Seconds replicas have to take up a trial."""
-Say = Callable[[str], None]
+from kolray.stores.trials import TrialLog
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What came of it; ``outcome``: ``promoted``, ``rolled_back`` or ``refused``. ``switched_s``: until all replicas
-    had left the trial."""
+    """What came of it; ``outcome``: ``promoted``, ``rolled_back`` or ``refused``. ``switched_s``: seconds from
+    the decision until all replicas had left the trial."""
 
     kind: str
     version: int
@@ -57,22 +50,23 @@ def deliver(
     _refuse_second(registry, kind, clock)
     champion = registry.alias_version(kind, CHAMPION)
     version = _candidate(settings, registry, kind, version, say)
-    audit = Audit(registry, kind, version, clock, getpass.getuser())
-    tags = registry.tags(kind, version)
-    outcome: Outcome = "promoted"
+    audit, tags = Audit(registry, kind, version, clock), registry.tags(kind, version)
     kols, gained, switched_s = 0, 0.0, None
+    outcome: Outcome = "promoted"
     if champion is None or champion == version:
-        reason = promote(registry, kind, version)  # the first; or it says that it is the champion already
+        reason = judge(kind, version, champion, tags)  # the first; or it says that it is the champion already
+        registry.set_alias(kind, version, CHAMPION)
         audit.add(outcome, reason=reason)
     elif tags.get("beats_baseline") != "True":
         outcome, reason = "refused", "it does not beat the trivial baseline on its untouched fold: train on more data"
         audit.add(outcome, reason=reason)
     else:
-        audit.add("validated", loss=tags.get("loss"))
-        now = clock.now()
-        trial = Trial(kind, champion, version, plan.percent, now, now + timedelta(minutes=plan.minutes))
-        judgement = Judgement(plan, _gains(settings, registry, trial, kind))
-        outcome, reason, switched_s = _tried(TrialLog(settings.redis), registry, trial, judgement, audit, clock, say)
+        judgement = Judgement(plan, _gains(settings, registry, kind, champion, version))
+        _refuse_second(registry, kind, clock)  # begun while this one was trained
+        audit.add("validated", champion=champion, loss=tags.get("loss"), **asdict(plan))
+        trial = Trial(kind, champion, version, plan.percent, audit.begun, clock.now() + timedelta(minutes=plan.minutes))
+        attempt = Attempt(registry, TrialLog(settings.redis), trial, judgement, audit, clock, say)
+        outcome, reason, switched_s = attempt.run()
         kols, gained = judgement.test.n, judgement.test.gain
     return Delivery(kind, version, champion, outcome, reason, kols, gained, switched_s, audit.steps)
 
@@ -88,14 +82,21 @@ def _candidate(settings: Settings, registry: ModelRegistry, kind: Kind, version:
     return version
 
 
-def stop(settings: Settings, kind: Kind) -> Trial | None:
-    """Takes back the challenger on trial, whoever began it; which one that was."""
-    registry = ModelRegistry.of(settings)
+def stop(settings: Settings, kind: Kind) -> tuple[Trial, float] | None:
+    """Takes back the challenger on trial, whoever began it; which one, and seconds until all replicas had left it.
+
+    Raises:
+        ServiceUnavailableError: it is taken back, but some replica does not look.
+    """
+    registry, clock = ModelRegistry.of(settings), SystemClock()
     found = read_trial(registry, kind)
-    if found is not None:
-        end_trial(registry, kind)
-        Audit(registry, kind, found.challenger, SystemClock(), getpass.getuser()).add("rolled_back", reason="by hand")
-    return found
+    if found is None:
+        return None
+    decided = clock.monotonic()
+    Audit(registry, kind, found.challenger, clock, found.begun).add("stopped")
+    end_trial(registry, found)
+    await_replicas(TrialLog(settings.redis), kind, clock, lambda states: found.key not in states)
+    return found, clock.monotonic() - decided
 
 
 def _refuse_second(registry: ModelRegistry, kind: str, clock: Clock) -> None:
@@ -107,68 +108,17 @@ def _refuse_second(registry: ModelRegistry, kind: str, clock: Clock) -> None:
         )
 
 
-def _gains(settings: Settings, registry: ModelRegistry, trial: Trial, kind: Kind) -> Gain:
+def _gains(settings: Settings, registry: ModelRegistry, kind: Kind, champion: int, challenger: int) -> Gain:
     reference = registry.reference(kind, CHALLENGER)
     if reference is None:
-        raise InvalidInputError(f"{kind} {trial.challenger} does not say what it learnt from: train it again")
+        raise InvalidInputError(f"{kind} {challenger} does not say what it learnt from: train it again")
     if kind == "success":
-        learnt = datetime.fromisoformat(registry.report(kind, trial.challenger)["origin"]) + HELD_BACK[kind]
+        learnt = datetime.fromisoformat(registry.report(kind, challenger)["origin"]) + HELD_BACK[kind]
         newest: datetime = complete_hours(settings.lake_root)["hour"].max()  # type: ignore[assignment]
         if learnt > newest + HOUR - HELD_BACK[kind]:
             raise InvalidInputError(
-                f"success {trial.challenger} learnt the hours up to {learnt:%Y-%m-%d %H:%M} UTC, and a trial judges by "
+                f"success {challenger} learnt the hours up to {learnt:%Y-%m-%d %H:%M} UTC, and a trial judges by "
                 "the newest day: deliver it a day later, or let `kolray deliver success` train one"
             )
-    champion, challenger = (registry.load_version(kind, each).model for each in (trial.champion, trial.challenger))
-    return gains(kind, settings.lake_root, reference, champion, challenger)
-
-
-def _tried(
-    log: TrialLog, registry: ModelRegistry, trial: Trial, judgement: Judgement, audit: Audit, clock: Clock, say: Say
-) -> tuple[Outcome, str, float]:
-    """Outcome, reason, and the seconds until no replica was on trial any more."""
-    audit.add("canary", percent=trial.percent, until=trial.until)
-    outcome: tuple[Outcome, str] = ("rolled_back", "interrupted")
-    trial.note(registry)
-    try:
-        _await(log, trial.name, lambda states: set(states) == {trial.key})
-        outcome = _watched(log, trial, judgement, clock, say)
-        if registry.alias_version(trial.name, CHAMPION) != trial.champion:
-            outcome = ("rolled_back", "another version became champion meanwhile")
-        if outcome[0] == "promoted":
-            registry.set_alias(trial.name, trial.challenger, CHAMPION)
-    except ServiceUnavailableError as error:
-        outcome = ("rolled_back", str(error))
-        raise
-    finally:
-        end_trial(registry, trial.name)
-        audit.add(outcome[0], reason=outcome[1], kols=judgement.test.n, gain=judgement.test.gain)
-    return *outcome, _await(log, trial.name, lambda states: trial.key not in states)
-
-
-def _watched(log: TrialLog, trial: Trial, judgement: Judgement, clock: Clock, say: Say) -> tuple[Outcome, str]:
-    place = BEGIN
-    while judgement.outcome is None:
-        if clock.now() >= trial.until:
-            return "rolled_back", f"not decided in time: {judgement}"
-        place, found = log.read(trial.key, place)
-        for evidence in found:
-            judgement.see(evidence)
-        say(str(judgement))
-        time.sleep(0 if found else LOOK_S)
-    return judgement.outcome
-
-
-def _await(log: TrialLog, name: str, holds: Callable[[Sequence[str]], bool]) -> float:
-    """Until what all replicas do fits; the seconds it took.
-
-    Raises:
-        ServiceUnavailableError: it did not within ``TAKEN_S``.
-    """
-    began = time.monotonic()
-    while not holds(list(log.states(name).values())):
-        if time.monotonic() - began > TAKEN_S:
-            advice = "is `kolray serve` running, on this registry and this Redis?"
-            raise ServiceUnavailableError("Serving", "its replicas did not take up what the registry says", advice)
-        time.sleep(LOOK_S)
-    return time.monotonic() - began
+    models = (registry.load_version(kind, each).model for each in (champion, challenger))
+    return gains(kind, settings.lake_root, reference, *models)

@@ -16,8 +16,8 @@ from kolray.errors import InvalidInputError
 from kolray.models.metrics import Floats
 
 STAKES = np.array([0.95, 0.25])
-"""Parts of the wealth that the worst possible value costs: the bold one is soon rich where gains are as small as models'
-are (it is all but the quickest there), the other outlives rare great losses."""
+"""Parts of the wealth that the worst possible value costs. The bold one is all but the quickest where gains are as
+small as models' are; the other outlives rare great losses."""
 SHARES = np.array([0.8, 0.2])
 """How the first wealth is parted between them."""
 
@@ -71,7 +71,9 @@ class SequentialTest:
             InvalidInputError: a gain that is none.
         """
         if not -1 <= gain <= 1:
-            raise InvalidInputError(f"a gain of {gain}: losses are numbers from 0 to 1, so what a model said is not one")
+            raise InvalidInputError(
+                f"a gain of {gain}: losses are numbers from 0 to 1, so what a model said is not one"
+            )
         if self.verdict is Verdict.OPEN:
             self._better.see(gain)
             self._worse.see(-gain)

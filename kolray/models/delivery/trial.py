@@ -16,7 +16,10 @@ NOTE = "trial"
 
 @dataclass(frozen=True)
 class Trial:
-    """``percent`` of the KOLs are answered for by ``challenger`` instead of ``champion``; after ``until`` by nobody."""
+    """``percent`` of the KOLs are answered for by ``challenger`` instead of ``champion``; after ``until`` by nobody.
+
+    ``begun``: when its delivery began, by which its trail is found.
+    """
 
     name: str
     champion: int
@@ -28,7 +31,7 @@ class Trial:
     @property
     def key(self) -> str:
         """Its own name: evidence of an earlier trial of the same versions is not this one's."""
-        return f"{self.name}:{self.champion}:{self.challenger}:{self.begun.timestamp():.0f}"
+        return f"{self.name}:{self.champion}:{self.challenger}:{self.begun.timestamp():.3f}"
 
     def note(self, registry: ModelRegistry) -> None:
         """From now on replicas take it up."""
@@ -45,6 +48,8 @@ def read_trial(registry: ModelRegistry, name: str) -> Trial | None:
     return Trial(**{**told, **times})
 
 
-def end_trial(registry: ModelRegistry, name: str) -> None:
-    """From now on the champion alone answers."""
-    registry.note(name, NOTE, "")
+def end_trial(registry: ModelRegistry, trial: Trial) -> None:
+    """From now on the champion alone answers; a trial that is no longer this one is left alone."""
+    found = read_trial(registry, trial.name)
+    if found is not None and found.key == trial.key:
+        registry.note(trial.name, NOTE, "")

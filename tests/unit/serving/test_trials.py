@@ -114,7 +114,7 @@ def test_what_is_not_a_score_is_answered_by_the_same_split() -> None:
 def test_when_it_ends_the_champion_answers_alone_and_the_new_one_at_once() -> None:
     replica = Replica(percent=100)
     replica.registry.aliases["champion"] = 2
-    end_trial(replica.registry, "trust")  # type: ignore[arg-type]
+    end_trial(replica.registry, replica.trial)  # type: ignore[arg-type]
     assert set(replica.answered(KOLS[:5])) == {"trust:2"}
     replica.trials.look()
     assert replica.trials.running is None

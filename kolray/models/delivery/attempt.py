@@ -1,0 +1,104 @@
+"""A challenger on trial, from the note that begins it until no replica is on it any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from kolray.clock import Clock
+from kolray.errors import ServiceUnavailableError
+from kolray.models.audit import Audit
+from kolray.models.delivery.judgement import Judgement, Outcome
+from kolray.models.delivery.trial import Trial, end_trial, read_trial
+from kolray.models.registry import CHAMPION, ModelRegistry
+from kolray.stores.trials import BEGIN, TrialLog
+
+LOOK_S = 0.5
+TAKEN_S = 30
+"""Seconds replicas have to take up a trial, or to leave it."""
+BY_HAND: tuple[Outcome, str] = ("rolled_back", "taken back by hand")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What it takes to try a challenger. The trial is ours while the registry says so: whoever stops it need not reach
+    this process, and what comes after it is not ours to end.
+    """
+
+    registry: ModelRegistry
+    log: TrialLog
+    trial: Trial
+    judgement: Judgement
+    audit: Audit
+    clock: Clock
+    say: Say
+
+    def run(self) -> tuple[Outcome, str, float]:
+        """Outcome, reason, and the seconds from the decision until no replica was on trial any more.
+
+        Raises:
+            ServiceUnavailableError: no replica takes it up, some do not leave it, or a server is away.
+        """
+        self.audit.add("canary", until=self.trial.until)
+        outcome: tuple[Outcome, str] = ("rolled_back", "interrupted")
+        self.trial.note(self.registry)
+        try:
+            self._await(lambda states: set(states) == {self.trial.key} or not self._ours())
+            outcome = self._watched()
+            decided = self.clock.monotonic()
+            outcome = self._settled(*outcome)
+        except ServiceUnavailableError as error:
+            outcome = ("rolled_back", str(error))
+            raise
+        finally:
+            end_trial(self.registry, self.trial)
+            self.audit.add(outcome[0], reason=outcome[1], kols=self.judgement.test.n, gain=self.judgement.test.gain)
+        self._await(lambda states: self.trial.key not in states)
+        return *outcome, self.clock.monotonic() - decided
+
+    def _watched(self) -> tuple[Outcome, str]:
+        place = BEGIN
+        while self.judgement.outcome is None:
+            if not self._ours():
+                return BY_HAND
+            if self.clock.now() >= self.trial.until:
+                return "rolled_back", f"not decided in time: {self.judgement}"
+            place, found = self.log.read(self.trial.key, place)
+            for evidence in found:
+                self.judgement.see(evidence)
+            self.say(str(self.judgement))
+            self.clock.sleep(0 if found else LOOK_S)
+        return self.judgement.outcome
+
+    def _settled(self, outcome: Outcome, reason: str) -> tuple[Outcome, str]:
+        """Promotes what is to be promoted, unless somebody did something else meanwhile."""
+        if outcome != "promoted":
+            return outcome, reason
+        if self.registry.alias_version(self.trial.name, CHAMPION) != self.trial.champion:
+            return "rolled_back", "another version became champion meanwhile"
+        if not self._ours():
+            return BY_HAND
+        self.registry.set_alias(self.trial.name, self.trial.challenger, CHAMPION)
+        return outcome, reason
+
+    def _ours(self) -> bool:
+        found = read_trial(self.registry, self.trial.name)
+        return found is not None and found.key == self.trial.key
+
+    def _await(self, holds: Callable[[Sequence[str]], bool]) -> None:
+        await_replicas(self.log, self.trial.name, self.clock, holds)
+
+
+def await_replicas(log: TrialLog, name: str, clock: Clock, holds: Callable[[Sequence[str]], bool]) -> None:
+    """Until what all replicas of a model do fits.
+
+    Raises:
+        ServiceUnavailableError: it did not within ``TAKEN_S``.
+    """
+    began = clock.monotonic()
+    while not holds(list(log.states(name).values())):
+        if clock.monotonic() - began > TAKEN_S:
+            advice = "is `kolray serve` running, on this registry and this Redis?"
+            raise ServiceUnavailableError("Serving", "its replicas did not take up what the registry says", advice)
+        clock.sleep(LOOK_S)
