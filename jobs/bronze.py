@@ -3,7 +3,7 @@
 import json
 
 from kolray.lake.bronze_pipeline import run_bronze
-from kolray.settings import load_settings
+from kolray.observability.logs import job_settings
 
 if __name__ == "__main__":
-    print(json.dumps(run_bronze(load_settings())))
+    print(json.dumps(run_bronze(job_settings())))

@@ -3,7 +3,7 @@
 import json
 
 from kolray.models.forecast_pipeline import run_forecasts
-from kolray.settings import load_settings
+from kolray.observability.logs import job_settings
 
 if __name__ == "__main__":
-    print(json.dumps(run_forecasts(load_settings())))
+    print(json.dumps(run_forecasts(job_settings())))

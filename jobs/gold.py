@@ -8,10 +8,10 @@ import sys
 from datetime import date
 
 from kolray.lake.gold_pipeline import backfill_gold, run_gold
-from kolray.settings import load_settings
+from kolray.observability.logs import job_settings
 
 if __name__ == "__main__":
-    settings = load_settings()
+    settings = job_settings()
     if sys.argv[1:]:
         first, last = (date.fromisoformat(day) for day in sys.argv[1:])
         counts = backfill_gold(settings, first, last)

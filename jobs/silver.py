@@ -4,8 +4,8 @@ import json
 
 from kolray.lake.silver_pipeline import run_silver
 from kolray.models.sentiment import kept_classifiers
-from kolray.settings import load_settings
+from kolray.observability.logs import job_settings
 
 if __name__ == "__main__":
-    settings = load_settings()
+    settings = job_settings()
     print(json.dumps(run_silver(settings, kept_classifiers(settings)())))

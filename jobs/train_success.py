@@ -10,16 +10,17 @@ from kolray.models.publish import publish_rankings
 from kolray.models.registry import ModelRegistry
 from kolray.models.success.prophet_ray import prophets_of
 from kolray.models.trainers import train_on_ray
-from kolray.settings import load_settings
+from kolray.observability.logs import job_settings
+from kolray.observability.runs import Runs
 from kolray.stores.open import open_feature_store
 
 if __name__ == "__main__":
-    settings = load_settings()
+    settings = job_settings()
     registry = ModelRegistry.of(settings)
     join_ray(num_cpus=os.cpu_count() or 2)
-    submission = train_on_ray(["success"], settings.lake_root, registry, prophets=prophets_of(settings.models))[
-        "success"
-    ]
+    prophets = prophets_of(settings.models)
+    with Runs(settings.home).record("models train success"):
+        submission = train_on_ray(["success"], settings.lake_root, registry, prophets=prophets)["success"]
     forecasts = run_forecasts(settings)
     n_ranked = publish_rankings(settings.lake_root, open_feature_store(settings.redis))
     print(json.dumps({**asdict(submission), "ranked": n_ranked, "forecasts": forecasts}))

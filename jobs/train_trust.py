@@ -9,14 +9,16 @@ from kolray.models.booster_trainer import BoosterTrainer
 from kolray.models.publish import publish_scores
 from kolray.models.registry import ModelRegistry
 from kolray.models.trainers import train_on_ray
-from kolray.settings import load_settings
+from kolray.observability.logs import job_settings
+from kolray.observability.runs import Runs
 from kolray.stores.open import open_feature_store, open_metrics_store
 
 if __name__ == "__main__":
-    settings = load_settings()
+    settings = job_settings()
     registry = ModelRegistry.of(settings)
     join_ray(num_cpus=os.cpu_count() or 2)
-    submission = train_on_ray(["trust"], settings.lake_root, registry, fit=BoosterTrainer.of(settings))["trust"]
+    with Runs(settings.home).record("models train trust"):
+        submission = train_on_ray(["trust"], settings.lake_root, registry, fit=BoosterTrainer.of(settings))["trust"]
     store, lookup = open_metrics_store(settings), open_feature_store(settings.redis)
     n_scored = publish_scores(settings.lake_root, registry, store, lookup)
     print(json.dumps({**asdict(submission), "scored": n_scored}))

@@ -4,10 +4,10 @@ import json
 import sys
 
 from kolray.cli.lake import run_verify
-from kolray.settings import load_settings
+from kolray.observability.logs import job_settings
 
 if __name__ == "__main__":
-    verdict = run_verify(load_settings(), refresh=True)
+    verdict = run_verify(job_settings(), refresh=True)
     found = {"windows": verdict.windows, "differences": verdict.differences.height, "unchecked": verdict.unchecked}
     print(json.dumps(found))
     sys.exit(1 if verdict.differences.height else 0)

@@ -283,6 +283,9 @@ class ObserveSettings(_Part):
         "repository, wherever you serve it",
     )
     json_logs: bool = Field(default=True, description="logs of jobs and replicas as JSON lines; false: plain text")
+    access_log: bool = Field(
+        default=False, description="a line in the log for each request: method, route, status, milliseconds and the ids"
+    )
     traces: str | None = Field(
         None,
         description="http(s)://HOST:PORT/v1/traces of an OpenTelemetry collector (needs the extra kolray[traces]); "

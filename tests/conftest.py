@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from kolray.observability.logs import set_up_logs
 from kolray.settings import S3Settings
 from tests.s3 import s3_server
 
@@ -32,6 +35,18 @@ def data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"the public data sets are not at {DATA}; set KOLRAY_DATA to their folder")
     return DATA
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """What this process logs as JSON lines."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    set_up_logs(as_json=True, stream=stream)
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from rich.console import Console
 from kolray.cli.options import parse_time
 from kolray.cli.quality import quality
 from kolray.errors import InvalidInputError
+from kolray.observability.runs import recorded
 from kolray.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -202,6 +203,7 @@ def verify(
         raise typer.Exit(1)
 
 
+@recorded("verify")
 def run_verify(settings: Settings, *, refresh: bool, incremental: bool = False) -> Verdict:
     """Compares the stores with the lake; sentiment by the models the stream's checkpoints name.
 

@@ -45,9 +45,10 @@ def train(
     """Train on the lake or a file, register as challenger, and promote if it wins on its untouched fold."""
     from kolray.models.lifecycle import submit
     from kolray.models.lifecycle import train as fit
+    from kolray.observability.runs import Runs
 
     settings = load_settings()
-    with _working(f"training {kind}"):
+    with Runs(settings.home).record(f"models train {kind}"), _working(f"training {kind}"):
         if kind == "sentiment":
             labelled = sentiment.read(data, test, pairs(maps))
             submission = sentiment.train(settings, _registry(settings), *labelled, seed, base)

@@ -21,10 +21,11 @@ def maintain(as_json: bool = lake.AS_JSON) -> None:
     """Merge and order files, drop days past retention, delete old files, checkpoint; readers and writers go on."""
     from kolray.lake.maintenance import maintain as run
     from kolray.lake.tables import LakeTables
+    from kolray.observability.runs import Runs
 
     settings = load_settings()
     done = []
-    with Console(stderr=True).status("maintain …") as status:
+    with Runs(settings.home).record("lake maintain"), Console(stderr=True).status("maintain …") as status:
         for table in run(LakeTables(settings.lake_root), settings.lake):
             done.append(table)
             status.update(f"maintain … {table.table} done")

@@ -115,9 +115,10 @@ def deliver() -> None:
     from prometheus_client import CollectorRegistry, generate_latest
 
     from kolray.observability.endpoint import Endpoint, announce
+    from kolray.observability.logs import job_settings
     from kolray.serving.webhooks.delivery import counted, deliver_all
 
-    settings, stop, registry = load_settings(), threading.Event(), CollectorRegistry()
+    settings, stop, registry = job_settings(), threading.Event(), CollectorRegistry()
     if not _held().all():
         raise InvalidInputError("there are no webhooks: `kolray webhooks add NAME URL` makes one")
     counts, address = counted(registry), Endpoint(partial(generate_latest, registry), settings.observe.host).address

@@ -7,25 +7,23 @@ A line has ``timestamp``, ``level``, ``logger``, ``message``, what a call gives 
 from __future__ import annotations
 
 import logging
-from contextvars import ContextVar
 from typing import TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
+from kolray.observability.asked import ASKED
 from kolray.redaction import redacted
+from kolray.settings import Settings, load_settings
 
-REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""Set once a request; a task or thread that works for it inherits it."""
-KOL_ID: ContextVar[str | None] = ContextVar("kol_id", default=None)
-CONTEXT = {"request_id": REQUEST_ID, "kol_id": KOL_ID}
 QUIET = ("kafka", "httpx", "httpcore", "botocore", "urllib3")
 """Libraries that tell every connection and request."""
 
 
 class _Context(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        for name, held in CONTEXT.items():
-            if (value := held.get()) is not None and not hasattr(record, name):
+        asked = ASKED.get()
+        for name, value in vars(asked).items() if asked else ():
+            if value is not None and not hasattr(record, name):
                 setattr(record, name, value)
         return True
 
@@ -55,3 +53,10 @@ def set_up_logs(*, as_json: bool, stream: TextIO | None = None) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def job_settings() -> Settings:
+    """The settings of a process that begins a job, whose log is from now on as they say."""
+    settings = load_settings()
+    set_up_logs(as_json=settings.observe.json_logs)
+    return settings

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from opentelemetry.trace import Tracer
 
 from kolray.errors import SettingsError
 from kolray.settings import ObserveSettings
 
 
-def open_tracer(settings: ObserveSettings) -> Tracer:
-    """A tracer that sends to ``settings.traces``.
+def open_tracer(settings: ObserveSettings) -> tuple[Tracer, Callable[[], None]]:
+    """A tracer that sends to ``settings.traces``, and what ends it: it sends what is left.
 
     A request whose caller says that it is traced is traced; of the others ``trace_share``.
 
@@ -27,4 +29,4 @@ def open_tracer(settings: ObserveSettings) -> Tracer:
     sampler = ParentBasedTraceIdRatio(settings.trace_share)
     provider = TracerProvider(sampler=sampler, resource=Resource.create({"service.name": "kolray"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.traces)))
-    return provider.get_tracer("kolray")
+    return provider.get_tracer("kolray"), provider.shutdown

@@ -81,7 +81,7 @@ class Services:
         return LakeRankings(self.graph.lake, self.graph.clock, self.serving.lake_timeout_s)
 
 
-def build_app(services: Services, tracked: Sequence[Route] = ()) -> FastAPI:
+def build_app(services: Services, tracked: Sequence[Route] = (), *, access_log: bool = False) -> FastAPI:
     """The application with every endpoint of the contract; ``tracked``: those of tracked pages."""
     app = FastAPI(
         title="kolray",
@@ -95,7 +95,8 @@ def build_app(services: Services, tracked: Sequence[Route] = ()) -> FastAPI:
     app.state.services, app.state.metrics, app.state.canary = services, metrics, services.graph.canary
     app.state.answers = AnswerCache(services.graph.lookup, serving.cache_s, metrics.cache)
     problems.install(app)
-    _around(app, metrics, serving, tracked)
+    _around(app, serving, tracked)
+    app.add_middleware(Observe, metrics=metrics, access_log=access_log)  # the outermost
     _scores(app)  # first, as routes are tried one after the other
     add_health(app)
     add_reference(app)
@@ -108,7 +109,7 @@ def build_app(services: Services, tracked: Sequence[Route] = ()) -> FastAPI:
     return app
 
 
-def _around(app: FastAPI, metrics: Metrics, serving: ServingSettings, tracked: Sequence[Route]) -> None:
+def _around(app: FastAPI, serving: ServingSettings, tracked: Sequence[Route]) -> None:
     """The middleware; the last one added is the outermost."""
     app.add_middleware(Conditional)
     app.add_middleware(Limits, limit=Limit(serving.ongoing, serving.timeout_s, serving.body_mb << 20))
@@ -121,7 +122,6 @@ def _around(app: FastAPI, metrics: Metrics, serving: ServingSettings, tracked: S
             expose_headers=["ETag", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "X-Request-Id"],
         )
     app.add_middleware(Front, routes=tracked)
-    app.add_middleware(Observe, metrics=metrics)
 
 
 READ, SCORE = needs("read"), needs("score")

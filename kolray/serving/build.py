@@ -54,13 +54,15 @@ def build(settings: Settings) -> FastAPI:
     sessions = Sessions(tokens, given.get_secret_value() if given else kept_secret(settings.home))
     tracking = open_tracking(settings)
     services = Services(graph, tokens, limiter, loop_redis, settings.serving, sessions.ok)
-    app = build_app(services, tracking.routes)
+    app = build_app(services, tracking.routes, access_log=settings.observe.access_log)
     app.state.metrics.registry.register(tracking.metrics)
-    at_close(app, tracking.close)
     if settings.observe.traces is not None:
         from kolray.serving.traced import trace
 
-        trace(app, open_tracer(settings.observe))
+        tracer, end_traces = open_tracer(settings.observe)
+        trace(app, tracer)
+        at_close(app, end_traces)
+    at_close(app, tracking.close)
     data, zone = LivePageData(settings, graph), settings.serving.time_zone
     mount_dashboard(app, build_dashboard(data, sessions.sign_in, sessions.ok, zone))
     return app

@@ -13,8 +13,8 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kolray.observability.asked import ASKED, Asked
 from kolray.observability.catalog import CATALOG
-from kolray.observability.logs import REQUEST_ID
 from kolray.serving.problems import problem_response
 
 log = logging.getLogger(__name__)
@@ -41,10 +41,14 @@ class Metrics:
 
 
 class Observe:
-    """ASGI middleware; a plain callable, as Starlette's own base class would cost a task for each request."""
+    """ASGI middleware; a plain callable, as Starlette's own base class would cost a task for each request.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    Args:
+        access_log: a line in the log for each request that was answered.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, access_log: bool = False) -> None:
+        self._app, self._metrics, self._access_log = app, metrics, access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,7 +56,7 @@ class Observe:
             return
         state = scope.setdefault("state", {})
         state["request_id"] = request_id(Headers(scope=scope))
-        REQUEST_ID.set(state["request_id"])  # a server has a task for each request
+        ASKED.set(Asked(state["request_id"]))  # a server has a task for each request
         started, status = time.perf_counter(), 0
 
         async def answer(message: Message) -> None:
@@ -73,7 +77,11 @@ class Observe:
             await problem_response(Request(scope), 500, "Internal error", detail)(scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
-            self._metrics.seconds.labels(route, str(status)).observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._metrics.seconds.labels(route, str(status)).observe(seconds)
+            if self._access_log:
+                told = {"method": scope["method"], "route": route, "status": status, "ms": round(seconds * 1000, 2)}
+                log.info("%(method)s %(route)s %(status)d in %(ms)g ms", told, extra=told)
 
 
 def request_id(headers: Mapping[str, str]) -> str:

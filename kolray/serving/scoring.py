@@ -17,7 +17,7 @@ from kolray.lake.tables import LakeTables
 from kolray.models.champions import Champions
 from kolray.models.registry import LoadedModel
 from kolray.models.reproduce import score_known
-from kolray.observability.logs import KOL_ID
+from kolray.observability.asked import about
 from kolray.serving.canary import Canary
 from kolray.serving.contracts import ForecastAnswer, ScoreAnswer
 from kolray.serving.explained import explained, score_answer
@@ -55,7 +55,7 @@ class ScoringGraph:
         Raises:
             NotFoundError: the KOL was erased; the words are those for a KOL that nobody ever heard of.
         """
-        KOL_ID.set(kol_id)  # every question about a KOL passes here
+        about(kol_id)  # every question about a KOL passes here
         if self.erased(kol_id):
             raise NotFoundError(f"nothing is known about the KOL {kol_id!r}")
 

@@ -12,6 +12,9 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kolray.stores.redis_loop import Command
+from kolray.stores.score_reads import ScoreReads
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -53,12 +56,16 @@ def trace(app: FastAPI, tracer: Tracer) -> None:
     graph = services.graph
     for source in graph.sources.all:
         source.read = _spanned(tracer, f"lookup {source.name}", source.read)
-    graph.canary.answer = _spanned(tracer, "model trust", graph.canary.answer)
+    graph.lookup.get_feature_rows = _spanned(tracer, "lookup redis", graph.lookup.get_feature_rows)
+    for answers in ("answer", "answer_by"):
+        setattr(graph.canary, answers, _spanned(tracer, "model trust", getattr(graph.canary, answers)))
     graph.forecasting.forecast = _spanned(tracer, "model success", graph.forecasting.forecast)
     ask = services.redis.ask
 
-    async def asked(*commands: object) -> object:
-        with tracer.start_as_current_span("redis"):
+    async def asked(*commands: Command) -> object:
+        # A round trip that reads a KOL's features is its lookup, whatever else it asks.
+        reads = ScoreReads.among(commands)
+        with tracer.start_as_current_span("lookup redis" if reads else "redis"):
             return await ask(*commands)
 
     services.redis.ask = asked

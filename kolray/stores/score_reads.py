@@ -29,6 +29,11 @@ class ScoreReads(NamedTuple):
             return reads
         return [("EVAL", CACHED, 1, f"cache:{kol_id}", rest, uuid.uuid4().bytes, keep_s), *reads]
 
+    @staticmethod
+    def among(commands: Sequence[Command]) -> bool:
+        """Whether a KOL's features are asked for."""
+        return any(name == "GET" and str(key).startswith("features:") for name, key, *_ in commands)
+
     @classmethod
     def of(cls, replies: Sequence[Any]) -> Self:
         """Of the replies to ``commands``."""

@@ -5,29 +5,15 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 
-import pytest
-
-from kolray.observability.logs import KOL_ID, REQUEST_ID, set_up_logs
-
-
-@pytest.fixture
-def written() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    stream = io.StringIO()
-    set_up_logs(as_json=True, stream=stream)
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
+from kolray.observability.asked import ASKED, Asked, about
 
 
 def test_a_line_has_the_ids_of_its_request_and_what_the_call_gives(written: io.StringIO) -> None:
-    request, kol = REQUEST_ID.set("req-1"), KOL_ID.set("kol-7")
+    token = ASKED.set(Asked("req-1"))
+    about("kol-7")
     logging.getLogger("kolray.x").info("checkpoints made", extra={"checkpoints": {"0": 4}})
-    REQUEST_ID.reset(request)
-    KOL_ID.reset(kol)
+    ASKED.reset(token)
     line = json.loads(written.getvalue())
     assert (line["level"], line["logger"], line["message"]) == ("INFO", "kolray.x", "checkpoints made")
     assert (line["request_id"], line["kol_id"], line["checkpoints"]) == ("req-1", "kol-7", {"0": 4})

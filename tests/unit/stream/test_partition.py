@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from pathlib import Path
 
 import polars as pl
@@ -56,6 +58,22 @@ def test_open_windows_are_written_once_a_flush_and_only_what_changed(tmp_path: P
     assert len(sink.window_rows) == 1
     assert sink.refreshes == 2
     assert sink.flushes == 0
+
+
+def test_a_checkpoint_leaves_a_line_with_the_numbers_of_its_partitions(tmp_path: Path, written: io.StringIO) -> None:
+    clock = FakeClock(from_ms(T0))
+    shard = _shard(tmp_path, clock, ListSink())
+    shard.restore()
+    for _ in range(4):
+        shard.step()
+    clock.advance(SETTINGS.checkpoint_interval_s)
+    shard.step()
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    [made] = [line for line in lines if line["message"] == "checkpoints made"]
+    newest = FolderCheckpoints(tmp_path).newest(0)
+    assert newest is not None
+    assert made["checkpoints"] == {"0": newest.number}
+    assert made["logger"] == "kolray.stream.shard"
 
 
 def test_a_window_is_final_when_time_has_passed_it(tmp_path: Path) -> None:
