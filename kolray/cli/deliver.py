@@ -18,7 +18,9 @@ def deliver(
     kind: str = typer.Argument(help="trust or success"),
     challenger: int | None = typer.Option(None, help="deliver this version; none: train one now"),
     percent: float = typer.Option(10, min=0.1, max=100, help="part of the KOLs that it answers for, always the same"),
-    alpha: float = typer.Option(0.05, min=1e-6, max=0.5, help="most of those no better that are promoted, a delivery"),
+    alpha: float = typer.Option(
+        0.05, min=1e-6, max=0.5, help="of deliveries of what is no better, at most this part promotes"
+    ),
     margin: float = typer.Option(0, min=0, max=0.2, help="how much worse (loss of 0-1) is still as good; 0: be better"),
     minutes: float = typer.Option(60, min=0.1, help="it is taken back where nothing is decided by then"),
     answers: int = typer.Option(20, min=1, help="least answers of its own before it is promoted"),

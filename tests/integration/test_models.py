@@ -17,6 +17,7 @@ from kolray.errors import NotFoundError, PromotionRefusedError
 from kolray.features import FEATURES, compute_features
 from kolray.lake.bronze_pipeline import run_bronze
 from kolray.lake.tables import LakeTables
+from kolray.models.audit import history
 from kolray.models.lifecycle import promote, submit
 from kolray.models.lifecycle import train as fit
 from kolray.models.registry import EXPERIMENT, ModelRegistry
@@ -78,6 +79,7 @@ def test_the_first_model_becomes_champion_and_the_same_again_is_refused(kind, la
     assert registry.alias_version(kind, "challenger") == 2
     with pytest.raises(PromotionRefusedError):
         promote(registry, kind)
+    assert [(row["version"], row["reason"]) for row in history(registry, kind)] == [(1, first.reason)]
 
 
 def test_a_success_version_keeps_its_card_plots_curves_and_where_it_comes_from(registry):

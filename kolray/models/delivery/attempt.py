@@ -11,7 +11,7 @@ from kolray.models.audit import Audit
 from kolray.models.delivery.judgement import Judgement, Outcome
 from kolray.models.delivery.trial import Trial, end_trial, read_trial
 from kolray.models.registry import CHAMPION, ModelRegistry
-from kolray.stores.trials import BEGIN, TrialLog
+from kolray.stores.trials import BEGIN, Evidence, TrialLog
 
 LOOK_S = 0.5
 TAKEN_S = 30
@@ -64,12 +64,19 @@ class Attempt:
                 return BY_HAND
             if self.clock.now() >= self.trial.until:
                 return "rolled_back", f"not decided in time: {self.judgement}"
-            place, found = self.log.read(self.trial.key, place)
+            place, found = self._read(place)
             for evidence in found:
                 self.judgement.see(evidence)
             self.say(str(self.judgement))
             self.clock.sleep(0 if found else LOOK_S)
         return self.judgement.outcome
+
+    def _read(self, place: str) -> tuple[str, list[Evidence]]:
+        try:
+            return self.log.read(self.trial.key, place)
+        except ServiceUnavailableError as error:  # the trial has an end, and replicas go on without Redis too
+            self.say(str(error))
+            return place, []
 
     def _settled(self, outcome: Outcome, reason: str) -> tuple[Outcome, str]:
         """Promotes what is to be promoted, unless somebody did something else meanwhile."""
@@ -96,9 +103,14 @@ def await_replicas(log: TrialLog, name: str, clock: Clock, holds: Callable[[Sequ
     Raises:
         ServiceUnavailableError: it did not within ``TAKEN_S``.
     """
-    began = clock.monotonic()
-    while not holds(list(log.states(name).values())):
+    began, advice = clock.monotonic(), "is `kolray serve` running, on this registry and this Redis?"
+    while True:
+        problem = ServiceUnavailableError("Serving", "its replicas did not take up what the registry says", advice)
+        try:
+            if holds(list(log.states(name).values())):
+                return
+        except ServiceUnavailableError as away:
+            problem = away
         if clock.monotonic() - began > TAKEN_S:
-            advice = "is `kolray serve` running, on this registry and this Redis?"
-            raise ServiceUnavailableError("Serving", "its replicas did not take up what the registry says", advice)
+            raise problem
         clock.sleep(LOOK_S)

@@ -68,7 +68,9 @@ def _forecast_gains(
             gain = _loss(champion, metric, own) - _loss(challenger, metric, own)
             by_metric.append(dict(zip(own.history.ids, gain.tolist(), strict=True)))
     kols = sorted(set().union(*by_metric))
-    table = np.array([[gain.get(kol_id, np.nan) for gain in by_metric] for kol_id in kols]).reshape(len(kols), -1)
+    table = np.array([[gain.get(kol_id, np.nan) for gain in by_metric] for kol_id in kols]).reshape(
+        len(kols), len(by_metric)
+    )
     means = known_mean(table, axis=1)
     return {kol_id: float(mean) for kol_id, mean in zip(kols, means, strict=True) if np.isfinite(mean)}
 

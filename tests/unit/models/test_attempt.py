@@ -175,6 +175,20 @@ def test_without_replicas_it_is_over_and_the_trail_says_why() -> None:
     assert "did not take up" in tried.audit.steps[-1]["reason"]
 
 
+def test_redis_that_is_away_for_a_moment_ends_no_trial() -> None:
+    tried, failing = Tried(), iter([True, False, True])
+    states, read = tried.log.states, tried.log.read
+
+    def away() -> None:
+        if next(failing, False):
+            raise ServiceUnavailableError("Redis", "here", "start it")
+
+    tried.log.states = lambda name: (away(), states(name))[1]  # type: ignore[method-assign]
+    tried.log.read = lambda key, after: (away(), read(key, after))[1]  # type: ignore[method-assign]
+    assert tried.attempt.run()[0] == "promoted"
+    assert list(failing) == []
+
+
 def test_undecided_by_its_end_it_is_taken_back() -> None:
     tried = Tried()
     tried.log.evidence = []
