@@ -40,6 +40,8 @@ def _events(folder: Path, now: datetime) -> None:
     rows = [f"mine,engagement,{at.isoformat()},3" for at in times]
     (folder / "more.csv").write_text("\n".join(("kol_id,event_type,event_time,hearts", *rows)) + "\n")
     (folder / "kols.csv").write_text("kol_id,platform,category,tier,language\nmine,tiktok,beauty,nano,vi\n")
+    campaign = f"mine-1,mine,{times[0].isoformat()},{now.isoformat()},100,EUR,beauty,"
+    (folder / "campaigns.csv").write_text(f"campaign_id,kol_id,start,end,budget,currency,category,phases\n{campaign}\n")
     (folder / "labels.csv").write_text(f"kol_id,label,source,at\nmine,0,me,{now.isoformat()}\n")
     videos = [{"video_id": f"v{n}", "publish_time": at.isoformat(), "views": 10 * n} for n, at in enumerate(times)]
     (folder / "trending.json").write_text(json.dumps(videos))

@@ -61,7 +61,9 @@ class Session:
         while not re.search(until, self._since(began)):
             self._tell("jobs %% >/dev/null 2>&1 && kill -0 $! 2>/dev/null; echo $? >&$said")
             assert self._hear(script, limit_s) == "0", f"{script} ended:\n{self._since(began)}"
-            assert time.monotonic() < deadline, f"{script} did not say {until}:\n{self._since(began)}"
+            if time.monotonic() > deadline:
+                self.interrupt(group)  # it would go on beside the commands that follow
+                raise AssertionError(f"{script} did not say {until}:\n{self._since(began)[-3000:]}")
             time.sleep(0.1)
         return group
 

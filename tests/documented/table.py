@@ -9,7 +9,7 @@ from pathlib import Path
 TABLES = [Path(__file__).with_name(name) for name in ("commands.toml", "runbooks.toml")]
 REASONS = {
     "suite": "it is what runs this very test, or what that needs",
-    "bench": "it measures for minutes what stands in the docs, or needs the prepared peers or public data",
+    "bench": "it measures for minutes, on servers of its own, the prepared peers or public data; tests run it in small",
     "docker": "no Docker engine",
     "hosts": "no other hosts, no AWS",
     "pytorch": "the base install stays without PyTorch; its tests install it by `make test-heavy`",

@@ -22,6 +22,7 @@ from kolray.testing.platforms import FakeWorld, fake_tiktok, fake_weibo, fake_yo
 from kolray.testing.platforms.tiktok import CLIENT, username
 from kolray.testing.platforms.weibo import TOKEN, uid
 from kolray.testing.platforms.youtube import KEY, channel_id
+from kolray.testing.registry import MemoryRegistry
 from tests.documented.files import ROOT, write_files
 from tests.documented.pages import said
 from tests.documented.session import INTERRUPTED, Session
@@ -112,6 +113,7 @@ def documented_world(folder: Path) -> Iterator[World]:
             "FREE": str(choose_port("prometheus")),
             "SCHEMA": str(ROOT / "kolray" / "schemas" / "web.avsc"),
             "RECEIVER": Receiver().url,
+            "REGISTRY": stack.enter_context(MemoryRegistry()).url,
             "S3": str(stack.enter_context(s3_server()).endpoint),
         }  # fmt: skip
         env["KOLRAY_TOKEN"] = Tokens.of(load_settings(home=home)).create("reader", ("read", "score"), 1000)

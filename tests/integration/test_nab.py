@@ -10,14 +10,14 @@ import pytest
 from typer.testing import CliRunner
 
 from kolray.benchmarks.nab import NabReport
-from kolray.cli import bench
+from kolray.cli.main import app
 from kolray.errors import InvalidInputError
 
 
 @pytest.mark.realdata
 @pytest.mark.heavy
 def test_the_report_is_complete_and_the_pattern_beats_silence(data: Path) -> None:
-    done = CliRunner().invoke(bench.app, ["nab", "--data", str(data), "--json"])
+    done = CliRunner().invoke(app, ["bench", "nab", "--data", str(data), "--json"])
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
     assert set(report) == {field.name for field in fields(NabReport)}
@@ -30,6 +30,6 @@ def test_the_report_is_complete_and_the_pattern_beats_silence(data: Path) -> Non
 
 
 def test_a_folder_without_the_series_is_named(tmp_path: Path) -> None:
-    done = CliRunner().invoke(bench.app, ["nab", "--data", str(tmp_path)])
+    done = CliRunner().invoke(app, ["bench", "nab", "--data", str(tmp_path)])
     assert isinstance(done.exception, InvalidInputError)
     assert str(tmp_path) in str(done.exception)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import typer.main
 
 from kolray.cli.main import app
 from tests.documented import pages
+from tests.documented.evidence import types
 from tests.documented.table import REASONS, table
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +23,8 @@ ROOT_COMMAND: Any = typer.main.get_command(app)
 CODE = re.compile(r"```[a-z]*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 TABLE = table()
 ENTRIES = [(page, entry) for page, found in TABLE.items() if not isinstance(found, str) for entry in found]
+MADE = "api.md"
+"""The page that `make docs` makes."""
 COMMAND = re.compile(r"(?:^|[\s;&|(])kolray (?=[a-z-])([^;&|#`]*)")
 
 
@@ -70,8 +74,18 @@ def test_commands_and_options_exist(page: Path) -> None:
     assert unknown == {}
 
 
-def test_pages_are_full_of_commands() -> None:
-    assert sum(len(_commands(page)) for page in PAGES) > 100
+def test_every_command_is_on_a_page() -> None:
+    told = [text for page in pages.PAGES for text in (re.sub(r" +", " ", line) for line in _code(page))]
+    absent = [name for name in _leaves(ROOT_COMMAND, "kolray") if not any(name in line for line in told)]
+    assert absent == []
+
+
+def _leaves(command: Any, name: str) -> Iterator[str]:
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield name
+    for word, each in (below or {}).items():
+        yield from _leaves(each, f"{name} {word}")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -85,8 +99,18 @@ def test_targets_jobs_and_files_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text())
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    assert [link for link in _links(page) if not (page.parent / link).exists() and link != MADE] == []
+
+
+def test_the_site_leads_to_every_page() -> None:
+    """But for runbooks, which have a list of their own."""
+    every = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"} | {MADE, "runbooks/index.md"}
+    assert set(_links(ROOT / "docs" / "index.md")) == every
+    assert set(re.findall(r"\S+\.md$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)) == every | {"index.md"}
+
+
+def _links(page: Path) -> list[str]:
+    return re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text())
 
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=pages.name)
@@ -117,9 +141,34 @@ def test_no_entry_is_left_over_or_twice() -> None:
 def test_entries_are_of_one_kind_and_name_what_exists() -> None:
     for _, entry in ENTRIES:
         assert entry.cannot is None or entry.cannot in REASONS, entry
-        assert entry.tested is None or (ROOT / entry.tested).is_file(), entry
+        assert entry.tested is None or types(ROOT / entry.tested, entry.says), f"that test does not type it: {entry}"
         kinds = (entry.typed or entry.until or entry.needs, entry.tested, entry.cannot)
         assert sum(kind is not None for kind in kinds) <= 1, entry
+
+
+@pytest.mark.parametrize(
+    ("source", "says", "typed"),
+    [
+        (
+            'run([KOLRAY, "models", "tune", kind, "--trials", "8"])',
+            "kolray models tune trust|success --trials 30",
+            True,
+        ),
+        ('run([KOLRAY, "models", "tune", kind])', "kolray models tune trust|success --trials 30", False),
+        ('run("make", "-s", "docs")', "make docs", True),
+        ('run("make", "-s", "sbom")', "make docs", False),
+        ('JOBS = ["gold.py"]', "ray job submit -- python jobs/gold.py 2026-01-01", True),
+        ('invoke(app, ["deliver", "trust", "--stop"])', "kolray deliver trust --stop", True),
+        ('invoke(app, ["deliver", "success", "--stop"])', "kolray deliver trust --stop", False),
+        ('run([KOLRAY, "lake", "stream"])', "kolray stream", False),
+        ('raises(Error, match="kolray up")', "kolray up", False),
+        ('"""Types `kolray up`."""', "kolray up", False),
+    ],
+)
+def test_a_test_is_believed_only_what_it_types(source: str, says: str, typed: bool, tmp_path: Path) -> None:
+    test = tmp_path / "test_it.py"
+    test.write_text(source)
+    assert types(test, says) is typed
 
 
 def test_most_commands_are_typed() -> None:
