@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from kolray.local.ports import choose_port
 from kolray.models.lifecycle import submit, train
 from kolray.models.registry import ModelRegistry
 from kolray.settings import load_settings
+from tests.listening import beyond_loopback, listeners
 from tests.prometheus import wait
 from tests.served import write_lake
 
@@ -42,30 +42,11 @@ def _runs(env: dict[str, str], *words: str | Path) -> Iterator[psutil.Process]:
                 stubborn.kill()
 
 
-def _listeners(roots: list[psutil.Process]) -> dict[str, str]:
-    """Address that is listened on by these or by what they started → the process that does."""
-    found = {}
-    for process in [each for root in roots for each in (root, *root.children(recursive=True))]:
-        try:
-            for socket in process.net_connections("tcp"):
-                if socket.status == psutil.CONN_LISTEN:
-                    found[f"{socket.laddr.ip} {socket.laddr.port}"] = " ".join(process.cmdline())[:200]
-        except psutil.NoSuchProcess:
-            continue
-    return found
-
-
 def _answers(url: str) -> bool:
     try:
         return httpx.get(url, timeout=10).is_success
     except httpx.HTTPError:
         return False
-
-
-def _loopback(address: str) -> bool:
-    host = ipaddress.ip_address(address.split(maxsplit=1)[0])
-    mapped = host.ipv4_mapped if isinstance(host, ipaddress.IPv6Address) else None
-    return (mapped or host).is_loopback
 
 
 def test_nothing_listens_beyond_loopback(tmp_path: Path) -> None:
@@ -88,8 +69,8 @@ def test_nothing_listens_beyond_loopback(tmp_path: Path) -> None:
         wait(lambda: _answers(f"http://127.0.0.1:{mlflow_port}/health"), LIMIT_S)
         services = {service.name: psutil.Process(service.pid) for service in local.status(home)}
         assert set(services) == {"kafka", "redis", "exporter"}
-        found = {name: _listeners([process]) for name, process in (services | started).items()}
+        found = {name: listeners(process) for name, process in (services | started).items()}
         assert [name for name, addresses in found.items() if not addresses] == [], "each has a port of its own"
-        beyond = {name: {at: who for at, who in told.items() if not _loopback(at)} for name, told in found.items()}
+        beyond = {name: beyond_loopback(told) for name, told in found.items()}
         assert {name: told for name, told in beyond.items() if told} == {}
         print({name: len(told) for name, told in found.items()})

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from trino.exceptions import TrinoUserError
 from typer.testing import CliRunner
@@ -28,12 +29,14 @@ from kolray.lake.queries import Query, queries
 from kolray.lake.sql import query
 from kolray.lake.tables import LakeTables
 from kolray.lake.trino import catalog, register
+from kolray.local import status
 from kolray.local.jars import java
 from kolray.local.trino import MIN_JAVA, ask, start_trino, stop_trino
 from kolray.serving.feature_sources import LakeSource, TrinoSource
 from kolray.settings import LakeSettings, Place, S3Settings
 from kolray.testing.clock import FakeClock
 from tests.lakes import make_lake
+from tests.listening import beyond_loopback, listeners
 
 pytestmark = pytest.mark.heavy
 
@@ -67,6 +70,11 @@ def _trino(home: Path, lake: LakeTables) -> Iterator[str]:
 @pytest.mark.parametrize("asked", queries(), ids=lambda asked: asked.name)
 def test_both_engines_answer_a_question_alike(asked: Query, lake: LakeTables, address: str) -> None:
     _check_alike(asked, lake, address)
+
+
+def test_it_listens_on_loopback_alone(lake: LakeTables, address: str) -> None:
+    found = [listeners(psutil.Process(each.pid)) for each in status(Path(lake.root).parent) if each.address == address]
+    assert [beyond_loopback(told) for told in found if told] == [{}]
 
 
 def test_it_knows_every_table_with_its_rows(lake: LakeTables, address: str) -> None:

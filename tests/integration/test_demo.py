@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.listening import beyond_loopback, listeners
+
 ROOT = Path(__file__).parents[2]
 SMALL = ("--kols", "400", "--hours", "74")
 DEMO = [sys.executable, str(ROOT / "jobs" / "demo.py"), *SMALL]
@@ -39,6 +41,7 @@ def test_interrupting_the_demo_stops_every_process_it_started(tmp_path: Path) ->
                 break
         family = psutil.Process(demo.pid).children(recursive=True)
         assert len(family) > 4
+        assert beyond_loopback(listeners(*family)) == {}
         demo.send_signal(signal.SIGINT)
         demo.stdout.read()
         assert demo.wait(60) == 130

@@ -15,7 +15,8 @@ import pytest
 from kolray import local
 from kolray.errors import SettingsError
 from kolray.local.ports import LOOPBACK
-from kolray.settings import ObserveSettings
+from kolray.settings import ObserveSettings, Settings
+from tests.listening import beyond_loopback, listeners
 from tests.waiting import until
 
 OWNER = """
@@ -51,6 +52,14 @@ def test_two_homes_run_side_by_side_and_up_twice_changes_nothing(tmp_path: Path)
         local.down(two)
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in gone)
     assert local.down(one) == []
+
+
+@pytest.mark.local
+def test_the_local_profile_listens_on_loopback_alone(local_servers: Settings) -> None:
+    for service in local.status(local_servers.home):
+        found = listeners(psutil.Process(service.pid))
+        assert found, service.name
+        assert beyond_loopback(found) == {}
 
 
 def test_an_exporter_beside_the_servers_is_known_to_status_and_down(tmp_path: Path) -> None:
