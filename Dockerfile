@@ -21,6 +21,7 @@ COPY --from=build /opt/kolray/.venv /opt/kolray/.venv
 COPY jobs /opt/kolray/jobs
 COPY tuning /opt/kolray/tuning
 COPY serve_configs /opt/kolray/serve_configs
+COPY ops/mlflow /opt/kolray/mlflow
 ENV PATH=/opt/kolray/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     KOLRAY_HOME=/var/lib/kolray \

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -39,9 +40,10 @@ def keep(
     from kolray.local.keeper import Keeper, Kept
 
     try:
-        kept = Kept(yaml.safe_load(config.read_text()), stream, api)
+        serve = yaml.safe_load(config.read_text())
     except OSError as error:
         raise InvalidInputError(f"--config {config}: {error.strerror}") from error
+    kept = Kept(listening(serve, load_settings()), stream, api)
     init()
     with httpx.Client(base_url=ray, headers=_token(), timeout=60) as client:
         looks = [Keeper(client, kept).keep, _Tables(load_settings()).register]
@@ -49,6 +51,12 @@ def keep(
             for look in looks:
                 _try(look)
             time.sleep(every_s)
+
+
+def listening(serve: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """The configuration; where ``KOLRAY_SERVING__HOST`` is set, with that address: beyond loopback is a setting."""
+    said = {"host": settings.serving.host} if "host" in settings.serving.model_fields_set else {}
+    return serve | {"http_options": serve.get("http_options", {}) | said}
 
 
 def _try(look: Callable[[], list[str]]) -> None:
