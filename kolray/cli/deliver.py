@@ -70,10 +70,13 @@ def _show_past(kind: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows))
         return
-    table = Table("version", "begun", "by", "last step", "at", "why")
+    table = Table()
+    for title in ("version", "begun (UTC)", "by", "last step", "at"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("why")
     for row in rows:
-        last = row["step"].replace("_", " ")
-        table.add_row(str(row["version"]), row["begun"][:19], row["by"], last, row["at"][:19], row.get("reason", ""))
+        begun, last = row["begun"][:16].replace("T", " "), row["step"].replace("_", " ")
+        table.add_row(str(row["version"]), begun, row["by"], last, row["at"][11:19], row.get("reason", ""))
     Console().print(table)
 
 

@@ -159,21 +159,23 @@ def test_one_stopped_by_the_command_is_not_promoted_and_the_next_is_not_disturbe
 ) -> None:
     registry, champion = ModelRegistry.of(settings), _misled(settings)
     registry.set_alias("trust", champion, CHAMPION)
+    good = register(registry, "trust", train("trust", settings.lake_root))
     waits = replace(PLAN, answers=10**6, minutes=10)
     with ThreadPoolExecutor(1) as elsewhere:
-        first = elsewhere.submit(delivery.deliver, settings, "trust", waits, 1, lambda _: None)
+        first = elsewhere.submit(delivery.deliver, settings, "trust", waits, good, lambda _: None)
         until("evidence of the trial", lambda: first.done() or _seen(settings, registry))
         assert not first.done(), first.result()
         stopped = _typed(settings, "trust", "--stop")
-        assert f"trust 1 is taken back; trust {champion} answers alone" in stopped.stdout, stopped.stderr
-        typed = _typed(settings, "trust", "--challenger", "1", "--percent", "30", "--answers", "10", "--minutes", "2")
+        assert f"trust {good} is taken back; trust {champion} answers alone" in stopped.stdout, stopped.stderr
+        plan = ("--percent", "30", "--answers", "10", "--minutes", "5")
+        typed = _typed(settings, "trust", "--challenger", str(good), *plan)
         done = first.result()
     assert (done.outcome, done.reason) == ("rolled_back", "taken back by hand")
     assert [step["step"] for step in done.steps] == ["validated", "canary", "stopped", "rolled_back"]
-    assert "trust 1: promoted" in typed.stdout, typed.stderr
-    assert (typed.returncode, registry.alias_version("trust", CHAMPION)) == (0, 1)
-    own = [row for row in history(registry, "trust") if row["version"] == 1]
-    assert [row["step"] for row in own] == ["promoted", "rolled_back", "promoted"], "the first by its training"
+    assert f"trust {good}: promoted" in typed.stdout, typed.stderr
+    assert (typed.returncode, registry.alias_version("trust", CHAMPION)) == (0, good)
+    own = [row["step"] for row in history(registry, "trust") if row["version"] == good]
+    assert own == ["rolled_back", "promoted"]
 
 
 def _seen(settings: Settings, registry: ModelRegistry) -> bool:
@@ -188,5 +190,6 @@ def test_the_command_shows_how_deliveries_ended_and_takes_back(
     monkeypatch.setenv("KOLRAY_HOME", str(settings.home))
     shown = CliRunner().invoke(cli, ["deliver", "trust", "--history", "--json"])
     assert json.loads(shown.output)[0]["steps"][-1]["step"] == "promoted"
+    assert "first champion" in " ".join(CliRunner().invoke(cli, ["deliver", "success", "--history"]).output.split())
     ended = CliRunner().invoke(cli, ["deliver", "trust", "--stop"])
     assert "no trust model is on trial" in str(ended.exception)
