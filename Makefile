@@ -15,7 +15,7 @@ BESIDE := prometheus alertmanager grafana trino
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' kolray/__init__.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-heavy test-docs check check-ship bench screens wheel sbom audit docs image deploy-staging notes release clean
+.PHONY: help install demo test test-heavy test-docs test-tools check check-ship bench screens wheel sbom audit docs image deploy-staging notes release clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -45,7 +45,8 @@ check: install ## lint, types, layers: seconds
 
 check-ship: $(SHIP)/.installed ## lint of what ships: workflows, image, compose (needs Go for actionlint)
 	@$(SHIP)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	@$(SHIP)/bin/zizmor --offline --no-progress --quiet .github/workflows
+	@$(SHIP)/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(SHIP)/bin/zizmor --offline --no-progress --quiet .github
 	@go run $(ACTIONLINT)
 	@$(SHIP)/bin/hadolint Dockerfile ops/Dockerfile
 	@$(SHIP)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
@@ -59,6 +60,10 @@ test-heavy: install $(AIRFLOW)/.installed $(TORCH)/.installed ## what needs giga
 
 test-docs: install ## types every command of README and docs on real servers, as a table says (ten minutes)
 	@$(PY) -m pytest -m documented tests/heavy/test_documented_commands.py $(ARGS)
+
+test-tools: ## install what tests run beside Python, on Debian or Ubuntu (tests/packages.txt); its servers stay stopped
+	@sudo apt-get update --quiet && sudo apt-get install --quiet --yes --no-install-recommends $$(grep -v '^#' tests/packages.txt)
+	@-sudo systemctl disable --quiet --now postgresql prometheus prometheus-node-exporter redis-server
 
 screens: install ## pictures of every screen in both languages and themes, into screens/ (ARGS="--url URL --token TOKEN": of a running API)
 	@$(PY) -m tests.heavy.browser.screenshots screens $(ARGS)

@@ -94,6 +94,7 @@ def test_another_container_goes_by_the_age_alone(tmp_path: Path, monkeypatch: py
     assert _state(file) == "gone"
 
 
+@pytest.mark.machine
 def test_a_pid_namespace_is_told_from_another() -> None:
     unshare = shutil.which("unshare")
     command = [str(unshare), "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
