@@ -6,7 +6,7 @@ WORKDIR /src
 # The dependencies change seldom and have a layer of their own; this stub of a package asks for them.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN mkdir kolray && touch kolray/__init__.py \
-    && /opt/kolray/.venv/bin/python -m pip install -c constraints.txt ".[trino,mlflow-server]"
+    && /opt/kolray/.venv/bin/python -m pip install -c constraints.txt ".[trino,traces,mlflow-server]"
 COPY kolray kolray
 RUN /opt/kolray/.venv/bin/python -m pip install --no-deps --force-reinstall . \
     && /opt/kolray/.venv/bin/python -m compileall -q -j 0 /opt/kolray/.venv/lib

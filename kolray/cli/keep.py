@@ -21,6 +21,9 @@ CONFIG = typer.Option(Path("serve_configs/prod.yaml"), "--config", help="the fil
 def keep(
     config: Path = CONFIG,
     stream: str = typer.Option("python jobs/stream.py", help="command of the stream's job, run on the head"),
+    night: str | None = typer.Option(
+        None, help="command of the night's work, e.g. python jobs/nightly.py: at 00:30 UTC"
+    ),
     ray: str = typer.Option("http://127.0.0.1:8265", envvar="RAY_ADDRESS", help="Ray's dashboard"),
     api: str = typer.Option("http://127.0.0.1:8000", envvar="KOLRAY_URL", help="where the API answers"),
     every_s: float = typer.Option(15, "--every", min=1, help="seconds between two looks"),
@@ -43,13 +46,13 @@ def keep(
         serve = yaml.safe_load(config.read_text())
     except OSError as error:
         raise InvalidInputError(f"--config {config}: {error.strerror}") from error
-    kept = Kept(listening(serve, load_settings()), stream, api)
+    kept = Kept(listening(serve, load_settings()), stream, api, night)
     init()
     with httpx.Client(base_url=ray, headers=_token(), timeout=60) as client:
         looks = [Keeper(client, kept).keep, _Tables(load_settings()).register]
+        before = [""] * len(looks)
         while True:
-            for look in looks:
-                _try(look)
+            before = [_try(look, told) for look, told in zip(looks, before, strict=True)]
             time.sleep(every_s)
 
 
@@ -59,14 +62,19 @@ def listening(serve: dict[str, Any], settings: Settings) -> dict[str, Any]:
     return serve | {"http_options": serve.get("http_options", {}) | said}
 
 
-def _try(look: Callable[[], list[str]]) -> None:
+def _try(look: Callable[[], list[str]], before: str) -> str:
+    """Says what was done, or why nothing could be where that is news; returns the latter."""
     import httpx
 
     try:
         for done in look():
             print(done, flush=True)
     except (httpx.HTTPError, KolrayError) as error:
-        print(f"not yet: {error or type(error).__name__}", file=sys.stderr, flush=True)
+        told = f"not yet: {error or type(error).__name__}"
+        if told != before:
+            print(told, file=sys.stderr, flush=True)
+        return told
+    return ""
 
 
 def _token() -> dict[str, str]:

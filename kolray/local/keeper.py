@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx
 
+from kolray.clock import Clock, SystemClock, to_ms
 from kolray.errors import InvalidInputError
 
 JOB = "kolray-stream"
 """Submission id of the stream: two of one name cannot run at once."""
 ENDED = frozenset({"STOPPED", "SUCCEEDED", "FAILED"})
 FAILED = "DEPLOY_FAILED"
+NIGHT_AT = timedelta(minutes=30)
+"""After midnight, UTC: the day's last events have come."""
+AGAIN_S = 900.0
+"""Seconds after which a night that failed goes on."""
 _SERVE, _JOBS = "/api/serve/applications/", "/api/jobs/"
 _STORES = ("metrics_store", "redis")
 
@@ -30,11 +36,13 @@ class Kept:
         serve: the Serve configuration, as the file for ``serve deploy`` has it.
         stream: the command that runs the stream, on the head's node.
         api: where the API answers, e.g. ``http://127.0.0.1:8000``.
+        night: the command of the night's work, which gets the day; none: nobody's, or another's.
     """
 
     serve: Mapping[str, Any]
     stream: str
     api: str
+    night: str | None = None
 
     def __post_init__(self) -> None:
         if not self.applications:
@@ -53,8 +61,9 @@ class Keeper:
         ray: a client of Ray's dashboard: its address, and the token in ``Authorization`` where it asks for one.
     """
 
-    def __init__(self, ray: httpx.Client, kept: Kept) -> None:
-        self._ray, self._kept = ray, kept
+    def __init__(self, ray: httpx.Client, kept: Kept, clock: Clock | None = None) -> None:
+        self._ray, self._kept, self._clock = ray, kept, clock or SystemClock()
+        self._began = self._clock.now()
         self._applied = False
 
     def keep(self) -> list[str]:
@@ -65,7 +74,7 @@ class Keeper:
         Raises:
             httpx.HTTPError: Ray does not answer, as while it starts, or refuses.
         """
-        return [*self._keep_api(), *self._keep_stream()]
+        return [*self._keep_api(), *self._keep_stream(), *self._keep_night()]
 
     def _keep_api(self) -> list[str]:
         found = self._told(self._ray.get(_SERVE)).json().get("applications", {})
@@ -81,21 +90,42 @@ class Keeper:
         return [f"the API was deployed ({why})"]
 
     def _keep_stream(self) -> list[str]:
-        answer = self._ray.get(f"{_JOBS}{JOB}")
-        before: dict[str, Any] = {"status": "unknown"} if answer.status_code == 404 else self._told(answer).json()
-        if before["status"] in ENDED:
-            self._told(self._ray.delete(f"{_JOBS}{JOB}"))
-        elif before["status"] != "unknown":
+        before = self._job(JOB)
+        if before["status"] not in ENDED | {"unknown"}:
             return []
-        self._told(self._ray.post(_JOBS, json={"entrypoint": self._kept.stream, "submission_id": JOB}))
+        self._submit(JOB, self._kept.stream, before)
         why = " ".join(str(before.get(key) or "") for key in ("status", "message")).strip()
         return [f"the stream was submitted (before: {why})"]
+
+    def _keep_night(self) -> list[str]:
+        """A night that began before this did is left to the next, which makes up for it: a new lake has nothing yet."""
+        now = self._clock.now()
+        due = now.replace(hour=0, minute=0, second=0, microsecond=0) + NIGHT_AT
+        if self._kept.night is None or not self._began < due <= now:
+            return []
+        day = now.date().isoformat()
+        before = self._job(f"kolray-night-{day}")
+        rested = to_ms(now) - (before.get("end_time") or 0) >= AGAIN_S * 1000
+        if before["status"] != "unknown" and not (before["status"] == "FAILED" and rested):
+            return []
+        self._submit(f"kolray-night-{day}", f"{self._kept.night} {day}", before)
+        return [f"the night of {day} was submitted (before: {before['status']})"]
+
+    def _job(self, name: str) -> dict[str, Any]:
+        answer = self._ray.get(f"{_JOBS}{name}")
+        found: dict[str, Any] = {"status": "unknown"} if answer.status_code == 404 else self._told(answer).json()
+        return found
+
+    def _submit(self, name: str, command: str, before: dict[str, Any]) -> None:
+        if before["status"] != "unknown":  # a name is given once
+            self._told(self._ray.delete(f"{_JOBS}{name}"))
+        self._told(self._ray.post(_JOBS, json={"entrypoint": command, "submission_id": name}))
 
     @staticmethod
     def _told(answer: httpx.Response) -> httpx.Response:
         if answer.is_error:  # Ray's own words: a refused configuration cannot be mended without them
             raise httpx.HTTPStatusError(
-                f"{answer.request.url.path} answered {answer.status_code}: {answer.text.strip()[-500:]}",
+                f"{answer.request.url.path} answered {answer.status_code}: {' '.join(answer.text.split())[-500:]}",
                 request=answer.request, response=answer,
             )  # fmt: skip
         return answer

@@ -125,10 +125,10 @@ def test_rays_object_store_fits_into_shared_memory(name: str) -> None:
 
 def test_what_is_kept_is_where_compose_has_it() -> None:
     options = dict(part.removeprefix("--").split("=") for part in SERVICES["keep"]["command"][1:])
-    job = options["stream"].split()[1]
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert "COPY jobs /opt/kolray/jobs" in dockerfile
-    assert (ROOT / Path(job).relative_to("/opt/kolray")).exists()
+    for job in ("stream", "night"):
+        assert (ROOT / Path(options[job].split()[1]).relative_to("/opt/kolray")).exists()
     assert f"COPY {CONFIG.default.parts[0]} /opt/kolray/{CONFIG.default.parts[0]}" in dockerfile
     assert (ROOT / CONFIG.default).exists()
     ports = {mapping.split(":")[-1] for mapping in SERVICES["ray-head"]["ports"]}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
+from kolray.clock import to_ms
 from kolray.errors import InvalidInputError
 from kolray.local import keeper
 from kolray.local.keeper import JOB, Keeper, Kept, api_trouble
+from kolray.testing.clock import FakeClock
 
 SERVE = {"applications": [{"name": "kolray", "import_path": "kolray.serving.deployments:app"}]}
 KEPT = Kept(SERVE, "python jobs/stream.py", "http://api")
@@ -41,11 +44,12 @@ class Dashboard:
         if request.method == "POST":
             told = json.loads(request.content)
             self.jobs[told["submission_id"]] = {"status": "PENDING", "entrypoint": told["entrypoint"]}
+        name = request.url.path.removeprefix("/api/jobs/")
         if request.method == "DELETE":
-            del self.jobs[JOB]
-        if request.method == "GET" and JOB not in self.jobs:
+            del self.jobs[name]
+        if request.method == "GET" and name not in self.jobs:
             return httpx.Response(404, text="no such job")
-        return httpx.Response(200, json=self.jobs.get(JOB, {}))
+        return httpx.Response(200, json=self.jobs.get(name, {}))
 
     def starts_anew(self) -> None:
         self.applications.clear()
@@ -104,6 +108,28 @@ def test_a_new_keeper_applies_its_configuration_to_what_runs(kept: Keeper, dashb
     dashboard.jobs[JOB] = {"status": "RUNNING"}
     assert kept.keep() == ["the API was deployed (missing: nothing)"]
     assert kept.keep() == []
+
+
+def test_the_night_is_submitted_once_a_day_and_goes_on_after_it_failed(dashboard: Dashboard) -> None:
+    clock = FakeClock(datetime(2026, 3, 1, 10, tzinfo=UTC))
+    wanted = Kept(SERVE, "python jobs/stream.py", "http://api", "python jobs/nightly.py")
+    kept = Keeper(httpx.Client(base_url="http://ray", transport=httpx.MockTransport(dashboard)), wanted, clock)
+    assert len(kept.keep()) == 2, "today's began before"
+    clock.advance(14 * 3600)
+    assert kept.keep() == [], "at midnight events of the day may still come"
+    clock.advance(1800)
+    assert kept.keep() == ["the night of 2026-03-02 was submitted (before: unknown)"]
+    night = dashboard.jobs["kolray-night-2026-03-02"]
+    assert night["entrypoint"] == "python jobs/nightly.py 2026-03-02"
+    assert kept.keep() == []
+    night |= {"status": "FAILED", "end_time": to_ms(clock.now())}
+    assert kept.keep() == []
+    clock.advance(900)
+    assert kept.keep() == ["the night of 2026-03-02 was submitted (before: FAILED)"]
+    dashboard.jobs["kolray-night-2026-03-02"]["status"] = "SUCCEEDED"
+    assert kept.keep() == []
+    clock.advance(24 * 3600)
+    assert kept.keep() == ["the night of 2026-03-03 was submitted (before: unknown)"]
 
 
 def test_what_ray_refuses_is_told_in_its_words() -> None:
