@@ -105,15 +105,20 @@ class Canary:
         """
         asked, running = self.model(kol_id), self._running
         model, answered = self._by(asked, answer)
-        if running is not None and self._trials is not None and running.first(kol_id):
+        failed = model.version != asked.version
+        if running is not None and self._trials is not None and (running.first(kol_id) or failed):
             by_challenger = asked.version == running.challenger.version
-            evidence = Evidence(kol_id, by_challenger=by_challenger, failed=model.version != asked.version)
+            evidence = Evidence(kol_id, by_challenger=by_challenger, failed=failed)
             self._behind.submit(self._trials.tell, running, evidence)
         return answered
 
     def answer_by(self, model: LoadedModel, rows: pl.DataFrame) -> tuple[LoadedModel, pl.DataFrame]:
         """``TrustModel.answer`` of this model, or of the champion where a challenger fails."""
+        running = self._running
         answered_by, scored = self._by(model, lambda model: model.model.answer(rows))
+        if answered_by.version != model.version and running is not None and self._trials is not None:
+            evidence = Evidence(rows["kol_id"][0], by_challenger=True, failed=True)  # one failure is enough
+            self._behind.submit(self._trials.tell, running, evidence)
         points = self._scores.labels(answered_by.label)
         for score in scored["trust_score"]:
             points.observe(score)
@@ -176,7 +181,7 @@ class Canary:
 
         def score() -> None:
             try:
-                if running is None or running.first(kol_id):
+                if running is None or running.first(kol_id) or said.failed:
                     self._ask_other(kol_id, features, said, challenger, running)
             finally:
                 self._room.release()
@@ -188,7 +193,7 @@ class Canary:
     ) -> None:
         by_challenger = said.asked.version == challenger.version
         other = self._champions.get(self._name) if by_challenger else challenger
-        failed, score = said.answered.version != said.asked.version, float("nan")
+        failed, score = said.failed, float("nan")
         try:
             score = other.model.answer_one(kol_id, features)["trust_score"]
             self._difference.observe(abs(score - said.score))
@@ -207,3 +212,8 @@ class _Said(NamedTuple):
     asked: LoadedModel
     answered: LoadedModel
     score: float
+
+    @property
+    def failed(self) -> bool:
+        """Whether the champion had to answer instead."""
+        return self.asked.version != self.answered.version

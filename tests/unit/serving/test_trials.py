@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
+import polars as pl
 import pytest
 
 from kolray.errors import ServiceUnavailableError
@@ -90,6 +91,25 @@ def test_a_challenger_that_fails_is_told_of_and_no_client_sees_it(percent: float
     replica = Replica(challenger=None, percent=percent)
     assert set(replica.answered(KOLS[:20])) == {"trust:1"}
     assert {(each.failed, each.by_challenger) for each in replica.log.kept} == {(True, percent == 100)}
+
+
+def test_a_challenger_that_fails_when_a_kol_is_asked_for_again_is_told_of_too() -> None:
+    replica = Replica(percent=100)
+    assert set(replica.answered(KOLS[:3])) == {"trust:2"}
+    assert replica.trials.running is not None
+    replica.trials.running.challenger.model.score = None
+    assert set(replica.answered(KOLS[:3])) == {"trust:1"}
+    with pytest.raises(ZeroDivisionError):
+        replica.canary.by(KOLS[0], lambda _: 1 / 0)  # the champion cannot either
+
+    def only_the_champion(model: object) -> int:
+        return 1 // (2 - model.version)  # type: ignore[attr-defined]
+
+    assert replica.canary.by(KOLS[0], only_the_champion) == 1
+    batch = pl.DataFrame({"kol_id": KOLS[:3]})
+    assert replica.canary.answer_by(replica.canary.model(KOLS[0]), batch)[0].label == "trust:1"
+    replica.canary._behind.submit(int).result()
+    assert [each.failed for each in replica.log.kept] == [False] * 3 + [True] * 5
 
 
 def test_what_is_not_a_score_is_answered_by_the_same_split() -> None:
