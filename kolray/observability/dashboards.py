@@ -15,7 +15,8 @@ class Panel:
     title: str
     queries: dict[str, str]
     unit: Unit = "short"
-    kind: Literal["timeseries", "stat"] = "timeseries"
+    kind: Literal["timeseries", "stat", "heatmap"] = "timeseries"
+    """A heatmap takes the buckets of one histogram, each with all below it, as Prometheus counts them."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ API = Dashboard("kolray-api", "kolray: API", (
 ))  # fmt: skip
 MODELS = Dashboard("kolray-models", "kolray: models", (
     Panel("Version in use", {"{{model}}": "max by (model) (kolray_model_version)"}, "none", "stat"),
-    Panel("Trust scores", {"{{le}}": "sum by (le) (increase(kolray_trust_score_points_bucket[1h]))"}),
+    Panel("Trust scores", {"{{le}}": "sum by (le) (increase(kolray_trust_score_points_bucket[1h]))"}, kind="heatmap"),
     Panel("Trust scores by model", _percentiles("kolray_trust_score_points", "model"), "none"),
     Panel("Drift (PSI since training)", {"{{model}} {{name}}": "kolray_model_psi"}, "none"),
     Panel("Measures beyond their limits", {"{{model}} {{kind}}": "kolray_model_drifted_measures"}, "none"),
@@ -141,4 +142,21 @@ SOURCES = Dashboard("kolray-sources", "kolray: sources", (
     Panel("Events and dead letters",
           {"{{run}} {{what}}": f'rate(kolray_run_rows_total{{run=~"ingest.*"}}{RATE})'}, "ops"),
 ))  # fmt: skip
-DASHBOARDS = (STREAM, API, MODELS, LAKE, SOURCES)
+OBJECTS = 'ray_object_store_memory{Location=~"MMAP_.*"}'
+RAY = Dashboard("kolray-ray", "kolray: Ray", (
+    Panel("Nodes", {"answer": "count(ray_node_cpu_count)"}, "none", "stat"),
+    Panel("CPU", {"{{ip}}": "ray_node_cpu_utilization / 100"}, "percentunit"),
+    Panel("CPUs given to tasks and actors", {
+        "{{NodeAddress}}": 'sum by (NodeAddress) (ray_resources{Name="CPU",State="USED"})'}, "none"),
+    Panel("Memory", {"{{ip}}": "ray_node_mem_used_host / ray_node_mem_total_host"}, "percentunit"),
+    Panel("Object store", {
+        "{{NodeAddress}}": f"sum by (NodeAddress) ({OBJECTS})"
+        ' / sum by (NodeAddress) (ray_resources{Name="object_store_memory"})'}, "percentunit"),
+    Panel("Objects spilled to disk", {
+        "{{NodeAddress}}": 'sum by (NodeAddress) (ray_object_store_memory{Location="SPILLED"})'}, "bytes"),
+    Panel("Memory of actors and Ray's own processes", {"{{Component}}": "sum by (Component) (ray_component_rss_bytes)"},
+          "bytes"),
+    Panel("Disk", {"{{ip}}": "ray_node_disk_usage / (ray_node_disk_usage + ray_node_disk_free)"}, "percentunit"),
+))  # fmt: skip
+"""Of what Ray's own nodes tell; there only where a cluster is, or a Ray with its dashboard."""
+DASHBOARDS = (STREAM, API, MODELS, LAKE, SOURCES, RAY)

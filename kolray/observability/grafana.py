@@ -30,13 +30,16 @@ def dashboard_json(dashboard: Dashboard) -> dict[str, Any]:
 
 def _panel(number: int, panel: Panel) -> dict[str, Any]:
     place = {"x": number % 2 * WIDTH, "y": number // 2 * HEIGHT, "w": WIDTH, "h": HEIGHT}
+    form = "heatmap" if panel.kind == "heatmap" else "time_series"
     targets = [
-        {"refId": chr(ord("A") + at), "expr": query, "legendFormat": legend, "datasource": SOURCE}
+        {"refId": chr(ord("A") + at), "expr": query, "legendFormat": legend, "format": form, "datasource": SOURCE}
         for at, (legend, query) in enumerate(panel.queries.items())
     ]
     options: dict[str, Any] = {"legend": {"displayMode": "list", "placement": "bottom"}}
     if panel.kind == "stat":
         options = {"reduceOptions": {"calcs": ["lastNotNull"]}}
+    elif panel.kind == "heatmap":
+        options = {"calculate": False}  # the buckets are there; by their format Grafana takes those below out
     return {
         "id": number + 1,
         "type": panel.kind,
