@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from kolray.cli.services import init
-from kolray.errors import InvalidInputError, KolrayError
+from kolray.errors import InvalidInputError
 from kolray.settings import Settings, load_settings
 
 CONFIG = typer.Option(Path("serve_configs/prod.yaml"), "--config", help="the file for `serve deploy`")
@@ -64,13 +64,12 @@ def listening(serve: dict[str, Any], settings: Settings) -> dict[str, Any]:
 
 def _try(look: Callable[[], list[str]], before: str) -> str:
     """Says what was done, or why nothing could be where that is news; returns the latter."""
-    import httpx
-
     try:
         for done in look():
             print(done, flush=True)
-    except (httpx.HTTPError, KolrayError) as error:
-        told = f"not yet: {error or type(error).__name__}"
+    # Ray that starts, Trino or a bucket that is away: whatever is wrong now, looking again is all there is to do.
+    except Exception as error:
+        told = f"not yet: {type(error).__name__}: {' '.join(str(error).split())[:500]}"
         if told != before:
             print(told, file=sys.stderr, flush=True)
         return told
@@ -92,7 +91,7 @@ class _Tables:
         self._known: list[str] = []
 
     def register(self) -> list[str]:
-        """What was made known. A Trino that is away, or has no client here, is asked again next time."""
+        """What was made known; a Trino that was away is asked again next time."""
         if self._settings.serving.trino is None:
             return []
         from kolray.lake.tables import LakeTables

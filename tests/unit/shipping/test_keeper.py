@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from kolray.cli.keep import _try
 from kolray.clock import to_ms
 from kolray.errors import InvalidInputError
 from kolray.local import keeper
@@ -130,6 +131,16 @@ def test_the_night_is_submitted_once_a_day_and_goes_on_after_it_failed(dashboard
     assert kept.keep() == []
     clock.advance(24 * 3600)
     assert kept.keep() == ["the night of 2026-03-03 was submitted (before: unknown)"]
+
+
+def test_what_goes_wrong_ends_nothing_and_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def away() -> list[str]:
+        raise RuntimeError("a bucket\nthat is away")
+
+    told = _try(away, "")
+    assert told == _try(away, told) == "not yet: RuntimeError: a bucket that is away"
+    assert _try(lambda: ["the API was deployed"], told) == ""
+    assert capsys.readouterr() == ("the API was deployed\n", f"{told}\n")
 
 
 def test_what_ray_refuses_is_told_in_its_words() -> None:
