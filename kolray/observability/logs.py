@@ -7,6 +7,8 @@ A line has ``timestamp``, ``level``, ``logger``, ``message``, what a call gives 
 from __future__ import annotations
 
 import logging
+import sys
+from types import TracebackType
 from typing import TextIO
 
 from pythonjsonlogger.json import JsonFormatter
@@ -55,8 +57,14 @@ def set_up_logs(*, as_json: bool, stream: TextIO | None = None) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def _log_the_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Instead of Python's own traceback, in which libraries show the addresses that they were given."""
+    logging.getLogger(__name__).critical("the job ends by an error", exc_info=(kind, error, trace))
+
+
 def job_settings() -> Settings:
-    """The settings of a process that begins a job, whose log is from now on as they say."""
+    """The settings of a process that begins a job, whose log is from now on as they say, also if an error ends it."""
     settings = load_settings()
     set_up_logs(as_json=settings.observe.json_logs)
+    sys.excepthook = _log_the_end
     return settings

@@ -27,6 +27,7 @@ from kolray.errors import (
     ServiceUnavailableError,
     SettingsError,
 )
+from kolray.redaction import redacted
 
 State = Literal["waiting", "starting", "running", "ended"]
 LASTING = (SettingsError, CheckpointError, InvalidInputError, NotFoundError)
@@ -163,5 +164,5 @@ class Supervision:
         shard = self.shards[index]
         shard.failures += 1
         shard.restarts += 1
-        shard.reason, shard.state = reason, "waiting"
+        shard.reason, shard.state = redacted(reason), "waiting"
         shard.not_before = self.clock.monotonic() + pause_s(shard.failures)

@@ -16,6 +16,9 @@ from kolray.lake.bronze_pipeline import run_bronze
 from kolray.lake.world import send_world
 from kolray.serving.build import build
 from kolray.serving.tokens import Tokens
+from kolray.serving.webhooks.delivery import deliverer
+from kolray.serving.webhooks.endpoints import Endpoints
+from kolray.serving.webhooks.sending import Sender
 from kolray.settings import KafkaSettings, Settings, load_settings
 from kolray.stores.metrics import MetricsStore
 from kolray.stores.open import open_feature_store, open_metrics_store
@@ -23,7 +26,9 @@ from kolray.stream.build import Models, build_shard
 from kolray.stream.fetch import BatchFetcher
 from kolray.stream.topics import ensure_topics
 from tests.heavy.secured import Certificates, secured
+from tests.integration.test_webhooks import alerts, raised, stepped
 from tests.ray_head import own_ray
+from tests.receiver import Receiver
 from tests.waiting import until
 
 pytestmark = pytest.mark.heavy
@@ -99,6 +104,18 @@ def test_the_api_answers_from_secured_stores(settings: Settings, parts: list[dic
     assert windows.status_code == 200, windows.text
     assert windows.json()["windows"], "of Cassandra"
     assert windows.headers["RateLimit-Limit"] == str(LIMIT), "what Redis counts; without it a quarter is granted"
+
+
+def test_webhooks_are_delivered_from_secured_kafka(settings: Settings, sent: int) -> None:
+    assert sent
+    private = settings.model_copy(update={"serving": settings.serving.model_copy(update={"webhooks_private": True})})
+    endpoints, receiver = Endpoints.of(private), Receiver()
+    made = deliverer(private, endpoints.add("ops", receiver.url, ()), endpoints, Sender(private.serving))
+    raised(private, alerts("a1", "a2"))
+    stepped(made, 2)
+    made.close()
+    receiver.server.shutdown()
+    assert receiver.ids() == ["a1", "a2"]
 
 
 WRONG = {

@@ -49,13 +49,29 @@ def _submit(address: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def _asked(*command: str | Path, home: Path, **env: str) -> tuple[int, str]:
+    """Exit code and words of a command of Ray's by somebody who has only what ``env`` says."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    env |= {"HOME": str(home), "RAY_AUTH_MODE": "token"}
+    done = subprocess.run(command, env=inherited | env, capture_output=True, text=True, check=False, timeout=120)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_node_without_the_token_does_not_start(tmp_path: Path) -> None:
+    """As cluster.yaml starts one whose environment file lacks it."""
+    code, said = _asked(BIN / "ray", "start", "--head", f"--port={choose_port('port')}", home=tmp_path)
+    assert code != 0
+    assert "no authentication token was found" in said
+
+
 def test_rays_token_opens_it_and_nothing_else_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     token = secrets.token_hex(32)
     file = tmp_path / "token"
     file.write_text(token)
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(file))
-    with ray_head(tmp_path, tmp_path / "head.log", token=token) as address:
+    gcs_port = choose_port("port")
+    with ray_head(tmp_path, tmp_path / "head.log", gcs_port, token=token) as address:
         jobs = f"{address}/api/jobs/"
         assert httpx.get(jobs).status_code == 401
         assert httpx.get(jobs, headers={"Authorization": "Bearer wrong"}).status_code == 403
@@ -70,6 +86,13 @@ def test_rays_token_opens_it_and_nothing_else_does(tmp_path: Path, monkeypatch: 
             assert done.returncode == 0, done.stderr
             assert "joined" in done.stdout, "a job of ours joins the cluster that it runs on"
             assert token not in done.stdout + done.stderr
+        wrong_token = secrets.token_hex(32)
+        served = BIN / "serve", "status", "--address", address
+        assert _asked(*served, home=tmp_path, RAY_AUTH_TOKEN=token)[0] == 0
+        assert _asked(*served, home=tmp_path, RAY_AUTH_TOKEN=wrong_token)[0] != 0
+        joins = BIN / "ray", "start", f"--address=127.0.0.1:{gcs_port}"
+        code, said = _asked(*joins, home=tmp_path, RAY_AUTH_TOKEN=wrong_token)
+        assert code != 0, said
 
 
 @contextmanager

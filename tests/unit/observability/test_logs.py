@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 
 from kolray.observability.asked import ASKED, Asked, about
 
@@ -36,3 +38,12 @@ def test_an_error_is_one_line_with_its_traceback_and_without_secrets(written: io
 def test_outside_of_a_request_no_id_is_made_up(written: io.StringIO) -> None:
     logging.getLogger("kolray.x").warning("plain")
     assert not {"request_id", "kol_id"} & set(json.loads(written.getvalue()))
+
+
+def test_an_error_that_ends_a_job_is_a_line_without_secrets() -> None:
+    job = "from kolray.observability.logs import job_settings; job_settings(); raise OSError('redis://:geheim@cache')"
+    done = subprocess.run([sys.executable, "-c", job], capture_output=True, text=True, check=False)
+    told = json.loads(done.stderr)
+    assert done.returncode == 1
+    assert (told["level"], told["message"]) == ("CRITICAL", "the job ends by an error")
+    assert "OSError: redis://***@cache" in told["exc_info"]

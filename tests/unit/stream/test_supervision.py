@@ -112,6 +112,13 @@ def test_an_error_that_waiting_cannot_mend_ends_the_run(error: KolrayError) -> N
         watch.failed(0, error)
 
 
+def test_why_a_shard_was_started_again_names_no_password() -> None:
+    watch, _ = _watch()
+    _running(watch, 0)
+    watch.failed(0, RuntimeError("redis://:geheim@cache:6379/0 is away"))
+    assert watch.shards[0].reason == "RuntimeError: redis://***@cache:6379/0 is away"
+
+
 def test_a_server_that_was_never_there_ends_the_run_and_one_that_left_is_waited_for() -> None:
     watch, _ = _watch()
     watch.started(0)
