@@ -97,9 +97,11 @@ def test_the_api_answers_from_secured_stores(settings: Settings, parts: list[dic
     # Longer than a replica waits: this machine may be busy.
     patient = settings.serving.model_copy(update={"redis_timeout_s": 10.0, "store_timeout_s": 10.0})
     told = Tokens.of(settings).create("test", ("read",), LIMIT)
-    with TestClient(build(settings.model_copy(update={"serving": patient}))) as api:
+    app = build(settings.model_copy(update={"serving": patient}))
+    with TestClient(app) as api:
         ready = api.get("/readyz").json()
         windows = api.get(f"/kol/{KOL}/metrics?window=5m", headers={"Authorization": f"Bearer {told}"})
+    app.state.services.graph.store.close()
     assert (ready["redis"], ready["metrics_store"]) == ("ok", "ok")
     assert windows.status_code == 200, windows.text
     assert windows.json()["windows"], "of Cassandra"
