@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import psutil
 import ray
 
 from kolray.local.ports import choose_port
+from tests.network import Network
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -33,16 +34,17 @@ def own_ray() -> Iterator[None]:
 
 @contextmanager
 def ray_head(
-    home: Path, log: Path, gcs_port: int | None = None, token: str | None = None, dashboard_port: int | None = None
+    home: Path, log: Path, gcs_port: int | None = None, token: str | None = None, host: str = "127.0.0.1"
 ) -> Iterator[str]:
     """A head node on free ports whose jobs find kolray's settings in ``home``; yields its address for submission.
 
     Args:
         token: what it was told by ``RAY_AUTH_TOKEN`` or its file, where it asks for one.
+        host: its address for other nodes.
     """
-    ports = {"port": gcs_port or choose_port("port"), "dashboard-port": dashboard_port or choose_port("dashboard-port")}
+    ports = {"port": gcs_port or choose_port("port"), "dashboard-port": choose_port("dashboard-port")}
     ports["ray-client-server-port"] = choose_port("ray-client-server-port")
-    flags = ["--head", "--include-dashboard=true", "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1"]
+    flags = ["--head", "--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--node-ip-address={host}"]
     head = _start([*flags, *(f"--{name}={port}" for name, port in ports.items())], home, log)
     address = f"http://127.0.0.1:{ports['dashboard-port']}"
     try:
@@ -53,16 +55,24 @@ def ray_head(
 
 
 @contextmanager
-def ray_cluster(home: Path, logs: Path, workers: int) -> Iterator[tuple[str, list[psutil.Process]]]:
-    """A head and further nodes, each with an address of its own; yields where to submit, and the further nodes."""
+def ray_cluster(
+    home: Path, logs: Path, workers: int, network: Network | None
+) -> Iterator[tuple[str, list[psutil.Process]]]:
+    """A head and further nodes, each with an address of its own; yields where to submit, and the further nodes.
+
+    Without a ``network`` all share this machine's loopback.
+    """
     gcs_port = choose_port("port")
-    with ray_head(home, logs / "head.log", gcs_port) as address:
-        flags = [f"--address=127.0.0.1:{gcs_port}", "--min-worker-port=0", "--max-worker-port=0"]
+    host = network.host if network else "127.0.0.1"
+    with ray_head(home, logs / "head.log", gcs_port, host=host) as address:
+        flags = [f"--address={host}:{gcs_port}", "--min-worker-port=0", "--max-worker-port=0"]
         nodes: list[subprocess.Popen[bytes]] = []
         try:
             for n in range(workers):
                 log = logs / f"node{n}.log"
-                nodes.append(_start([*flags, f"--node-ip-address=127.0.0.{n + 2}"], home, log))
+                own = network.addresses[n] if network else f"127.0.0.{n + 2}"
+                where = network.within(n) if network else []
+                nodes.append(_start([*flags, f"--node-ip-address={own}"], home, log, where))
                 # One after another: two at once may choose the same name for their sockets, and one dies.
                 _wait_until_up(nodes[-1], log, 120)
             yield address, [psutil.Process(node.pid) for node in nodes]
@@ -79,12 +89,12 @@ def title(process: psutil.Process) -> str:
         return ""
 
 
-def _start(flags: list[str], home: Path, log: Path) -> subprocess.Popen[bytes]:
+def _start(flags: list[str], home: Path, log: Path, where: Sequence[str] = ()) -> subprocess.Popen[bytes]:
     agents = ("dashboard-agent-listen-port", "dashboard-agent-grpc-port", "runtime-env-agent-port")
     # An agent that finds its usual port taken, by another Ray of this machine, never takes a job.
     command = [
         sys.executable, "-m", "kolray.local.watchdog", str(os.getpid()),  # so that no crash leaves it behind
-        str(BIN / "ray"), "start", "--block", "--num-cpus=4", "--object-store-memory=300000000", *flags,
+        *where, str(BIN / "ray"), "start", "--block", "--num-cpus=4", "--object-store-memory=300000000", *flags,
         *(f"--{name}={choose_port(name)}" for name in agents),
     ]  # fmt: skip
     with log.open("wb") as output:

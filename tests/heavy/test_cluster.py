@@ -1,4 +1,6 @@
-"""Three Ray nodes on this machine, real Kafka, Cassandra and Redis: a node is killed while all stream and serve."""
+"""Three Ray nodes on this machine, each with a network of its own, real Kafka, Cassandra and Redis: while all stream
+and serve a node is killed, or its cable is pulled out and it goes on by itself.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -28,6 +31,7 @@ from kolray.connectors.generator import WorldConfig, batches, build_world
 from kolray.connectors.producer import EventProducer
 from kolray.local.cluster import SERVE_ENV
 from kolray.local.ports import choose_port
+from kolray.local.process import RunFolder
 from kolray.models.lifecycle import submit, train
 from kolray.models.registry import ModelRegistry
 from kolray.schemas.registry import open_registry
@@ -38,49 +42,72 @@ from kolray.stream.patterns import Patterns
 from kolray.stream.status import StatusFile
 from tests.clients import Clients
 from tests.integration.conftest import ready
+from tests.network import Network, network, why_not
 from tests.ray_head import BIN, ROOT, ray_cluster, title
 from tests.served import write_lake
 from tests.waiting import until
 
 pytestmark = pytest.mark.heavy
 GRACE_S = 5.0
-"""After the kill of a node some requests may fail; later none."""
+"""After the loss of a node some requests may fail; later none."""
 PAUSE_S = 0.05
 SHARDS = 3
+WORKERS = 2
 LEFT_AT_KILL = 40
-"""Quarters of an hour that are sent after the kill, of 120: some alerts are raised before it, some after."""
+"""Quarters of an hour that are sent after the loss, of 120: some alerts are raised before it, some after."""
 
 
 class Asked(Clients):
-    """Two that ask for a score and for windows, again and again; what failed is kept with its time."""
+    """Two that ask for a score and for windows of one node's proxy after the other; what failed is kept with its time.
 
-    def __init__(self, url: str, token: str) -> None:
-        self._http = {"base_url": url, "headers": {"Authorization": f"Bearer {token}"}, "timeout": 30.0}
-        self.answered: list[float] = []
+    As a balancer does, they ask a proxy no more that does not answer at all.
+    """
+
+    def __init__(self, urls: list[str], token: str) -> None:
+        self.urls = list(urls)
+        self._http = {"headers": {"Authorization": f"Bearer {token}"}, "timeout": 30.0}
+        self.answered: list[tuple[float, str]] = []
         self.failed: list[tuple[float, str]] = []
         super().__init__(*(partial(self._ask, ask) for ask in (_score, _windows)))
 
-    def _ask(self, ask: Callable[[httpx.Client], httpx.Response]) -> None:
+    def _ask(self, ask: Callable[[httpx.Client, str], httpx.Response]) -> None:
         with httpx.Client(**self._http) as http:
-            while not self.stopped.wait(PAUSE_S):
-                began = time.monotonic()
+            for n in count():
+                if self.stopped.wait(PAUSE_S):
+                    return
+                url = self.urls[n % len(self.urls)]
                 try:
-                    answer = ask(http)
+                    answer = ask(http, url)
                 except httpx.HTTPError as error:
-                    self.failed.append((began, repr(error)))
+                    self.failed.append((time.monotonic(), f"{url} {error!r}"))
+                    self.leave_out(url)
                 else:
                     if answer.is_success:
-                        self.answered.append(began)
+                        self.answered.append((time.monotonic(), url))
                     else:
-                        self.failed.append((began, f"{answer.status_code} {answer.text[:200]}"))
+                        self.failed.append((time.monotonic(), f"{url} {answer.status_code} {answer.text[:200]}"))
+
+    def leave_out(self, url: str) -> None:
+        self.urls = [each for each in self.urls if each != url]
 
 
-def _score(http: httpx.Client) -> httpx.Response:
-    return http.post("/kol/score", json={"kol_id": "kol-0001"})
+def _score(http: httpx.Client, url: str) -> httpx.Response:
+    return http.post(f"{url}/kol/score", json={"kol_id": "kol-0001"})
 
 
-def _windows(http: httpx.Client) -> httpx.Response:
-    return http.get("/kol/kol_000001/metrics?window=1h")
+def _windows(http: httpx.Client, url: str) -> httpx.Response:
+    return http.get(f"{url}/kol/kol_000001/metrics?window=1h")
+
+
+@pytest.fixture
+def cables(settings: Settings) -> Iterator[Network | None]:
+    """The nodes' network, where one can be made; in it they reach the servers, also when they are cut off."""
+    if why_not():
+        yield None
+        return
+    servers = [int(running.address.rpartition(":")[2]) for running in RunFolder(settings.home).running()]
+    with network(WORKERS, servers) as made:
+        yield made
 
 
 @pytest.fixture
@@ -108,17 +135,20 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     local.down(home)
 
 
-def _deploy(dashboard: str, folder: Path, port: int) -> str:
-    """The production configuration, with one replica a node, on this test's port."""
+def _deploy(dashboard: str, folder: Path, cables: Network | None) -> list[str]:
+    """The production configuration, with one replica a node, on this test's port; returns where the proxies answer."""
+    port = choose_port("serving")
     config = yaml.safe_load((ROOT / "serve_configs" / "prod.yaml").read_text())
-    # Nodes that share a machine would share the proxies' port too.
-    config |= {"proxy_location": "HeadOnly", "http_options": {"host": "127.0.0.1", "port": port}}
+    everywhere = "0.0.0.0"  # noqa: S104 -- a node's proxy is asked from another
+    config["http_options"] = {"host": everywhere if cables else "127.0.0.1", "port": port}
+    if cables is None:  # nodes that share a network share the proxies' port too
+        config["proxy_location"] = "HeadOnly"
     [deployment] = config["applications"][0]["deployments"]
     del deployment["autoscaling_config"]
     deployment |= {"num_replicas": 3, "max_replicas_per_node": 1}
     (folder / "serve.yaml").write_text(yaml.safe_dump(config))
     _run(BIN / "serve", "deploy", folder / "serve.yaml", "-a", dashboard)
-    return f"http://127.0.0.1:{port}"
+    return [f"http://{host}:{port}" for host in ["127.0.0.1", *(cables.addresses if cables else [])]]
 
 
 def _run(*command: str | Path) -> str:
@@ -160,14 +190,21 @@ def _alerts_of(settings: Settings) -> tuple[set[str], set[str]]:
     return set(Patterns().on_closed(windows)["alert_id"]), set(kept)
 
 
-def _with_both(nodes: list[psutil.Process], shards: list[int]) -> psutil.Process | None:
-    """A node that runs a shard and a replica."""
-    for node in nodes:
+def _with_both(nodes: list[psutil.Process], shards: list[int]) -> int | None:
+    """The number of a node that runs a shard and a replica."""
+    for number, node in enumerate(nodes):
         family = node.children(recursive=True)
         replica = any("ServeReplica:kolray" in title(each) for each in family)
         if replica and {each.pid for each in family} & set(shards):
-            return node
+            return number
     return None
+
+
+def _fail(fault: str, cables: Network | None, node: int, nodes: list[psutil.Process]) -> None:
+    if fault == "cut off" and cables:
+        cables.cut(node)
+    else:
+        _kill(nodes[node])
 
 
 def _kill(node: psutil.Process) -> None:
@@ -180,7 +217,12 @@ def _evening(now: datetime) -> datetime:
     return (now - timedelta(hours=6)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def test_a_node_that_dies_loses_and_doubles_nothing(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fault", ["killed", "cut off"])
+def test_a_node_that_is_lost_loses_and_doubles_nothing(
+    fault: str, settings: Settings, cables: Network | None, tmp_path: Path
+) -> None:
+    if fault == "cut off" and cables is None:
+        pytest.skip(f"no node can be cut off: {why_not()}")
     home, clock = settings.home, SystemClock()
     world = build_world(
         # Long enough that KOLs have a history of their own (12 hours) when half of them begin to cheat.
@@ -189,15 +231,16 @@ def test_a_node_that_dies_loses_and_doubles_nothing(settings: Settings, tmp_path
     todo = deque(part for batch in batches(world) for part in quarters(batch))
     producer = EventProducer(settings.kafka, open_registry(settings.registry.url))
     token = Tokens.of(settings).create("test", ("read", "score"), 10**6)
-    with ray_cluster(home, tmp_path, workers=2) as (dashboard, nodes):
-        url = _deploy(dashboard, tmp_path, choose_port("serving"))
+    with ray_cluster(home, tmp_path, WORKERS, cables) as (dashboard, nodes):
+        urls = _deploy(dashboard, tmp_path, cables)
         _job(dashboard, "stream.py", "--no-wait", "--submission-id", "stream")
         sent = send(producer, todo.popleft())
         until("all shards run", lambda: len(_running(home)) == SHARDS)
-        until("a node has a shard and a replica", lambda: _with_both(nodes, _running(home)))
+        until("a node has a shard and a replica", lambda: _with_both(nodes, _running(home)) is not None)
         until("each node has a shard", lambda: len(_placed(home)) == SHARDS)
-        until("the API is ready", lambda: httpx.get(f"{url}/readyz", timeout=5).is_success)
-        with Asked(url, token) as clients:
+        for url in urls:
+            until(f"{url} is ready", lambda url=url: httpx.get(f"{url}/readyz", timeout=5).is_success)  # type: ignore[misc]
+        with Asked(urls, token) as clients:
             while todo:
                 sent += send(producer, todo.popleft())
                 if len(todo) == LEFT_AT_KILL:
@@ -205,8 +248,11 @@ def test_a_node_that_dies_loses_and_doubles_nothing(settings: Settings, tmp_path
                     until("the first alert", lambda: _counted(home, "alerts") > 0)
                     alerts_before = _counted(home, "alerts")
                     victim = _with_both(nodes, _running(home))
-                    assert victim
-                    _kill(victim)
+                    assert victim is not None
+                    if fault == "cut off":  # how long a client waits for a proxy that is cut off is its balancer's
+                        clients.leave_out(urls[1 + victim])
+                        clock.sleep(1)
+                    _fail(fault, cables, victim, nodes)
                     killed = time.monotonic()
             producer.flush()
             until("all is counted", lambda: _counted(home, "events", "rejected") >= sent)
@@ -216,7 +262,8 @@ def test_a_node_that_dies_loses_and_doubles_nothing(settings: Settings, tmp_path
         counts = json.loads(next(line for line in said if line.startswith('{"')))
         _job(dashboard, "bronze.py")
     failures = [(round(at - killed, 1), what) for at, what in clients.failed]
-    print(f"caught up {recovered:.1f} s after the kill; answered {len(clients.answered)}; failed {failures}")
+    answers = Counter(url for _, url in clients.answered)
+    print(f"{fault}: caught up {recovered:.1f} s after it; answered {answers}; failed {failures}")
     report, (raised, kept) = compare(settings, sent, counts), _alerts_of(settings)
     print(report, f"{alerts_before} alerts before the kill, {len(raised - kept)} lost, {len(kept - raised)} too many")
     late = [failure for failure in failures if failure[0] > GRACE_S]
@@ -224,4 +271,4 @@ def test_a_node_that_dies_loses_and_doubles_nothing(settings: Settings, tmp_path
     assert 0 < alerts_before < report.alerts
     assert kept == raised
     assert late == []
-    assert max(clients.answered) > killed + GRACE_S
+    assert max(at for at, _ in clients.answered) > killed + GRACE_S
