@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,18 +34,28 @@ def own_ray() -> Iterator[None]:
 
 @contextmanager
 def ray_head(
-    home: Path, log: Path, gcs_port: int | None = None, token: str | None = None, host: str = "127.0.0.1"
+    home: Path,
+    log: Path,
+    gcs_port: int | None = None,
+    token: str | None = None,
+    host: str = "127.0.0.1",
+    dashboard_port: int | None = None,
+    programs: Path = BIN,
+    folder: Path = ROOT,
 ) -> Iterator[str]:
     """A head node on free ports whose jobs find kolray's settings in ``home``; yields its address for submission.
 
     Args:
         token: what it was told by ``RAY_AUTH_TOKEN`` or its file, where it asks for one.
         host: its address for other nodes.
+        programs: where Ray is installed.
+        folder: where jobs are started.
     """
-    ports = {"port": gcs_port or choose_port("port"), "dashboard-port": choose_port("dashboard-port")}
+    ports = {"port": gcs_port or choose_port("port"), "dashboard-port": dashboard_port or choose_port("dashboard-port")}
     ports["ray-client-server-port"] = choose_port("ray-client-server-port")
     flags = ["--head", "--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--node-ip-address={host}"]
-    head = _start([*flags, *(f"--{name}={port}" for name, port in ports.items())], home, log)
+    start = [str(programs / "ray"), "start", *flags, *(f"--{name}={port}" for name, port in ports.items())]
+    head = _start(start, home, log, folder)
     address = f"http://127.0.0.1:{ports['dashboard-port']}"
     try:
         _wait_for_jobs(address, 90, {"Authorization": f"Bearer {token}"} if token else {})
@@ -56,7 +66,7 @@ def ray_head(
 
 @contextmanager
 def ray_cluster(
-    home: Path, logs: Path, workers: int, network: Network | None
+    home: Path, logs: Path, workers: int, network: Network | None = None
 ) -> Iterator[tuple[str, list[psutil.Process]]]:
     """A head and further nodes, each with an address of its own; yields where to submit, and the further nodes.
 
@@ -72,7 +82,8 @@ def ray_cluster(
                 log = logs / f"node{n}.log"
                 own = network.addresses[n] if network else f"127.0.0.{n + 2}"
                 where = network.within(n) if network else []
-                nodes.append(_start([*flags, f"--node-ip-address={own}"], home, log, where))
+                start = [*where, str(BIN / "ray"), "start", *flags, f"--node-ip-address={own}"]
+                nodes.append(_start(start, home, log))
                 # One after another: two at once may choose the same name for their sockets, and one dies.
                 _wait_until_up(nodes[-1], log, 120)
             yield address, [psutil.Process(node.pid) for node in nodes]
@@ -89,17 +100,17 @@ def title(process: psutil.Process) -> str:
         return ""
 
 
-def _start(flags: list[str], home: Path, log: Path, where: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+def _start(start: list[str], home: Path, log: Path, folder: Path = ROOT) -> subprocess.Popen[bytes]:
     agents = ("dashboard-agent-listen-port", "dashboard-agent-grpc-port", "runtime-env-agent-port")
     # An agent that finds its usual port taken, by another Ray of this machine, never takes a job.
     command = [
         sys.executable, "-m", "kolray.local.watchdog", str(os.getpid()),  # so that no crash leaves it behind
-        *where, str(BIN / "ray"), "start", "--block", "--num-cpus=4", "--object-store-memory=300000000", *flags,
+        *start, "--block", "--num-cpus=4", "--object-store-memory=300000000",
         *(f"--{name}={choose_port(name)}" for name in agents),
     ]  # fmt: skip
     with log.open("wb") as output:
         env = os.environ | {"KOLRAY_HOME": str(home), "RAY_raylet_start_wait_time_s": "120"}
-        return subprocess.Popen(command, env=env, stdout=output, stderr=output, cwd=ROOT)
+        return subprocess.Popen(command, env=env, stdout=output, stderr=output, cwd=folder)
 
 
 def _wait_until_up(node: subprocess.Popen[bytes], log: Path, limit_s: float) -> None:

@@ -15,6 +15,9 @@ from zipfile import ZipFile
 import pytest
 
 import kolray
+from kolray import local
+from tests.integration.conftest import ready
+from tests.ray_head import ray_head
 
 pytestmark = pytest.mark.heavy
 ROOT = Path(__file__).parents[2]
@@ -58,6 +61,23 @@ def test_the_wheel_works_where_nothing_else_is(clean: Path, tmp_path: Path) -> N
     assert "events.social.raw" in _run(clean / "kolray", "schemas", "check", cwd=tmp_path)
     made = _run(clean / "kolray", "generate", "--help", cwd=tmp_path)
     assert "--kols" in made
+
+
+def test_a_host_with_the_wheel_runs_submitted_jobs(clean: Path, tmp_path: Path) -> None:
+    """Nothing of this repository but ``jobs``, in the folders of cluster.yaml, typed as docs/scaling.md says."""
+    host, home = tmp_path / "host", tmp_path / "home"
+    shutil.copytree(ROOT / "jobs", host / "kolray" / "jobs")
+    (host / "kolray" / ".venv").symlink_to(clean.parent)
+    ready("embedded", home)
+    try:
+        with ray_head(home, tmp_path / "head.log", programs=clean, folder=host) as dashboard:
+            submit = (clean / "ray", "job", "submit", "--address", dashboard, "--")
+            python = "kolray/.venv/bin/python"
+            _run(*submit, python, "kolray/jobs/generate.py", "20", "3", cwd=host)
+            said = _run(*submit, python, "kolray/jobs/stream.py", "--until-end", cwd=host)
+    finally:
+        local.down(home)
+    assert '"events"' in said, said
 
 
 def test_a_release_publishes_its_files_with_its_part_of_the_changelog(
