@@ -58,7 +58,7 @@ def ray_head(
     head = _start(start, home, log, folder)
     address = f"http://127.0.0.1:{ports['dashboard-port']}"
     try:
-        _wait_for_jobs(address, 90, {"Authorization": f"Bearer {token}"} if token else {})
+        _wait_for_jobs(address, 240, {"Authorization": f"Bearer {token}"} if token else {})
         yield address
     finally:
         _end(head)
@@ -85,7 +85,7 @@ def ray_cluster(
                 start = [*where, str(BIN / "ray"), "start", *flags, f"--node-ip-address={own}"]
                 nodes.append(_start(start, home, log))
                 # One after another: two at once may choose the same name for their sockets, and one dies.
-                _wait_until_up(nodes[-1], log, 120)
+                _wait_until_up(nodes[-1], log, 240)
             yield address, [psutil.Process(node.pid) for node in nodes]
         finally:
             for node in nodes:

@@ -14,6 +14,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 
 LONGER = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Of writes and checkpoints, which wait for servers and disks."""
 POINTS = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
+INTERACTIONS = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7)
 DIFFERENCE = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 Row = tuple[str, MetricKind, str, tuple[str, ...]]
@@ -54,6 +55,7 @@ SERVING: tuple[Row, ...] = (
     ("kolray_lookup_total", "counter", "Lookups of features: found, unknown or failed", ("source", "outcome")),
     ("kolray_lookup_breaker_open", "gauge", "1 while a failed source of features is left alone", ("source",)),
     ("kolray_trust_score_points", "histogram", "Trust scores as they were made, 0-100", ("model",)),
+    ("kolray_success_forecast_interactions", "histogram", "Interactions expected in 24 h, as scores told them", ()),
     ("kolray_model_version", "gauge", "Version of the loaded champion", ("model",)),
     ("kolray_canary_percent", "gauge", "Share of the KOLs that the challenger scores", ()),
     ("kolray_shadow_difference", "histogram", "Trust points between challenger and champion", ()),
@@ -134,6 +136,7 @@ BUCKETS = {
     "kolray_stream_scores_seconds": LONGER,
     "kolray_http_request_seconds": SECONDS,
     "kolray_trust_score_points": POINTS,
+    "kolray_success_forecast_interactions": INTERACTIONS,
     "kolray_shadow_difference": DIFFERENCE,
 }
 

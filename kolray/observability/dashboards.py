@@ -94,6 +94,7 @@ API = Dashboard("kolray-api", "kolray: API", (
 MODELS = Dashboard("kolray-models", "kolray: models", (
     Panel("Version in use", {"{{model}}": "max by (model) (kolray_model_version)"}, "none", "stat"),
     Panel("Trust scores", {"{{le}}": "sum by (le) (increase(kolray_trust_score_points_bucket[1h]))"}, kind="heatmap"),
+    Panel("Interactions expected in 24 h", _percentiles("kolray_success_forecast_interactions")),
     Panel("Trust scores by model", _percentiles("kolray_trust_score_points", "model"), "none"),
     Panel("Drift (PSI since training)", {"{{model}} {{name}}": "kolray_model_psi"}, "none"),
     Panel("Measures beyond their limits", {"{{model}} {{kind}}": "kolray_model_drifted_measures"}, "none"),

@@ -46,6 +46,7 @@ def _scored(
         scored.iter_rows(named=True), features.select("as_of", "source").iter_rows(), strict=True
     ):
         place = Features(row, as_of, source, stale=now - as_of > graph.lookup.feature_ttl)
+        graph.count(expected.get(row["kol_id"]))
         answers[row["kol_id"]] = score_answer(row, place, trust.label, expected.get(row["kol_id"]), now)
     return answers
 

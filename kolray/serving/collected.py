@@ -31,4 +31,4 @@ def replica_text(graph: ScoringGraph, http: CollectorRegistry) -> bytes:
     """Everything this replica measures, as Prometheus text. ``http``: what its requests are counted in."""
     now = CollectorRegistry()
     now.register(ReplicaCollector(graph))
-    return b"".join(map(generate_latest, (http, graph.canary.registry, graph.sources.registry, now)))
+    return b"".join(map(generate_latest, (http, graph.registry, graph.canary.registry, graph.sources.registry, now)))

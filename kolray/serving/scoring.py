@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
+from prometheus_client import CollectorRegistry
 
 from kolray.clock import Clock
 from kolray.errors import NotFoundError
@@ -18,6 +19,7 @@ from kolray.models.champions import Champions
 from kolray.models.registry import LoadedModel
 from kolray.models.reproduce import score_known
 from kolray.observability.asked import about
+from kolray.observability.catalog import CATALOG
 from kolray.serving.canary import Canary
 from kolray.serving.contracts import ForecastAnswer, ScoreAnswer
 from kolray.serving.explained import explained, score_answer
@@ -48,6 +50,8 @@ class ScoringGraph:
         self.champions, self.lookup, self.store, self.lake, self.clock = champions, lookup, store, lake, clock
         self._denied, self.sources, self.features = denied, features, features.features
         self.forecasting, self.canary = forecasting, canary
+        self.registry = CollectorRegistry()
+        self._told = CATALOG["kolray_success_forecast_interactions"].histogram(self.registry)
 
     def refuse_erased(self, kol_id: str) -> None:
         """Whatever a cache or a store still holds.
@@ -102,8 +106,14 @@ class ScoringGraph:
         as_of: datetime | None,
         explain: bool,
     ) -> ScoreAnswer:
+        self.count(expected)
         more = explained(trust.model, features.values) if explain else {}
         return score_answer(scored, features, trust.label, expected, self.clock.now(), as_of, **more)
+
+    def count(self, expected: float | None) -> None:
+        """That an answer told these interactions in 24 hours, if it did."""
+        if expected is not None:
+            self._told.observe(expected)
 
     def fresh(self, as_of: datetime) -> bool:
         """Whether features of then are as new as they are kept for."""

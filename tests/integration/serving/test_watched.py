@@ -12,9 +12,11 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from fastapi.testclient import TestClient
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from prometheus_client import CollectorRegistry
 
 from kolray.clock import SystemClock
 from kolray.serving.build import build
+from kolray.serving.collected import replica_text
 from kolray.serving.scoring import ScoringGraph
 from kolray.settings import Settings
 from kolray.testing.platforms.serve import served
@@ -106,3 +108,16 @@ def test_one_trace_from_the_caller_to_the_model(
     ]
     told = {attribute.key: attribute.value for attribute in requests[0].attributes}
     assert told["http.response.status_code"].int_value == 200
+
+
+def test_what_is_predicted_is_counted_of_single_scores_and_of_batches(
+    client: TestClient, token: Callable[..., dict[str, str]]
+) -> None:
+    headers, graph = token("score"), client.app.state.services.graph
+    with client:
+        client.post("/kol/score", json={"kol_id": KOL}, headers=headers).raise_for_status()
+        client.post("/kol/score/batch", json={"kol_ids": [KOL, "kol-0002"]}, headers=headers).raise_for_status()
+    lines = replica_text(graph, CollectorRegistry()).decode().splitlines()
+    assert "kolray_success_forecast_interactions_count 3.0" in lines
+    [trust] = [line for line in lines if line.startswith("kolray_trust_score_points_count")]
+    assert trust.endswith(" 3.0")
