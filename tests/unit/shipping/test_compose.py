@@ -12,7 +12,7 @@ import yaml
 from kolray import __version__
 from kolray.cli.keep import CONFIG
 from kolray.lake.trino import catalog
-from kolray.local.trino import JVM_FILE
+from kolray.local import cassandra, kafka, trino
 from kolray.observability.config import Watched, prometheus_config
 from kolray.settings import Place, S3Settings, load_settings
 
@@ -56,6 +56,12 @@ def test_images_are_pinned_or_of_this_version(name: str) -> None:
 def test_images_with_files_of_ours_stand_on_pinned_ones() -> None:
     assert BESIDE
     assert [image for image in BESIDE if not PINNED.fullmatch(image)] == []
+
+
+def test_servers_are_of_the_versions_that_tests_run() -> None:
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{kafka.VERSION}"
+    assert SERVICES["cassandra"]["image"] == f"cassandra:{cassandra.VERSION}"
+    assert f"trinodb/trino:{trino.VERSION}" in BESIDE
 
 
 def test_make_builds_every_image_that_compose_starts() -> None:
@@ -184,7 +190,7 @@ def test_alerts_have_somebody_to_go_to() -> None:
 
 def test_trino_gets_the_memory_it_is_tested_with() -> None:
     text = (ROOT / "ops" / "trino" / "jvm.config").read_text()
-    assert text == JVM_FILE
+    assert text == trino.JVM_FILE
     [heap] = re.findall(r"-Xmx(\d+m)", text)
     assert _bytes(heap) < 0.7 * _bytes(SERVICES["trino"]["mem_limit"])
 
