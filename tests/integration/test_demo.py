@@ -41,7 +41,7 @@ def test_interrupting_the_demo_stops_every_process_it_started(tmp_path: Path) ->
                 break
         family = psutil.Process(demo.pid).children(recursive=True)
         assert len(family) > 4
-        assert beyond_loopback(listeners(*family)) == {}
+        assert beyond_loopback(listeners(psutil.Process(demo.pid))) == {}
         demo.send_signal(signal.SIGINT)
         demo.stdout.read()
         assert demo.wait(60) == 130
