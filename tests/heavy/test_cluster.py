@@ -259,7 +259,7 @@ def test_a_node_that_is_lost_loses_and_doubles_nothing(
             recovered = time.monotonic() - killed
         _run(BIN / "ray", "job", "stop", "--address", dashboard, "stream")
         said = _job(dashboard, "stream.py --until-end").splitlines()
-        counts = json.loads(next(line for line in said if line.startswith('{"')))
+        counts = json.loads(next(line for line in said if line.startswith('{"') and '"windows"' in line))
         _job(dashboard, "bronze.py")
     failures = [(round(at - killed, 1), what) for at, what in clients.failed]
     answers = Counter(url for _, url in clients.answered)
