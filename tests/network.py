@@ -9,9 +9,10 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
@@ -28,22 +29,18 @@ def why_not() -> str | None:
 
 
 class Network:
-    """This machine at ``host``, and nodes at ``addresses``, joined by a switch."""
+    """Nodes at ``addresses``, joined by a switch, that this machine is no part of: no other process sees it."""
 
     def __init__(self, nodes: int, stack: ExitStack) -> None:
         subnet = f"10.213.{os.getpid() % 250}"
-        self.host = f"{subnet}.1"
-        self.addresses = [f"{subnet}.{n + 2}" for n in range(nodes)]
+        self.addresses = [f"{subnet}.{n + 1}" for n in range(nodes)]
         # Namespaces without a name, and all cables within them: whatever kills us, nothing is left.
         self._switch = stack.enter_context(_namespace())
         self._nodes = [stack.enter_context(_namespace()) for _ in range(nodes)]
-        ours = f"kolray{os.getpid()}"
-        _run("ip", "link", "add", ours, "type", "veth", "peer", "name", "host", "netns", str(self._switch))
-        _run("ip", "address", "add", f"{self.host}/24", "dev", ours)
-        _run("ip", "link", "set", ours, "up")
+        self._there = [stack.enter_context(_thread_within(node)) for node in self._nodes]
+        self._loop = stack.enter_context(_running_loop())
         _run(*_within(self._switch), "ip", "link", "add", "switch", "type", "bridge")
         _run(*_within(self._switch), "ip", "link", "set", "switch", "up")
-        self._plug("host")
         for n, node in enumerate(self._nodes):
             there = (*_within(node), "ip")
             cable = ("type", "veth", "peer", "name", "eth0", "netns", str(node))
@@ -51,7 +48,7 @@ class Network:
             _run(*there, "address", "add", f"{self.addresses[n]}/24", "dev", "eth0")
             for device in ("lo", "eth0"):
                 _run(*there, "link", "set", device, "up")
-            self._plug(f"n{n}")
+            _run(*_within(self._switch), "ip", "link", "set", f"n{n}", "master", "switch", "up")
 
     def within(self, node: int) -> list[str]:
         """The command before one that shall run on a node."""
@@ -61,46 +58,60 @@ class Network:
         """Pulls out a node's cable: its processes run on, and no packet reaches another or comes from there."""
         _run(*_within(self._switch), "ip", "link", "set", f"n{node}", "down")
 
-    def listen(self, node: int, port: int) -> socket.socket:
-        """A socket that listens on a node's loopback and belongs to this process."""
+    def lead_out(self, port: int) -> None:
+        """Lets every node reach this machine's ``port`` at its own loopback, also with its cable cut."""
+        for there in self._there:
+            self._forward(there.submit(socket.create_server, ("127.0.0.1", port)).result(), port, None)
 
-        def open_there() -> socket.socket:
-            with Path(f"/proc/{self._nodes[node]}/ns/net").open("rb") as namespace:
-                if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
-                    raise OSError(ctypes.get_errno(), "setns")
-            return socket.create_server(("127.0.0.1", port))
+    def lead_in(self, node: int, port: int) -> str:
+        """Where this machine reaches what listens on a node's loopback."""
+        listening = socket.create_server(("127.0.0.1", 0))
+        self._forward(listening, port, self._there[node])
+        return f"127.0.0.1:{listening.getsockname()[1]}"
 
-        with ThreadPoolExecutor(1) as elsewhere:  # a thread enters a namespace for good
-            return elsewhere.submit(open_there).result()
+    def _forward(self, listening: socket.socket, port: int, to: ThreadPoolExecutor | None) -> None:
+        async def forward(source: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+            connect = partial(socket.create_connection, ("127.0.0.1", port))
+            try:
+                connected = await asyncio.get_running_loop().run_in_executor(to, connect)
+            except OSError:  # nothing listens there (yet)
+                back.close()
+                return
+            target, sink = await asyncio.open_connection(sock=connected)
+            await asyncio.gather(_copy(source, sink), _copy(target, back))
 
-    def _plug(self, cable: str) -> None:
-        _run(*_within(self._switch), "ip", "link", "set", cable, "master", "switch", "up")
+        serving = asyncio.start_server(forward, sock=listening)
+        asyncio.run_coroutine_threadsafe(serving, self._loop).result()
 
 
 @contextmanager
-def network(nodes: int, ports: list[int]) -> Iterator[Network]:
-    """Nodes that reach servers of this machine at ``ports`` of their own loopback, also with their cable cut."""
+def network(nodes: int) -> Iterator[Network]:
+    """A network that is gone at the end, and all that runs in it should be by then."""
     with ExitStack() as stack:
-        made = Network(nodes, stack)
-        sockets = [(made.listen(node, port), port) for node in range(nodes) for port in ports]
-        loop = asyncio.new_event_loop()
-        for listening, port in sockets:
-            loop.run_until_complete(asyncio.start_server(_to(port), sock=listening))
-        thread = threading.Thread(target=loop.run_forever, daemon=True)
-        thread.start()
-        try:
-            yield made
-        finally:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
+        yield Network(nodes, stack)
 
 
-def _to(port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
-    async def forward(source: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        target, sink = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(_copy(source, sink), _copy(target, back))
+@contextmanager
+def _thread_within(pid: int) -> Iterator[ThreadPoolExecutor]:
+    """A thread whose sockets belong to a namespace; whoever has them uses them from anywhere."""
 
-    return forward
+    def enter() -> None:
+        with Path(f"/proc/{pid}/ns/net").open("rb") as namespace:
+            if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+
+    with ThreadPoolExecutor(1, initializer=enter) as executor:
+        yield executor
+
+
+@contextmanager
+def _running_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
 
 
 async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

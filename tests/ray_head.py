@@ -38,7 +38,7 @@ def ray_head(
     log: Path,
     gcs_port: int | None = None,
     token: str | None = None,
-    host: str = "127.0.0.1",
+    network: Network | None = None,
     dashboard_port: int | None = None,
     programs: Path = BIN,
     folder: Path = ROOT,
@@ -47,16 +47,17 @@ def ray_head(
 
     Args:
         token: what it was told by ``RAY_AUTH_TOKEN`` or its file, where it asks for one.
-        host: its address for other nodes.
+        network: it is this one's first node; none: it is on this machine's loopback.
         programs: where Ray is installed.
         folder: where jobs are started.
     """
     ports = {"port": gcs_port or choose_port("port"), "dashboard-port": dashboard_port or choose_port("dashboard-port")}
     ports["ray-client-server-port"] = choose_port("ray-client-server-port")
-    flags = ["--head", "--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--node-ip-address={host}"]
+    flags = ["--head", "--include-dashboard=true", "--dashboard-host=127.0.0.1", *_place(network, 0)]
     start = [str(programs / "ray"), "start", *flags, *(f"--{name}={port}" for name, port in ports.items())]
-    head = _start(start, home, log, folder)
-    address = f"http://127.0.0.1:{ports['dashboard-port']}"
+    head = _start([*(network.within(0) if network else []), *start], home, log, folder)
+    port = ports["dashboard-port"]
+    address = f"http://{network.lead_in(0, port) if network else f'127.0.0.1:{port}'}"
     try:
         _wait_for_jobs(address, 240, {"Authorization": f"Bearer {token}"} if token else {})
         yield address
@@ -73,16 +74,15 @@ def ray_cluster(
     Without a ``network`` all share this machine's loopback.
     """
     gcs_port = choose_port("port")
-    host = network.host if network else "127.0.0.1"
-    with ray_head(home, logs / "head.log", gcs_port, host=host) as address:
-        flags = [f"--address={host}:{gcs_port}", "--min-worker-port=0", "--max-worker-port=0"]
+    head = network.addresses[0] if network else "127.0.0.1"
+    with ray_head(home, logs / "head.log", gcs_port, network=network) as address:
+        flags = [f"--address={head}:{gcs_port}", "--min-worker-port=0", "--max-worker-port=0"]
         nodes: list[subprocess.Popen[bytes]] = []
         try:
-            for n in range(workers):
+            for n in range(1, workers + 1):
                 log = logs / f"node{n}.log"
-                own = network.addresses[n] if network else f"127.0.0.{n + 2}"
                 where = network.within(n) if network else []
-                start = [*where, str(BIN / "ray"), "start", *flags, f"--node-ip-address={own}"]
+                start = [*where, str(BIN / "ray"), "start", *flags, *_place(network, n)]
                 nodes.append(_start(start, home, log))
                 # One after another: two at once may choose the same name for their sockets, and one dies.
                 _wait_until_up(nodes[-1], log, 240)
@@ -90,6 +90,10 @@ def ray_cluster(
         finally:
             for node in nodes:
                 _end(node)
+
+
+def _place(network: Network | None, node: int) -> list[str]:
+    return [f"--node-ip-address={network.addresses[node] if network else f'127.0.0.{node + 1}'}"]
 
 
 def title(process: psutil.Process) -> str:

@@ -105,8 +105,9 @@ def cables(settings: Settings) -> Iterator[Network | None]:
     if why_not():
         yield None
         return
-    servers = [int(running.address.rpartition(":")[2]) for running in RunFolder(settings.home).running()]
-    with network(WORKERS, servers) as made:
+    with network(1 + WORKERS) as made:
+        for running in RunFolder(settings.home).running():
+            made.lead_out(int(running.address.rpartition(":")[2]))
         yield made
 
 
@@ -139,8 +140,7 @@ def _deploy(dashboard: str, folder: Path, cables: Network | None) -> list[str]:
     """The production configuration, with one replica a node, on this test's port; returns where the proxies answer."""
     port = choose_port("serving")
     config = yaml.safe_load((ROOT / "serve_configs" / "prod.yaml").read_text())
-    everywhere = "0.0.0.0"  # noqa: S104 -- a node's proxy is asked from another
-    config["http_options"] = {"host": everywhere if cables else "127.0.0.1", "port": port}
+    config["http_options"]["port"] = port
     if cables is None:  # nodes that share a network share the proxies' port too
         config["proxy_location"] = "HeadOnly"
     [deployment] = config["applications"][0]["deployments"]
@@ -148,7 +148,11 @@ def _deploy(dashboard: str, folder: Path, cables: Network | None) -> list[str]:
     deployment |= {"num_replicas": 3, "max_replicas_per_node": 1}
     (folder / "serve.yaml").write_text(yaml.safe_dump(config))
     _run(BIN / "serve", "deploy", folder / "serve.yaml", "-a", dashboard)
-    return [f"http://{host}:{port}" for host in ["127.0.0.1", *(cables.addresses if cables else [])]]
+    return (
+        [f"http://{cables.lead_in(node, port)}" for node in range(1 + WORKERS)]
+        if cables
+        else [f"http://127.0.0.1:{port}"]
+    )
 
 
 def _run(*command: str | Path) -> str:
@@ -202,7 +206,7 @@ def _with_both(nodes: list[psutil.Process], shards: list[int]) -> int | None:
 
 def _fail(fault: str, cables: Network | None, node: int, nodes: list[psutil.Process]) -> None:
     if fault == "cut off" and cables:
-        cables.cut(node)
+        cables.cut(1 + node)
     else:
         _kill(nodes[node])
 
