@@ -43,7 +43,7 @@ def keep(
     from kolray.local.keeper import Keeper, Kept
 
     try:
-        serve = yaml.safe_load(config.read_text())
+        serve = yaml.safe_load(config.read_text()) or {}  # an empty file is None, and refused below
     except OSError as error:
         raise InvalidInputError(f"--config {config}: {error.strerror}") from error
     kept = Kept(listening(serve, load_settings()), stream, api, night)
