@@ -1,4 +1,7 @@
-"""Models that move, KOLs that are erased, stores that go away: the application goes on."""
+"""Models that move, KOLs that are erased, stores that go away: the application goes on.
+
+The last module that runs here: what it took from the servers that all share stays away.
+"""
 
 from __future__ import annotations
 
