@@ -20,9 +20,12 @@ LATER = ("bench_lake", "jobs", "lake_chaos", "models", "nab", "nightly", "real_i
 """Integration tests that follow the others, so that both processes end at about the same time."""
 HEAVY_BESIDE = (
     "airflow",
+    "announced",
     "bench_forecast",
     "booster_trainer",
+    "keep",
     "mlflow_postgres",
+    "ray_watched",
     "registry_verdicts",
     "trino",
     "wheel",
