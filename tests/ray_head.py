@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,7 +57,12 @@ def ray_head(
     ports["ray-client-server-port"] = choose_port("ray-client-server-port")
     flags = ["--head", "--include-dashboard=true", "--dashboard-host=127.0.0.1", *_place(network, 0)]
     start = [str(programs / "ray"), "start", *flags, *(f"--{name}={port}" for name, port in ports.items())]
-    head = _start([*(network.within(0) if network else []), *start], home, log, folder)
+    # A job joins the Ray that began last of those with its temporary folder (of a short path, for sockets): one that
+    # others cannot reach has a folder of its own.
+    temporary = tempfile.mkdtemp(prefix="ray", dir="/tmp") if network else None
+    if network:
+        start = [*network.within(0), *start, f"--temp-dir={temporary}"]
+    head = _start(start, home, log, folder)
     port = ports["dashboard-port"]
     address = f"http://{network.lead_in(0, port) if network else f'127.0.0.1:{port}'}"
     try:
@@ -63,6 +70,8 @@ def ray_head(
         yield address
     finally:
         _end(head)
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
