@@ -58,8 +58,8 @@ test-heavy: install $(AIRFLOW)/.installed $(TORCH)/.installed ## what needs giga
 	@$(PY) tests/side_by_side.py --heavy $(ARGS)
 	@$(TORCH)/bin/python -m pytest -m heavy tests/heavy/transformers $(ARGS)
 
-test-docs: install ## types every command of README and docs on real servers, as a table says (ten minutes)
-	@$(PY) -m pytest -m documented tests/heavy/test_documented_commands.py $(ARGS)
+test-docs: install ## types every command of README and docs on real servers, and the tutorial in a clone (fifteen minutes)
+	@$(PY) -m pytest -m documented tests/heavy/test_documented_commands.py tests/heavy/test_tutorial.py $(ARGS)
 
 test-tools: ## install what tests run beside Python, on Debian or Ubuntu (tests/packages.txt); its servers stay stopped
 	@sudo apt-get update --quiet && sudo apt-get install --quiet --yes --no-install-recommends $$(grep -v '^#' tests/packages.txt)

@@ -24,11 +24,9 @@ HEAVY_BESIDE = (
     "bench_forecast",
     "booster_trainer",
     "keep",
-    "mlflow_postgres",
     "ray_watched",
     "registry_verdicts",
     "trino",
-    "wheel",
 )
 """Heavy tests that run beside the others, before those of other folders: these have a Ray that stays to the end."""
 NOTHING_COLLECTED = 5

@@ -20,7 +20,7 @@ from kolray.settings import load_settings
 from tests.documented.pages import ROOT, said
 from tests.documented.session import Session
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.documented
 PAGE = ROOT / "docs" / "tutorial.md"
 SMALL = "--kols 400 --hours 74"
 """The demo's world, by make's ``ARGS``; its promises hold in it."""
