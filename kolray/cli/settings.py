@@ -55,9 +55,7 @@ def _value(settings: Settings, name: str) -> str:
 
 
 def settings(as_markdown: bool = typer.Option(False, "--markdown", help="the reference table of the docs")) -> None:
-    """Show every setting with its environment variable and the value in force; secrets are masked,
-
-    also where an address carries one."""
+    """Show every setting, its environment variable and the value in force; secrets are masked, also in addresses."""
     if as_markdown:
         print(markdown(), end="")
         return

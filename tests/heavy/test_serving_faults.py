@@ -138,19 +138,12 @@ def _in_rotation() -> float:
     return sum("REPLICA" in each["svname"] and each["status"].startswith("UP") for each in servers)
 
 
-def _healthy(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/healthz", timeout=5).is_success
-    except httpx.HTTPError:
-        return False
-
-
 def test_no_request_fails_through_changes_and_kills(settings: Settings, dashboard: str, tmp_path: Path) -> None:
     registry, port = ModelRegistry.of(settings), choose_port("serving")
     registry.set_alias("trust", 1, CHAMPION)
     url, token = f"http://127.0.0.1:{port}", Tokens.of(settings).create(tmp_path.name, ("score",), 10**6)
     _deploy(dashboard, tmp_path, port, canary_percent=0, shadow=False)
-    until("two replicas answer", lambda: _healthy(url) and len(_replicas()) == 2)
+    until("two replicas answer", lambda: httpx.get(f"{url}/healthz", timeout=5).is_success and len(_replicas()) == 2)
     with Load(url, token) as load:
         load.until(lambda models: set(models.values()) == {"trust:1"})
         pids = {each.pid for each in _replicas()}
@@ -183,7 +176,7 @@ def test_no_request_fails_while_replicas_go_and_come(settings: Settings, dashboa
     port = choose_port("serving")
     url, token = f"http://127.0.0.1:{port}", Tokens.of(settings).create(tmp_path.name, ("score",), 10**6)
     _deploy(dashboard, tmp_path, port)
-    until("two replicas answer", lambda: _healthy(url) and len(_replicas()) == 2)
+    until("two replicas answer", lambda: httpx.get(f"{url}/healthz", timeout=5).is_success and len(_replicas()) == 2)
     with Load(url, token) as load:
         for replicas in (1, 3):
             before = load.statuses.total()
