@@ -8,7 +8,7 @@ contract test and the library is pinned exactly.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,22 +140,21 @@ class BatchFetcher:
         except KafkaError as error:
             raise ServiceUnavailableError("Kafka", kafka.bootstrap, "start it with `kolray up`") from error
         self._consumer._fetcher.PartitionRecords = _RawPartitionRecords
+        self._deletes = kafka.transactions  # as every broker does but the embedded one
         self._partitions = [TopicPartition(*place) for place in starts]
         self._consumer.assign(self._partitions)
         for place, offset in starts.items():
             self._consumer.seek(TopicPartition(*place), offset)
-        self._skip_what_is_gone([TopicPartition(*place) for place, offset in starts.items() if offset == 0])
 
-    def _skip_what_is_gone(self, fresh: list[TopicPartition]) -> None:
-        """Who begins with a topic begins with what its retention has left; who goes on must not miss any (``poll``)."""
-        for tp, first in self._first(fresh).items():
-            if first > 0:
-                log.warning("%s-%d begins at offset %d: its retention deleted what was before", *tp, first)
-                self._consumer.seek(tp, first)
+    def _skip_what_is_gone(self, fresh: Iterable[TopicPartition]) -> None:
+        """Goes on with what retention has left of partitions that refuse their first offset.
 
-    def _first(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        found: dict[TopicPartition, int] = self._consumer.beginning_offsets(partitions) if partitions else {}
-        return found
+        Only a refusal tells that it is gone. Asked for the first offset (``ListOffsets``), the embedded broker names a
+        later one where several producers wrote a partition's first records at once.
+        """
+        for tp, first in self._consumer.beginning_offsets(list(fresh)).items():
+            log.warning("%s-%d begins at offset %d: its retention deleted what was before", *tp, first)
+            self._consumer.seek(tp, first)
 
     def poll(self, timeout_s: float) -> list[RawBatch]:
         """Batches that arrived, oldest first within a partition; an empty list after ``timeout_s`` without any.
@@ -167,6 +166,9 @@ class BatchFetcher:
         try:
             got = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=1 << 20)
         except OffsetOutOfRangeError as error:
+            if not any(error.args[0].values()):  # who begins with a topic; who goes on must not miss any
+                self._skip_what_is_gone(error.args[0])
+                return []
             raise CheckpointError(
                 f"the broker no longer has the records that come next ({error.args[0]}): its retention deleted them, "
                 "or its log was replaced. `kolray stream --reset` starts anew with what there is"
@@ -182,8 +184,11 @@ class BatchFetcher:
         return {(tp.topic, tp.partition): int(self._consumer.position(tp)) for tp in self._partitions}
 
     def begins(self) -> dict[tuple[str, int], int]:
-        """(topic, partition) → the first offset that the broker still has."""
-        return {(tp.topic, tp.partition): int(at) for tp, at in self._first(self._partitions).items()}
+        """(topic, partition) → the first offset that the broker still has; the embedded broker has all."""
+        if not self._deletes:
+            return {(tp.topic, tp.partition): 0 for tp in self._partitions}
+        firsts = self._consumer.beginning_offsets(self._partitions)
+        return {(tp.topic, tp.partition): int(at) for tp, at in firsts.items()}
 
     def caught_up(self) -> bool:
         """Whether every partition was answered and stands at its log's end (see ``at_end``)."""

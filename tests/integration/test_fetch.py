@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, NewTopic
+from kafka import KafkaConsumer
 
 from kolray.errors import CheckpointError
 from kolray.settings import KafkaSettings, Settings
@@ -108,6 +109,15 @@ def test_an_offset_that_is_gone_is_an_error_with_its_name(kafka: KafkaSettings, 
     with pytest.raises(CheckpointError, match=topic):
         poll_often(fetcher)
     fetcher.close()
+
+
+def test_the_first_records_are_read_though_the_broker_names_a_later_first_offset(
+    kafka: KafkaSettings, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the embedded broker does where several producers wrote a partition's first records at once."""
+    produce(producer(kafka), topic, 0, 10)
+    monkeypatch.setattr(KafkaConsumer, "beginning_offsets", lambda self, places: dict.fromkeys(places, 6))
+    assert fetched(kafka, topic)["offset"].to_list() == list(range(10))
 
 
 def test_whoever_begins_begins_with_what_is_left_and_whoever_goes_on_is_told_what_is_gone(

@@ -101,7 +101,11 @@ class Deliverer:
                 isolation_level="read_committed" if self._kafka.transactions else "read_uncommitted",
             )
             numbers = self._consumer.partitions_for_topic(ALERTS_TOPIC) or set()
-            self._consumer.assign([TopicPartition(ALERTS_TOPIC, number) for number in sorted(numbers)])
+            places = [TopicPartition(ALERTS_TOPIC, number) for number in sorted(numbers)]
+            self._consumer.assign(places)
+            if not self._kafka.transactions:  # the embedded broker has all, and may name a later offset as earliest
+                for place in [place for place in places if self._consumer.committed(place) is None]:
+                    self._consumer.seek(place, 0)
         return self._consumer
 
     def _handle(self, record: Any) -> int:
