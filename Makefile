@@ -12,6 +12,7 @@ PINS := constraints.txt constraints-ship.txt constraints-transformers.txt tests/
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Targets of ops/Dockerfile: images of others with files of ours.
 BESIDE := prometheus alertmanager grafana trino
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' kolray/__init__.py)
 
 .DEFAULT_GOAL := help
@@ -62,8 +63,9 @@ test-docs: install ## types every command of README and docs on real servers, an
 	@$(PY) -m pytest -m documented tests/heavy/test_documented_commands.py tests/heavy/test_tutorial.py $(ARGS)
 
 test-tools: ## install what tests run beside Python, on Debian or Ubuntu (tests/packages.txt); its servers stay stopped
-	@sudo apt-get update --quiet && sudo apt-get install --quiet --yes --no-install-recommends $$(grep -v '^#' tests/packages.txt)
-	@-sudo systemctl disable --quiet --now postgresql prometheus prometheus-node-exporter redis-server
+	@$(SUDO) apt-get update --quiet && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends \
+	  $$(grep -v '^#' tests/packages.txt) $(if $(shell grep -s '^ID=debian' /etc/os-release),chromium)
+	@-$(SUDO) systemctl disable --quiet --now postgresql prometheus prometheus-node-exporter redis-server
 
 screens: install ## pictures of every screen in both languages and themes, into screens/ (ARGS="--url URL --token TOKEN": of a running API)
 	@$(PY) -m tests.heavy.browser.screenshots screens $(ARGS)

@@ -174,9 +174,10 @@ class ModelRegistry:
         """What was noted about a version when it was registered."""
         return dict(self._connected().get_model_version(name, str(version)).tags)
 
-    def reference(self, name: str, alias: str = CHAMPION) -> dict[str, Any] | None:
-        """What the night compares the version an alias names with; None where nobody kept it."""
-        found, client = self._aliased(name, alias), self._connected()
+    def reference(self, name: str, which: str | int = CHAMPION) -> dict[str, Any] | None:
+        """What the night compares a version, or the one an alias names, with; None where nobody kept it."""
+        client = self._connected()
+        found = self._aliased(name, which) if isinstance(which, str) else client.get_model_version(name, str(which))
         if found is None or REFERENCE_FILE not in {file.path for file in client.list_artifacts(found.run_id)}:
             return None
         with tempfile.TemporaryDirectory() as folder:

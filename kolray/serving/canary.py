@@ -106,23 +106,26 @@ class Canary:
         asked, running = self.model(kol_id), self._running
         model, answered = self._by(asked, answer)
         failed = model.version != asked.version
-        if running is not None and self._trials is not None and (running.first(kol_id) or failed):
+        if running is not None and (running.first(kol_id) or failed):
             by_challenger = asked.version == running.challenger.version
-            evidence = Evidence(kol_id, by_challenger=by_challenger, failed=failed)
-            self._behind.submit(self._trials.tell, running, evidence)
+            self._tell(running, Evidence(kol_id, by_challenger=by_challenger, failed=failed))
         return answered
 
     def answer_by(self, model: LoadedModel, rows: pl.DataFrame) -> tuple[LoadedModel, pl.DataFrame]:
         """``TrustModel.answer`` of this model, or of the champion where a challenger fails."""
         running = self._running
         answered_by, scored = self._by(model, lambda model: model.model.answer(rows))
-        if answered_by.version != model.version and running is not None and self._trials is not None:
-            evidence = Evidence(rows["kol_id"][0], by_challenger=True, failed=True)  # one failure is enough
-            self._behind.submit(self._trials.tell, running, evidence)
+        if answered_by.version != model.version and running is not None:
+            self._tell(running, Evidence(rows["kol_id"][0], by_challenger=True, failed=True))  # one failure is enough
         points = self._scores.labels(answered_by.label)
         for score in scored["trust_score"]:
             points.observe(score)
         return answered_by, scored
+
+    def _tell(self, running: Running, evidence: Evidence) -> None:
+        """Behind the answer."""
+        if self._trials is not None:
+            self._behind.submit(self._trials.tell, running, evidence)
 
     def _by(self, model: LoadedModel, answer: Callable[[LoadedModel], Answered]) -> tuple[LoadedModel, Answered]:
         try:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kolray.benchmarks.forecast.run import ASKED, run
 
 
+@pytest.mark.heavy
 def test_every_kol_is_forecast_and_the_figures_are_there() -> None:
     figures = run(ASKED, lambda _: None)
     assert 0.9 * ASKED < figures.kols <= ASKED, "who was silent for four weeks has no forecast"

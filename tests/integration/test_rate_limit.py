@@ -85,7 +85,7 @@ def _together(redis: RedisSettings, limit: int, window_s: float, windows: int) -
 
 
 @pytest.mark.parametrize(
-    ("limit", "window_s", "windows"), [(20, 0.5, 4), pytest.param(100, 60, 3, marks=pytest.mark.heavy)]
+    ("limit", "window_s", "windows"), [(20, 0.5, 4), pytest.param(100, 20, 3, marks=pytest.mark.heavy)]
 )
 def test_no_window_has_more_than_the_limit(redis: RedisSettings, limit: int, window_s: float, windows: int) -> None:
     """Each grant was decided between asking and answer: limit + 1 of them that certainly fit in a window are one too

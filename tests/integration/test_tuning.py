@@ -96,7 +96,7 @@ def _start(home: Path, kind: Kind, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize(("kind", "lake"), [("trust", partial(lake_at, n=1500)), ("success", partial(hours_at, n=300))])
+@pytest.mark.parametrize(("kind", "lake"), [("trust", partial(lake_at, n=1500)), ("success", partial(hours_at, n=100))])
 def test_a_search_whose_driver_is_killed_goes_on_and_runs_no_finished_trial_again(
     kind: Kind, lake: Callable[[Path], Settings], tmp_path: Path
 ) -> None:

@@ -109,7 +109,7 @@ def _refuse_second(registry: ModelRegistry, kind: str, clock: Clock) -> None:
 
 
 def _gains(settings: Settings, registry: ModelRegistry, kind: Kind, champion: int, challenger: int) -> Gain:
-    reference = registry.reference(kind, CHALLENGER)
+    reference = registry.reference(kind, challenger)
     if reference is None:
         raise InvalidInputError(f"{kind} {challenger} does not say what it learnt from: train it again")
     if kind == "success":
