@@ -2,7 +2,7 @@
 
 Durations are a twentieth of production's (``Watched.pace``), scrapes a second apart. With ``KOLRAY_DRILL=shipped`` both
 are as they ship, and it takes ten minutes: an alert about a range of five goes after five. The stream's status is
-written as its supervisor writes it; replicas are real endpoints over the definitions, quotas, runs and drift real files.
+written as its supervisor writes it; replicas are real endpoints over the definitions, quotas, runs and drift files.
 """
 
 from __future__ import annotations
