@@ -45,6 +45,7 @@ STREAM: tuple[Row, ...] = (
     ("kolray_stream_scores_failed_total", "counter", "Batches that could not be scored, or wait for a store",
      ("shard",)),
     ("kolray_stream_scores_seconds", "histogram", "Time of a batch, features, model and stores together", ("shard",)),
+    ("kolray_stream_score_points", "histogram", "Trust scores made beside the stream, 0-100", ("shard",)),
     ("kolray_stream_scores_waiting_kols", "gauge", "KOLs whose windows closed and who are not scored yet", ("shard",)),
     ("kolray_stream_scores_oldest_seconds", "gauge", "How long the batch that waits longest has; 0: none", ("shard",)),
 )  # fmt: skip
@@ -134,6 +135,7 @@ BUCKETS = {
     "kolray_stream_checkpoint_seconds": LONGER,
     "kolray_stream_sink_write_seconds": LONGER,
     "kolray_stream_scores_seconds": LONGER,
+    "kolray_stream_score_points": POINTS,
     "kolray_http_request_seconds": SECONDS,
     "kolray_trust_score_points": POINTS,
     "kolray_success_forecast_interactions": INTERACTIONS,

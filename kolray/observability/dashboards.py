@@ -67,6 +67,8 @@ STREAM = Dashboard("kolray-stream", "kolray: stream", (
     Panel("Restarts", {"shard {{shard}}": "kolray_stream_restarts_total"}, "none"),
     Panel("Trust scores beside the stream", {"made": f"sum(rate(kolray_stream_scores_total{RATE}))",
                                              "failed": f"sum(rate(kolray_stream_scores_failed_total{RATE}))"}, "ops"),
+    Panel("Trust scores the stream made", {"{{le}}": "sum by (le) (increase(kolray_stream_score_points_bucket[1h]))"},
+          kind="heatmap"),
     Panel("KOLs waiting for their score", {"shard {{shard}}": "kolray_stream_scores_waiting_kols"}),
     Panel("Longest wait for a score", {"shard {{shard}}": "kolray_stream_scores_oldest_seconds"}, "s"),
     Panel("Batches of scores took", _percentiles("kolray_stream_scores_seconds"), "s"),

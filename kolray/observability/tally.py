@@ -6,6 +6,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from prometheus_client.core import HistogramMetricFamily
 
 
@@ -14,8 +16,9 @@ class Tally:
 
     >>> tally = Tally((0.1, 1.0))
     >>> for value in (0.05, 0.1, 7.0): tally.add(value)
+    >>> tally.add_all(np.array([0.5, 1.0]))
     >>> tally.told()
-    {'counts': [2, 0, 1], 'sum': 7.15}
+    {'counts': [2, 2, 1], 'sum': 8.65}
     """
 
     def __init__(self, bounds: Sequence[float]) -> None:
@@ -27,6 +30,12 @@ class Tally:
         """In the unit of the bounds."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
+
+    def add_all(self, values: npt.NDArray[np.floating[Any]]) -> None:
+        """Many at once."""
+        places = np.searchsorted(self._bounds, values)
+        self._counts = [*map(int.__add__, self._counts, np.bincount(places, minlength=len(self._counts)).tolist())]
+        self._sum += float(values.sum())
 
     def told(self) -> dict[str, Any]:
         """``counts`` of each bucket, the last without a bound, and the ``sum``."""

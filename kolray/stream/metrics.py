@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from kolray.observability.catalog import CATALOG, LONGER, filled
+from kolray.observability.catalog import CATALOG, filled
 from kolray.observability.metric import Family
 from kolray.observability.tally import add_tally
 
@@ -99,12 +99,13 @@ def _scoring(shards: list[dict[str, Any]]) -> Iterator[Family]:
     for name, key in OF_SCORING.items():
         yield filled(name, [((shard,), told[key]) for shard, told in measured])
     yield _histogram("kolray_stream_scores_seconds", [(shard, told["seconds"]) for shard, told in measured])
+    yield _histogram("kolray_stream_score_points", [(shard, told["points"]) for shard, told in measured])
 
 
 def _histogram(name: str, tallies: list[tuple[str, dict[str, Any]]]) -> HistogramMetricFamily:
     family = HistogramMetricFamily(name, CATALOG[name].about, labels=CATALOG[name].labels)
     for shard, told in tallies:
-        add_tally(family, (shard,), LONGER, told)
+        add_tally(family, (shard,), CATALOG[name].buckets, told)
     return family
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from kolray.errors import NotFoundError, ServiceUnavailableError
-from kolray.observability.catalog import LONGER
+from kolray.observability.catalog import LONGER, POINTS
 from kolray.observability.tally import Tally
 from kolray.protocols import BatchScorer
 from kolray.stores.features import FeatureStore
@@ -84,7 +84,7 @@ class Scoring:
         self._thread: Thread | None = None
         self.scored = self.failed = 0
         """Scores written, and batches that failed or have to wait for a store."""
-        self._seconds = Tally(LONGER)
+        self._seconds, self._points = Tally(LONGER), Tally(POINTS)
 
     def closed(self, partition: int, kol_ids: pl.Series) -> None:
         """Windows of these KOLs closed. Returns at once."""
@@ -109,7 +109,8 @@ class Scoring:
         """As a shard's status has it."""
         with self._turn:
             waiting, since = len(self._waiting), [self._waiting.since, self._at_work]
-        told = {"scored": self.scored, "failed": self.failed, "seconds": self._seconds.told()}
+        told: dict[str, Any] = {"scored": self.scored, "failed": self.failed}
+        told |= {"seconds": self._seconds.told(), "points": self._points.told()}
         oldest_s = max((time.monotonic() - at for at in since if at is not None), default=0.0)
         return told | {"waiting": waiting, "oldest_s": round(oldest_s, 1)}
 
@@ -175,4 +176,5 @@ class Scoring:
             scores = rows.select(*SCORE_SCHEMA)
             metrics.upsert_scores(scores)
             live.put_scores(scores, rows.select("kol_id", "platform", "category"))
+            self._points.add_all(scores["trust_score"].to_numpy())
         return rows.height

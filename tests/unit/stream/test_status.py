@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from kolray.clock import to_ms
-from kolray.observability.catalog import LONGER
+from kolray.observability.catalog import LONGER, POINTS
 from kolray.observability.tally import Tally
 from kolray.stream import status
 from kolray.stream.meters import Meters
@@ -155,15 +156,19 @@ def test_what_writes_took_is_a_histogram() -> None:
 
 def test_who_waits_for_a_score_is_told() -> None:
     published = _published()
-    seconds = Tally(LONGER)
+    seconds, points = Tally(LONGER), Tally(POINTS)
     seconds.add(0.3)
-    told = {"scored": 40, "failed": 1, "waiting": 7, "oldest_s": 12.5, "seconds": seconds.told()}
+    points.add_all(np.array([3.0, 97.5, 98.0]))
+    told = {"scored": 40, "failed": 1, "waiting": 7, "oldest_s": 12.5}
+    told |= {"seconds": seconds.told(), "points": points.told()}
     published["shards"][0]["scoring"] = told
     lines = prometheus(published).splitlines()
     assert 'kolray_stream_scores_total{shard="0"} 40.0' in lines
     assert 'kolray_stream_scores_waiting_kols{shard="0"} 7.0' in lines
     assert 'kolray_stream_scores_oldest_seconds{shard="0"} 12.5' in lines
     assert 'kolray_stream_scores_seconds_count{shard="0"} 1.0' in lines
+    assert 'kolray_stream_score_points_bucket{le="90.0",shard="0"} 1.0' in lines
+    assert 'kolray_stream_score_points_count{shard="0"} 3.0' in lines
 
 
 def test_a_shard_that_restarts_from_its_checkpoint_lowers_no_counter() -> None:
