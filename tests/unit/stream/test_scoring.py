@@ -71,7 +71,7 @@ def test_closed_kols_are_scored_in_one_batch_a_partition() -> None:
     assert bench.store.scores("a").height == bench.store.scores("c").height == 1
     assert bench.live.scores["kol_id"].sort().to_list() == ["a", "b", "c"]
     assert bench.live.platforms["a"] == "tiktok"
-    assert bench.scoring.scored == 3
+    assert bench.scoring.scored == sum(bench.scoring.told()["points"]["counts"]) == 3
 
 
 def test_a_kol_that_waits_is_scored_once_however_often_its_windows_close() -> None:
