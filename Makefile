@@ -62,10 +62,11 @@ test-heavy: install $(AIRFLOW)/.installed $(TORCH)/.installed ## what needs giga
 test-docs: install ## types every command of README and docs on real servers, and the tutorial in a clone (fifteen minutes)
 	@$(PY) -m pytest -m documented tests/heavy/test_documented_commands.py tests/heavy/test_tutorial.py $(ARGS)
 
-test-tools: ## install what tests run beside Python, on Debian or Ubuntu (tests/packages.txt); its servers stay stopped
-	@$(SUDO) apt-get update --quiet && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends \
-	  $$(grep -v '^#' tests/packages.txt) $(if $(shell grep -s '^ID=debian' /etc/os-release),chromium)
-	@-$(SUDO) systemctl disable --quiet --now postgresql prometheus prometheus-node-exporter redis-server
+test-tools: ## install what tests run beside Python, on Debian or Ubuntu (tests/packages.txt); servers that come with it stay stopped
+	@new=$$(for name in postgresql prometheus prometheus-node-exporter redis-server; do dpkg -s $$name >/dev/null 2>&1 || echo $$name; done); \
+	  $(SUDO) apt-get update --quiet && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends \
+	  $$(grep -v '^#' tests/packages.txt) $(if $(shell grep -s '^ID=debian' /etc/os-release),chromium) || exit 1; \
+	  for name in $$new; do $(SUDO) systemctl disable --quiet --now $$name || true; done
 
 screens: install ## pictures of every screen in both languages and themes, into screens/ (ARGS="--url URL --token TOKEN": of a running API)
 	@$(PY) -m tests.heavy.browser.screenshots screens $(ARGS)

@@ -13,6 +13,7 @@ import typer
 
 from kolray.cli.services import init
 from kolray.errors import InvalidInputError
+from kolray.redaction import redacted
 from kolray.settings import Settings, load_settings
 
 CONFIG = typer.Option(Path("serve_configs/prod.yaml"), "--config", help="the file for `serve deploy`")
@@ -66,10 +67,10 @@ def _try(look: Callable[[], list[str]], before: str) -> str:
     """Says what was done, or why nothing could be where that is news; returns the latter."""
     try:
         for done in look():
-            print(done, flush=True)
+            print(redacted(done), flush=True)
     # Ray that starts, Trino or a bucket that is away: whatever is wrong now, looking again is all there is to do.
     except Exception as error:
-        told = f"not yet: {type(error).__name__}: {' '.join(str(error).split())[:500]}"
+        told = redacted(f"not yet: {type(error).__name__}: {' '.join(str(error).split())[:500]}")
         if told != before:
             print(told, file=sys.stderr, flush=True)
         return told

@@ -80,7 +80,8 @@ class Keeper:
         found = self._told(self._ray.get(_SERVE)).json().get("applications", {})
         missing = sorted(self._kept.applications - set(found))
         failed = sorted(name for name in self._kept.applications & set(found) if found[name]["status"] == FAILED)
-        if self._applied and not missing and not (failed and api_trouble(self._kept.api)):
+        failed = failed if failed and api_trouble(self._kept.api) else []  # of an update the old replicas may answer
+        if self._applied and not missing and not failed:
             return []
         if failed:  # the same configuration once more would change nothing: Serve has given up on it
             self._told(self._ray.delete(_SERVE))
@@ -94,7 +95,7 @@ class Keeper:
         if before["status"] not in ENDED | {"unknown"}:
             return []
         self._submit(JOB, self._kept.stream, before)
-        why = " ".join(str(before.get(key) or "") for key in ("status", "message")).strip()
+        why = f"{before['status']} {' '.join(str(before.get('message') or '').split())[-500:]}".strip()
         return [f"the stream was submitted (before: {why})"]
 
     def _keep_night(self) -> list[str]:

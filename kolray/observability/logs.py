@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from datetime import date
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -31,8 +32,21 @@ class _Context(logging.Filter):
 
 
 class _Json(JsonFormatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return redacted(super().format(record))
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Before it becomes JSON, whose quotes a secret must not take along."""
+        return {name: _without_secrets(value) for name, value in super().process_log_record(log_data).items()}
+
+
+def _without_secrets(value: Any) -> Any:
+    match value:
+        case None | bool() | int() | float() | date():
+            return value
+        case dict():
+            return {name: _without_secrets(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_without_secrets(each) for each in value]
+        case _:
+            return redacted(str(value))
 
 
 class _Plain(logging.Formatter):
@@ -59,6 +73,8 @@ def set_up_logs(*, as_json: bool, stream: TextIO | None = None) -> None:
 
 def _log_the_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Instead of Python's own traceback, in which libraries show the addresses that they were given."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
     logging.getLogger(__name__).critical("the job ends by an error", exc_info=(kind, error, trace))
 
 

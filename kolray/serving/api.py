@@ -96,7 +96,7 @@ def build_app(services: Services, tracked: Sequence[Route] = (), *, access_log: 
     app.state.answers = AnswerCache(services.graph.lookup, serving.cache_s, metrics.cache)
     problems.install(app)
     _around(app, serving, tracked)
-    app.add_middleware(Observe, metrics=metrics, access_log=access_log)  # the outermost
+    app.add_middleware(Observe, metrics=metrics, access_log=access_log)  # outside of all these
     _scores(app)  # first, as routes are tried one after the other
     add_health(app)
     add_reference(app)

@@ -78,8 +78,10 @@ def at_close(app: FastAPI, work: Callable[[], None]) -> None:
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         async with inner(app):
-            yield
-            await asyncio.to_thread(work)
+            try:
+                yield
+            finally:  # also where what was added later failed
+                await asyncio.to_thread(work)
 
     app.router.lifespan_context = lifespan
 

@@ -7,6 +7,7 @@ import threading
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
@@ -123,9 +124,24 @@ class Canary:
         return answered_by, scored
 
     def _tell(self, running: Running, evidence: Evidence) -> None:
-        """Behind the answer."""
+        """Behind the answer. There are no more answers than KOLs; of failures, as many as requests, one is enough."""
         if self._trials is not None:
-            self._behind.submit(self._trials.tell, running, evidence)
+            submit = self._later if evidence.failed else self._behind.submit
+            submit(partial(self._trials.tell, running, evidence))
+
+    def _later(self, work: Callable[[], None]) -> None:
+        """Behind the answer; left out where too much waits."""
+        if not self._room.acquire(blocking=False):
+            self._skipped.inc()
+            return
+
+        def do() -> None:
+            try:
+                work()
+            finally:
+                self._room.release()
+
+        self._behind.submit(do)
 
     def _by(self, model: LoadedModel, answer: Callable[[LoadedModel], Answered]) -> tuple[LoadedModel, Answered]:
         try:
@@ -178,18 +194,12 @@ class Canary:
         self, kol_id: str, features: Mapping[str, Any], said: _Said, challenger: LoadedModel, running: Running | None
     ) -> None:
         """Asks the other model too, behind the answer."""
-        if not self._room.acquire(blocking=False):
-            self._skipped.inc()
-            return
 
         def score() -> None:
-            try:
-                if running is None or running.first(kol_id) or said.failed:
-                    self._ask_other(kol_id, features, said, challenger, running)
-            finally:
-                self._room.release()
+            if running is None or running.first(kol_id) or said.failed:
+                self._ask_other(kol_id, features, said, challenger, running)
 
-        self._behind.submit(score)
+        self._later(score)
 
     def _ask_other(
         self, kol_id: str, features: Mapping[str, Any], said: _Said, challenger: LoadedModel, running: Running | None

@@ -164,11 +164,8 @@ class BatchFetcher:
             ServiceUnavailableError: the broker reports an error that waiting does not mend.
         """
         try:
-            got = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=1 << 20)
+            got = self._polled(timeout_s)
         except OffsetOutOfRangeError as error:
-            if not any(error.args[0].values()):  # who begins with a topic; who goes on must not miss any
-                self._skip_what_is_gone(error.args[0])
-                return []
             raise CheckpointError(
                 f"the broker no longer has the records that come next ({error.args[0]}): its retention deleted them, "
                 "or its log was replaced. `kolray stream --reset` starts anew with what there is"
@@ -178,6 +175,16 @@ class BatchFetcher:
                 "Kafka", str(self._consumer.config["bootstrap_servers"]), str(error)
             ) from error
         return [batch for batches in got.values() for batch in batches]
+
+    def _polled(self, timeout_s: float) -> dict[TopicPartition, list[RawBatch]]:
+        try:
+            got: dict[TopicPartition, list[RawBatch]] = self._consumer.poll(int(timeout_s * 1000), 1 << 20)
+        except OffsetOutOfRangeError as error:
+            if any(error.args[0].values()):  # who goes on must not miss any
+                raise
+            self._skip_what_is_gone(error.args[0])
+            return {}
+        return got
 
     def positions(self) -> dict[tuple[str, int], int]:
         """(topic, partition) → offset of the next record to be polled."""

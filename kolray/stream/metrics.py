@@ -99,7 +99,9 @@ def _scoring(shards: list[dict[str, Any]]) -> Iterator[Family]:
     for name, key in OF_SCORING.items():
         yield filled(name, [((shard,), told[key]) for shard, told in measured])
     yield _histogram("kolray_stream_scores_seconds", [(shard, told["seconds"]) for shard, told in measured])
-    yield _histogram("kolray_stream_score_points", [(shard, told["points"]) for shard, told in measured])
+    yield _histogram(
+        "kolray_stream_score_points", [(shard, told["points"]) for shard, told in measured if "points" in told]
+    )
 
 
 def _histogram(name: str, tallies: list[tuple[str, dict[str, Any]]]) -> HistogramMetricFamily:

@@ -45,22 +45,24 @@ class Attempt:
         self.trial.note(self.registry)
         try:
             self._await(lambda states: set(states) == {self.trial.key} or not self._ours())
-            outcome = self._watched()
+            decision = self._watched()
             decided = self.clock.monotonic()
-            outcome = self._settled(*outcome)
-        except ServiceUnavailableError as error:
+            outcome = self._settled(*decision)
+        except Exception as error:  # whatever it was, the trail says it
             outcome = ("rolled_back", str(error))
             raise
         finally:
-            end_trial(self.registry, self.trial)
-            self.audit.add(outcome[0], reason=outcome[1], kols=self.judgement.test.n, gain=self.judgement.test.gain)
+            try:
+                end_trial(self.registry, self.trial)
+            finally:  # what was promoted is in the trail, whatever fails after it
+                self.audit.add(outcome[0], reason=outcome[1], kols=self.judgement.test.n, gain=self.judgement.test.gain)
         self._await(lambda states: self.trial.key not in states)
         return *outcome, self.clock.monotonic() - decided
 
     def _watched(self) -> tuple[Outcome, str]:
         place = BEGIN
         while self.judgement.outcome is None:
-            if not self._ours():
+            if self._taken_back():
                 return BY_HAND
             if self.clock.now() >= self.trial.until:
                 return "rolled_back", f"not decided in time: {self.judgement}"
@@ -77,6 +79,14 @@ class Attempt:
         except ServiceUnavailableError as error:  # the trial has an end, and replicas go on without Redis too
             self.say(str(error))
             return place, []
+
+    def _taken_back(self) -> bool:
+        """Whether somebody stopped it. A registry that is away does not tell: replicas stay on trial without it too."""
+        try:
+            return not self._ours()
+        except Exception as error:  # MLflow's and its database's own too
+            self.say(f"the registry does not answer: {error}")
+            return False
 
     def _settled(self, outcome: Outcome, reason: str) -> tuple[Outcome, str]:
         """Promotes what is to be promoted, unless somebody did something else meanwhile."""

@@ -48,8 +48,8 @@ def deliver(
     """
     registry, clock = ModelRegistry.of(settings), clock or SystemClock()
     _refuse_second(registry, kind, clock)
-    champion = registry.alias_version(kind, CHAMPION)
     version = _candidate(settings, registry, kind, version, say)
+    champion = registry.alias_version(kind, CHAMPION)  # asked for last: training takes minutes
     audit, tags = Audit(registry, kind, version, clock), registry.tags(kind, version)
     kols, gained, switched_s = 0, 0.0, None
     outcome: Outcome = "promoted"

@@ -32,12 +32,13 @@ class Judgement:
     def __init__(self, plan: Plan, gain: Gain) -> None:
         self._plan, self._gain = plan, gain
         self.test = SequentialTest(plan.alpha, plan.margin)
-        self.asked, self.answers, self.failures = set[str](), 0, 0
+        self.asked, self.failed, self.answers = set[str](), set[str](), 0
 
     def see(self, evidence: Evidence) -> None:
         """One more piece."""
-        self.failures += evidence.failed
         self.answers += evidence.by_challenger and not evidence.failed
+        if evidence.failed:
+            self.failed.add(evidence.kol_id)
         if evidence.failed or evidence.kol_id in self.asked:
             return
         self.asked.add(evidence.kol_id)
@@ -48,8 +49,8 @@ class Judgement:
     @property
     def outcome(self) -> tuple[Outcome, str] | None:
         """What is decided, and why; None: not yet. One failure is enough: the champion could answer the same."""
-        if self.failures:
-            return "rolled_back", f"it could not answer for {self.failures} KOLs for whom the champion could"
+        if self.failed:
+            return "rolled_back", f"it could not answer for {len(self.failed)} KOLs for whom the champion could"
         if self.test.verdict is Verdict.WORSE:
             return "rolled_back", f"worse than the champion: {self}"
         if self.test.verdict is Verdict.BETTER and self.answers >= self._plan.answers:

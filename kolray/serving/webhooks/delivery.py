@@ -93,20 +93,27 @@ class Deliverer:
 
     def _connected(self) -> Any:
         if self._consumer is None:
-            self._consumer = KafkaConsumer(
+            consumer = KafkaConsumer(
                 **for_kafka_python(self._kafka),
                 group_id=group_of(self.endpoint),
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 isolation_level="read_committed" if self._kafka.transactions else "read_uncommitted",
             )
-            numbers = self._consumer.partitions_for_topic(ALERTS_TOPIC) or set()
-            places = [TopicPartition(ALERTS_TOPIC, number) for number in sorted(numbers)]
-            self._consumer.assign(places)
-            if not self._kafka.transactions:  # the embedded broker has all, and may name a later offset as earliest
-                for place in [place for place in places if self._consumer.committed(place) is None]:
-                    self._consumer.seek(place, 0)
+            try:
+                self._begin(consumer)
+            except KafkaError:
+                consumer.close()
+                raise
+            self._consumer = consumer
         return self._consumer
+
+    def _begin(self, consumer: Any) -> None:
+        places = [TopicPartition(ALERTS_TOPIC, n) for n in sorted(consumer.partitions_for_topic(ALERTS_TOPIC) or ())]
+        consumer.assign(places)
+        if not self._kafka.transactions:  # the embedded broker has all, and may name a later offset as earliest
+            for place in [place for place in places if consumer.committed(place) is None]:
+                consumer.seek(place, 0)
 
     def _handle(self, record: Any) -> int:
         if record.timestamp < to_ms(since(self.endpoint)):

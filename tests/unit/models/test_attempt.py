@@ -189,6 +189,41 @@ def test_redis_that_is_away_for_a_moment_ends_no_trial() -> None:
     assert list(failing) == []
 
 
+def test_a_registry_that_is_away_for_a_moment_ends_no_trial() -> None:
+    tried = Tried()
+    noted, evidence, away = tried.registry.noted, [[], GOOD], [False]
+
+    def asked(name: str, key: str) -> str | None:
+        if away[0]:
+            raise ConnectionError("no MLflow")
+        return noted(name, key)
+
+    def read(key: str, after: str) -> tuple[str, list[Evidence]]:
+        away[0] = not away[0]
+        return "1-0", evidence.pop(0)
+
+    tried.registry.noted = asked  # type: ignore[method-assign]
+    tried.log.read = read  # type: ignore[method-assign]
+    tried.log.states = lambda name: {"a": tried.trial.key if tried.registry.notes.get("trial") else "none"}  # type: ignore[method-assign]
+    assert tried.attempt.run()[0] == "promoted"
+    assert evidence == []
+
+
+def test_what_was_promoted_is_in_the_trail_though_the_registry_then_fails() -> None:
+    tried = Tried()
+    point, noted = tried.registry.set_alias, tried.registry.noted
+
+    def promote(name: str, version: int, alias: str) -> None:
+        point(name, version, alias)
+        tried.registry.noted = lambda name, key: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+
+    tried.registry.set_alias = promote  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError):
+        tried.attempt.run()
+    tried.registry.noted = noted  # type: ignore[method-assign]
+    assert tried.steps == ["canary", "promoted"]
+
+
 def test_undecided_by_its_end_it_is_taken_back() -> None:
     tried = Tried()
     tried.log.evidence = []

@@ -35,6 +35,14 @@ def test_an_error_is_one_line_with_its_traceback_and_without_secrets(written: io
         assert secret not in line
 
 
+def test_a_secret_takes_no_quote_along(written: io.StringIO) -> None:
+    extra = {"asked": {"at": "redis://:geheim@cache", "tries": 2}}
+    logging.getLogger("kolray.x").warning('"https://api.example/v3?key=AIza1" with password="geheim"', extra=extra)
+    told = json.loads(written.getvalue())
+    assert told["message"] == '"https://api.example/v3?key=***" with password="***"'
+    assert told["asked"] == {"at": "redis://***@cache", "tries": 2}
+
+
 def test_outside_of_a_request_no_id_is_made_up(written: io.StringIO) -> None:
     logging.getLogger("kolray.x").warning("plain")
     assert not {"request_id", "kol_id"} & set(json.loads(written.getvalue()))

@@ -111,6 +111,16 @@ def test_a_new_keeper_applies_its_configuration_to_what_runs(kept: Keeper, dashb
     assert kept.keep() == []
 
 
+def test_a_new_keeper_leaves_standing_what_answers_though_its_last_update_failed(
+    kept: Keeper, dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dashboard.applications["kolray"] = {"status": "DEPLOY_FAILED"}
+    dashboard.jobs[JOB] = {"status": "RUNNING"}
+    monkeypatch.setattr(keeper, "api_trouble", lambda _: None)
+    assert kept.keep() == ["the API was deployed (missing: nothing)"]
+    assert dashboard.asked == ["PUT /api/serve/applications/"]
+
+
 def test_the_night_is_submitted_once_a_day_and_goes_on_after_it_failed(dashboard: Dashboard) -> None:
     clock = FakeClock(datetime(2026, 3, 1, 10, tzinfo=UTC))
     wanted = Kept(SERVE, "python jobs/stream.py", "http://api", "python jobs/nightly.py")
