@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 
 from kolray.benchmarks.serving.load import Load, Outcome
 from kolray.benchmarks.serving.run import Plan
@@ -26,7 +27,7 @@ async def _served(answers: list[bytes], ask: Callable[[Load], asyncio.Future[Out
         writer.close()
 
     server = await asyncio.start_server(serve, LOOPBACK, 0)
-    async with server:
+    with closing(server):  # only that: since Python 3.12 leaving `async with` waits for clients, which keep connections
         return await ask(Load(LOOPBACK, server.sockets[0].getsockname()[1]))
 
 
