@@ -67,10 +67,10 @@ def _try(look: Callable[[], list[str]], before: str) -> str:
     """Says what was done, or why nothing could be where that is news; returns the latter."""
     try:
         for done in look():
-            print(redacted(done), flush=True)
+            print(done, flush=True)
     # Ray that starts, Trino or a bucket that is away: whatever is wrong now, looking again is all there is to do.
     except Exception as error:
-        told = redacted(f"not yet: {type(error).__name__}: {' '.join(str(error).split())[:500]}")
+        told = f"not yet: {type(error).__name__}: {redacted(' '.join(str(error).split()))[:500]}"
         if told != before:
             print(told, file=sys.stderr, flush=True)
         return told

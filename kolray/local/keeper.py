@@ -15,6 +15,7 @@ import httpx
 
 from kolray.clock import Clock, SystemClock, to_ms
 from kolray.errors import InvalidInputError
+from kolray.redaction import redacted
 
 JOB = "kolray-stream"
 """Submission id of the stream: two of one name cannot run at once."""
@@ -95,7 +96,7 @@ class Keeper:
         if before["status"] not in ENDED | {"unknown"}:
             return []
         self._submit(JOB, self._kept.stream, before)
-        why = f"{before['status']} {' '.join(str(before.get('message') or '').split())[-500:]}".strip()
+        why = f"{before['status']} {_last_words(before.get('message') or '')}".strip()
         return [f"the stream was submitted (before: {why})"]
 
     def _keep_night(self) -> list[str]:
@@ -126,10 +127,15 @@ class Keeper:
     def _told(answer: httpx.Response) -> httpx.Response:
         if answer.is_error:  # Ray's own words: a refused configuration cannot be mended without them
             raise httpx.HTTPStatusError(
-                f"{answer.request.url.path} answered {answer.status_code}: {' '.join(answer.text.split())[-500:]}",
+                f"{answer.request.url.path} answered {answer.status_code}: {_last_words(answer.text)}",
                 request=answer.request, response=answer,
             )  # fmt: skip
         return answer
+
+
+def _last_words(text: str) -> str:
+    """Of what others said, on one line. Redacted before it is cut: half a password would not be found."""
+    return redacted(" ".join(text.split()))[-500:]
 
 
 def api_trouble(api: str, timeout_s: float = 3.0) -> str | None:
